@@ -1,0 +1,127 @@
+"""What every acquisition is given and what it must return.
+
+Dimension key: N candidates, L labelled rows, C classes, D features, K Monte-Carlo samples, V validation rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Images(Protocol):
+    """The pictures behind rows, in the evaluation transform and on the model's device."""
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yields (rows, x) in the order of `rows`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The unlabelled rows through a model's eyes: the columns that the acquisition's `needs` names, and no others.
+
+    Args:
+        rows: int64 (N,), indices into the whole training set; every column below follows this order.
+        columns: the named columns. `logits` (N, C), `features` (N, D), `head_weight` (C, D), `head_bias` (C,),
+            `mc_log_probs` (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
+            `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
+            true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network.
+    """
+
+    rows: np.ndarray
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def logits_NC(self) -> Tensor:
+        return self._tensor("logits")
+
+    @property
+    def features_ND(self) -> Tensor:
+        return self._tensor("features")
+
+    @property
+    def head_weight_CD(self) -> Tensor:
+        return self._tensor("head_weight")
+
+    @property
+    def head_bias_C(self) -> Tensor:
+        return self._tensor("head_bias")
+
+    @property
+    def mc_log_probs_NKC(self) -> Tensor:
+        return self._tensor("mc_log_probs")
+
+    @property
+    def labelled_rows(self) -> np.ndarray:
+        return np.asarray(self._column("labelled_rows"), dtype=np.int64)
+
+    @property
+    def labelled_features_LD(self) -> Tensor:
+        return self._tensor("labelled_features")
+
+    @property
+    def labelled_logits_LC(self) -> Tensor:
+        return self._tensor("labelled_logits")
+
+    @property
+    def labelled_targets_L(self) -> Tensor:
+        return self._tensor("labelled_targets")
+
+    @property
+    def val_logits_VC(self) -> Tensor:
+        return self._tensor("val_logits")
+
+    @property
+    def val_features_VD(self) -> Tensor:
+        return self._tensor("val_features")
+
+    @property
+    def val_targets_V(self) -> Tensor:
+        return self._tensor("val_targets")
+
+    @property
+    def oracle_N(self) -> Tensor:
+        return self._tensor("oracle")
+
+    @property
+    def images(self) -> Images:
+        images: Images = self._column("images")
+        return images
+
+    @property
+    def model(self) -> nn.Module:
+        model: nn.Module = self._column("model")
+        return model
+
+    def _tensor(self, name: str) -> Tensor:
+        return torch.as_tensor(self._column(name))
+
+    def _column(self, name: str) -> Any:
+        if name not in self.columns:
+            raise ValueError(
+                f"candidates hold {sorted(self.columns)} but not {name!r}; name it in the acquisition's `needs`"
+            )
+        return self.columns[name]
+
+
+class Acquisition(ABC):
+    """Chooses the rows to label next.
+
+    `needs` names the columns of `Candidates` that `select` reads; the loop computes exactly these in one pass.
+    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants.
+    """
+
+    needs: frozenset[str] = frozenset()
+    num_mc_samples: int = 0
+
+    @abstractmethod
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns min(budget, N) distinct rows of `candidates.rows` as int64, in the order of choice."""

@@ -1,0 +1,81 @@
+"""What a data set is: training pictures by row, test sets by name, and two ways to turn rows into batches.
+
+Dimension key: N rows of one split, B batch, K steps of a block, M current rows of a step, R replayed rows of a step.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """The rows of one optimizer step: the current ones and, for replay, those drawn from the history."""
+
+    current: np.ndarray
+    replay: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A batch before labels: rows int64 (B,) and x (B, ...), both on the training device."""
+
+    rows: Tensor
+    x: Tensor
+
+
+class Block(Protocol):
+    """Several steps that travel to the device together; iterating gives (current, replay) of each step."""
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self: ...
+
+    def __iter__(self) -> Iterator[tuple[Shot, Shot | None]]: ...
+
+
+class Source(Protocol):
+    """One split. Its targets belong to the oracle: only `calrun.pool.Pool` and the evaluation read them."""
+
+    targets: np.ndarray  # int64 (N,)
+
+    def __len__(self) -> int: ...
+
+    def item_id(self, row: int) -> str:
+        """Returns a name of the item that is stable between runs and machines (a file name, or the row)."""
+        ...
+
+    def to(self, device: torch.device) -> None:
+        """Moves resident tensors to the device, once; streamed sources have nothing to move."""
+        ...
+
+    def blocks(self, steps: list[StepRows], seed: int) -> Iterator[Block]:
+        """Yields the training batches of an epoch, augmented; `seed` alone decides the augmentation."""
+        ...
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yields (rows, x) in order, in the evaluation transform."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A classification data set.
+
+    Args:
+        train: the pool.
+        tests: the test sets by name; the first is the one that accuracy without a name means.
+        num_classes: C.
+        class_names: C names.
+        input_shape: shape of one x, without the batch dimension.
+        val: a validation split, if the data set has one.
+    """
+
+    train: Source
+    tests: dict[str, Source]
+    num_classes: int
+    class_names: list[str]
+    input_shape: tuple[int, ...]
+    val: Source | None = None
