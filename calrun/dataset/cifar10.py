@@ -1,0 +1,49 @@
+"""CIFAR-10 (Krizhevsky 2009): 60,000 colour pictures of 32x32 pixels, 10 classes."""
+
+from http.client import HTTPException
+from pathlib import Path
+
+import torch
+from torchvision.datasets import CIFAR10
+
+from calrun.dataset.base import Dataset
+from calrun.dataset.resident import resident_dataset
+from calrun.dataset.transform import Transform
+
+
+def load(root: str, transform: Transform, download: bool) -> Dataset:
+    """Reads cifar-10-batches-py under `root`, torchvision's layout, and unpickles only files of the right checksum.
+
+    Args:
+        root: folder of data sets.
+        transform: for pixels scaled to 0..1.
+        download: unpacks cifar-10-python.tar.gz under `root`, fetching it if it is absent.
+    """
+    splits = {}
+    for split in ("train", "test"):
+        pictures = official(root, split == "train", download)
+        inputs = torch.from_numpy(pictures.data).permute(0, 3, 1, 2)
+        splits[split] = (inputs, torch.tensor(pictures.targets).numpy())
+        class_names = list(pictures.classes)
+    return resident_dataset(splits, class_names, transform)
+
+
+def official(root: str, train: bool, download: bool) -> CIFAR10:
+    """Returns one split as torchvision reads it."""
+    try:
+        return CIFAR10(root, train=train)
+    except RuntimeError:  # absent, or a checksum disagrees
+        if not download:
+            raise ValueError(f"{wanted_files(root)}; they are absent or incomplete") from None
+    try:
+        return CIFAR10(root, train=train, download=True)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise ValueError(f"{wanted_files(root)}; the download failed ({error})") from error
+
+
+def wanted_files(root: str) -> str:
+    """Returns the part of an error that says which files go where."""
+    folder = Path(root) / CIFAR10.base_folder
+    return (
+        f"put data_batch_1..5, test_batch and batches.meta of CIFAR-10 into {folder}, or {CIFAR10.filename} into {root}"
+    )

@@ -1,0 +1,29 @@
+"""Scikit-learn's bundled digits: 1,797 grey pictures of 8x8 pixels (Alpaydin and Kaynak 1998), no download."""
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from calrun.dataset.base import Dataset
+from calrun.dataset.resident import resident_dataset
+from calrun.dataset.transform import Transform
+
+LARGEST_PIXEL = 16
+
+
+def load(transform: Transform, num_train: int, split_seed: int) -> Dataset:
+    """Splits the digits into train and test with equal class shares.
+
+    Args:
+        transform: for pixels scaled to 0..1.
+        num_train: training rows; the rest of the 1,797 is the test set.
+        split_seed: fixes the split, whatever the seed of the run.
+    """
+    bundled = load_digits()
+    inputs = torch.from_numpy(bundled.images).float().unsqueeze(1) / LARGEST_PIXEL
+    train, test = train_test_split(
+        np.arange(len(inputs)), train_size=num_train, stratify=bundled.target, random_state=split_seed
+    )
+    splits = {name: (inputs[rows], bundled.target[rows]) for name, rows in (("train", train), ("test", test))}
+    return resident_dataset(splits, [str(name) for name in bundled.target_names], transform)

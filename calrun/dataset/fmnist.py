@@ -1,0 +1,22 @@
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 70,000 grey pictures of 28x28 pixels, 10 kinds of clothing."""
+
+from functools import partial
+from pathlib import Path
+
+from torchvision.datasets import FashionMNIST
+
+from calrun.dataset.base import Dataset
+from calrun.dataset.idx import load_idx
+from calrun.dataset.transform import Transform
+
+
+def load(root: str, transform: Transform, download: bool) -> Dataset:
+    """Reads FashionMNIST/raw under `root`, torchvision's layout.
+
+    Args:
+        root: folder of data sets.
+        transform: for pixels scaled to 0..1.
+        download: fetches the files if they are absent.
+    """
+    fetch = partial(FashionMNIST, root, download=True) if download else None
+    return load_idx(Path(root) / "FashionMNIST" / "raw", list(FashionMNIST.classes), transform, fetch)

@@ -1,0 +1,95 @@
+"""JPEG pictures joined in one .npz archive: small sets are decoded once and kept in memory.
+
+The archive holds `jpeg` (all files joined, bytes), `offsets` (int64, one more than pictures) and `labels`, each with
+the prefixes `train_` and `test_`, or once with `split` (0 train, 1 test). Optional: `classes` (C names) and `names` of
+the pictures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from calrun.dataset.archive import decode_jpeg, read_npz
+from calrun.dataset.base import Dataset
+from calrun.dataset.check import check_targets, label_vector
+from calrun.dataset.resident import resident_dataset
+from calrun.dataset.transform import Transform
+
+ARRAYS = ("jpeg", "offsets", "labels")
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One split as it lies in the archive: `rows` of the joined pictures belong to it."""
+
+    joined: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+
+
+def load(path: str, transform: Transform, size: int | None, drop_classes: Sequence[str]) -> Dataset:
+    """Decodes both splits.
+
+    Args:
+        path: the archive.
+        transform: for pixels scaled to 0..1.
+        size: side in pixels of the centre square cut out of each picture; None: pictures as they are, all of one size.
+        drop_classes: names of classes to leave out (numbers, where the archive names none); the others are renumbered.
+    """
+    optional = [*ARRAYS, *(f"{split}_{array}" for split in SPLITS for array in ARRAYS), "split", "classes", "names"]
+    arrays = read_npz(path, [], optional)
+    stored = stored_splits(path, arrays)
+    largest = max(int(split.labels[split.rows].max(initial=0)) for split in stored.values())
+    names = [str(name) for name in arrays.get("classes", np.arange(largest + 1))]
+    kept = kept_classes(names, drop_classes)
+    splits, item_ids = {}, None
+    for name, split in stored.items():
+        check_targets(name, split.labels[split.rows], len(split.rows), len(names))
+        rows = split.rows[np.isin(split.labels[split.rows], kept)]
+        inputs = decode_jpeg(f"{path} ({name})", split.joined, split.offsets, rows, size)
+        splits[name] = (torch.from_numpy(inputs), np.searchsorted(kept, split.labels[rows]))
+        if name == "train" and "names" in arrays:
+            item_ids = [str(arrays["names"][row]) for row in rows]
+    return resident_dataset(splits, [names[number] for number in kept], transform, item_ids)
+
+
+def stored_splits(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Stored]:
+    """Returns train and test of either layout.
+
+    Raises:
+        ValueError: if a split or one of its arrays is missing, or pictures and labels differ in number.
+    """
+    divided = "split" in arrays
+    wanted = list(ARRAYS) if divided else [f"{split}_{array}" for split in SPLITS for array in ARRAYS]
+    missing = [name for name in wanted if name not in arrays]
+    if missing:
+        raise ValueError(
+            f"{path} holds {sorted(arrays)} but not {missing}; wanted are {', '.join(ARRAYS)} with the prefixes train_ "
+            "and test_, or once with `split` (0 train, 1 test)"
+        )
+    stored = {}
+    for number, split in enumerate(SPLITS):
+        joined, offsets, labels = (arrays[name if divided else f"{split}_{name}"] for name in ARRAYS)
+        labels_N = label_vector(split, labels)
+        if len(offsets) != len(labels_N) + 1 or (divided and len(arrays["split"]) != len(labels_N)):
+            raise ValueError(
+                f"{path}: {len(labels_N)} labels need as many entries of split and one offset more, not {len(offsets)}"
+            )
+        rows = np.flatnonzero(arrays["split"] == number) if divided else np.arange(len(labels_N))
+        if not len(rows):
+            raise ValueError(f"{path} has no {split} pictures; give it a {split} split")
+        stored[split] = Stored(joined, offsets, labels_N, rows)
+    return stored
+
+
+def kept_classes(names: list[str], drop_classes: Sequence[str]) -> np.ndarray:
+    """Returns the old numbers of the classes that stay, in order."""
+    dropped = {str(name) for name in drop_classes}
+    unknown = sorted(dropped - set(names))
+    if unknown:
+        raise ValueError(f"dataset.drop_classes names {unknown}, but the classes are {names}")
+    return np.array([number for number, name in enumerate(names) if name not in dropped])

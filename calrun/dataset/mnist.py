@@ -1,0 +1,22 @@
+"""MNIST (LeCun et al. 1998): 70,000 grey pictures of 28x28 pixels, 10 digits."""
+
+from functools import partial
+from pathlib import Path
+
+from torchvision.datasets import MNIST
+
+from calrun.dataset.base import Dataset
+from calrun.dataset.idx import load_idx
+from calrun.dataset.transform import Transform
+
+
+def load(root: str, transform: Transform, download: bool) -> Dataset:
+    """Reads MNIST/raw under `root`, torchvision's layout.
+
+    Args:
+        root: folder of data sets.
+        transform: for pixels scaled to 0..1.
+        download: fetches the files if they are absent.
+    """
+    fetch = partial(MNIST, root, download=True) if download else None
+    return load_idx(Path(root) / "MNIST" / "raw", [str(digit) for digit in range(10)], transform, fetch)

@@ -1,0 +1,110 @@
+"""From stored pixels to what a network reads: crop with padding and flip on whole batches, then normalisation.
+
+Dimension key: N rows, B batch, ch channels, H W height and width, D entries of a flat vector.
+"""
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ROWS_PER_PASS = 4096  # rows that `fitted` holds in double precision at a time
+
+
+class Transform:
+    """Turns stored inputs (B, ch, H, W) or (B, D) into float32, in training after a random crop and flip.
+
+    Padding is zero in stored values, before normalisation, as torchvision pads pictures. Flat vectors pass uncropped.
+
+    Args:
+        mean: subtracted, one number per channel or vector entry, or one for all; bytes are scaled to 0..1 before.
+            None: measured on the training inputs by `fitted`.
+        std: the divisor, likewise.
+        crop_padding: pixels added on each side before a crop back to H x W at a uniform offset; 0: no crop.
+        flip: mirrors left and right with probability 0.5.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
+        crop_padding: int = 0,
+        flip: bool = False,
+    ) -> None:
+        if (mean is None) != (std is None):
+            raise ValueError(
+                "dataset.transform gives one of mean and std without the other; give both, or null for both"
+            )
+        if std is not None and min(std) <= 0:
+            raise ValueError(f"dataset.transform.std must be positive, came {list(std)}")
+        if crop_padding < 0:
+            raise ValueError(f"dataset.transform.crop_padding must be 0 or more pixels, came {crop_padding}")
+        self.mean = None if mean is None else torch.tensor(list(mean), dtype=torch.float32)
+        self.std = None if std is None else torch.tensor(list(std), dtype=torch.float32)
+        self.crop_padding, self.flip = crop_padding, flip
+
+    def to(self, device: torch.device) -> Self:
+        """Moves mean and std."""
+        if self.mean is not None and self.std is not None:
+            self.mean, self.std = self.mean.to(device), self.std.to(device)
+        return self
+
+    def fitted(self, inputs: Tensor) -> "Transform":
+        """Returns the transform with mean and std of `inputs` where none were given; constant entries keep std 1."""
+        if self.mean is not None:
+            return self
+        mean, std = moments(inputs)
+        std[std == 0] = 1.0
+        return Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
+
+    def train(self, stored: Tensor, generator: torch.Generator) -> Tensor:
+        """Returns `stored` cropped, flipped and normalised; `generator` lives on the device of `stored`."""
+        if stored.ndim == 4 and (self.crop_padding or self.flip):
+            stored = crop_and_flip(stored, self.crop_padding, self.flip, generator)
+        return self.evaluate(stored)
+
+    def evaluate(self, stored: Tensor) -> Tensor:
+        """Returns `stored` as normalised float32."""
+        if self.mean is None or self.std is None:
+            raise ValueError(
+                "dataset.transform has neither mean and std nor training inputs to measure them on; give both"
+            )
+        shape = (1, -1, *[1] * (stored.ndim - 2))
+        scale = pixel_scale(stored) / self.std
+        shift = -self.mean / self.std
+        return stored.to(torch.float32, copy=True).mul_(scale.view(shape)).add_(shift.view(shape))
+
+
+def crop_and_flip(stored: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Pads with zeros, crops each picture at its own uniform offset and mirrors half of them, in one gather.
+
+    Equal in distribution to torchvision's RandomCrop(padding=padding), then RandomHorizontalFlip(0.5): mirrored
+    pictures lie beside the others, and a window is an index (mirrored, picture, offset) into both.
+    """
+    batch, _, height, width = stored.shape
+    device = stored.device
+    sides = torch.stack((stored, stored.flip(-1))) if flip else stored.unsqueeze(0)
+    windows = F.pad(sides, (padding,) * 4).unfold(3, height, 1).unfold(4, width, 1)
+    mirrored_B = torch.randint(len(sides), (batch,), generator=generator, device=device)
+    top_B, left_B = torch.randint(2 * padding + 1, (2, batch), generator=generator, device=device)
+    cropped: Tensor = windows[mirrored_B, torch.arange(batch, device=device), :, top_B, left_B]
+    return cropped
+
+
+def pixel_scale(stored: Tensor) -> float:
+    """Returns what stored values are multiplied by: bytes go to 0..1, anything else stays."""
+    return 1 / 255 if stored.dtype == torch.uint8 else 1.0
+
+
+def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns mean and standard deviation per channel, or per entry of flat vectors, in double precision."""
+    axes = [0, *range(2, inputs.ndim)]
+    count = inputs.numel() / inputs.shape[1]
+    parts = torch.split(inputs, ROWS_PER_PASS)
+    scale = pixel_scale(inputs)
+    mean = sum((part.double().sum(axes) for part in parts), torch.zeros(())) * scale / count
+    shape = (1, -1, *[1] * (inputs.ndim - 2))
+    squares = sum(((part.double() * scale - mean.view(shape)).square().sum(axes) for part in parts), torch.zeros(()))
+    return mean, (squares / count).sqrt()
