@@ -1,0 +1,51 @@
+"""Accuracy against labels: means over seeds, and the area under the budget curve.
+
+Every function takes the tidy table of `calrun.report.runs` and gives one. A line is what is compared; LINE names it.
+"""
+
+import numpy as np
+import pandas as pd
+
+LINE = ["context", "acquisition", "method", "variant"]
+
+
+def accuracy_by_budget(table: pd.DataFrame, value: str = "accuracy") -> pd.DataFrame:
+    """Returns mean, standard deviation (ddof=1) and n of `value` over seeds for each line and number of labels.
+
+    As the columns of Tables 1-6 of Das et al. 2023, App. A.2. One seed has no deviation: `std` is NaN where n is 1.
+    """
+    known = table.dropna(subset=[value])
+    groups = known.groupby([*LINE, "labelled"], sort=True)
+    summary = groups.agg(
+        mean=(value, "mean"),
+        std=(value, "std"),
+        n=(value, "size"),
+        labelled_fraction=("labelled_fraction", "first"),
+        seeds=("seed", lambda seeds: tuple(sorted(seeds))),
+    )
+    return summary.reset_index()
+
+
+def area_under_budget_curve(table: pd.DataFrame, value: str = "accuracy") -> pd.DataFrame:
+    """Returns each run's mean height of the curve of `value` over labels (trapezoids), over the budgets all runs share.
+
+    Areas over different ranges of labels do not compare, so within a context every run is cut to the widest range of
+    labels that all its runs cover; a run with fewer than two budgets there has no area (NaN).
+    """
+    rows = []
+    for context, members in table.dropna(subset=[value]).groupby("context"):
+        spans = members.groupby("run_id")["labelled"].agg(["min", "max"])
+        low, high = spans["min"].max(), spans["max"].min()
+        for keys, run in members.groupby([*LINE, "seed"]):
+            area = mean_height(run["labelled"].to_numpy(float), run[value].to_numpy(float), low, high)
+            rows.append({**dict(zip([*LINE, "seed"], keys, strict=True)), "context": context, "area": area})
+    return pd.DataFrame(rows, columns=[*LINE, "seed", "area"])
+
+
+def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
+    """Returns the mean of the polygon through (x, y) between `low` and `high`; NaN where it has no length there."""
+    if len(x) < 2 or high <= low or x.min() > low or x.max() < high:
+        return float("nan")
+    inside = (x > low) & (x < high)
+    grid = np.concatenate([[low], x[inside], [high]])
+    return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))

@@ -1,0 +1,82 @@
+"""`calrun report DIR...`: reads run folders, prints the comparison tables, and writes every table and figure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from calrun.report import plots
+from calrun.report.forgetting import mean_forgetting_matrix
+from calrun.report.render import to_latex, to_markdown, to_text
+from calrun.report.runs import Problem, Runs, read
+from calrun.report.tables import Panel, comparison, label_of, lines_of, panels, tidy
+
+MOST_PROBLEMS_PRINTED = 10
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was read and what was written."""
+
+    runs: Runs
+    files: list[Path]
+
+
+def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Console | None = None) -> Report:
+    """Prints the comparison tables of all runs at or below `folders` and writes tables, figures and data into `out`.
+
+    Args:
+        folders: run folders, or folders that hold them at any depth.
+        out: where the files go; made if needed.
+        baseline: the method over which speed-ups are taken.
+        console: where the tables are printed; standard output by default.
+    """
+    console = console or Console()
+    runs = read(folders)
+    out.mkdir(parents=True, exist_ok=True)
+    files = runs.export(out)
+    files.append(out / "comparison.csv")
+    tidy(runs.table, baseline).to_csv(files[-1], index=False)
+    for panel in panels(runs.table):
+        files += report_panel(panel, out, baseline, console)
+    print_problems(runs.problems, console)
+    console.print(f"{len(files)} files in {out}", highlight=False, soft_wrap=True)
+    return Report(runs, files)
+
+
+def report_panel(panel: Panel, out: Path, baseline: str, console: Console) -> list[Path]:
+    """Prints and writes the table and the figures of one panel."""
+    table = comparison(panel, baseline)
+    console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
+    markdown, latex = out / f"{panel.name}.md", out / f"{panel.name}.tex"
+    markdown.write_text(to_markdown(table))
+    latex.write_text(to_latex(table))
+    files = [markdown, latex, *plots.save(plots.learning_curves(panel), out, f"{panel.name}-curves")]
+    if panel.rows == "method" and baseline in set(panel.runs["method"]):
+        files += plots.save(plots.speed_up_figure(panel, baseline), out, f"{panel.name}-speed-up")
+    matrices = forgetting_matrices(panel)
+    if matrices:
+        files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")
+    return files
+
+
+def forgetting_matrices(panel: Panel) -> list[tuple[str, np.ndarray]]:
+    """Returns (name with n, mean matrix) for each line of the panel whose runs recorded accuracy by round."""
+    if panel.rows != "method" or panel.runs["accuracy_by_round"].isna().all():
+        return []
+    found = []
+    for line, members in lines_of(panel.runs, "method"):
+        accuracy_TT, n = mean_forgetting_matrix(members)
+        if n:
+            found.append((f"{label_of(line, 'method')} (n={n})", accuracy_TT))
+    return found
+
+
+def print_problems(problems: list[Problem], console: Console) -> None:
+    """Prints what was left out or is not finished, and how much more there is of it."""
+    for problem in problems[:MOST_PROBLEMS_PRINTED]:
+        console.print(f"{problem.folder}: {problem.reason}", style="yellow", highlight=False)
+    if len(problems) > MOST_PROBLEMS_PRINTED:
+        console.print(f"... and {len(problems) - MOST_PROBLEMS_PRINTED} more folders", style="yellow", highlight=False)

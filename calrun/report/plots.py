@@ -1,0 +1,184 @@
+"""Figures in one style, for print: learning curves, accuracy against speed-up, forgetting matrices; PNG, PDF and SVG.
+
+Every line carries its name at its end, so that no legend has to be matched by colour.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from calrun.report.cost import mean_speed_up
+from calrun.report.curves import LINE, accuracy_by_budget
+from calrun.report.labels import place_labels, spread
+from calrun.report.style import Look, look_of
+from calrun.report.tables import Panel, label_of, lines_of
+
+FORMATS = ("png", "pdf", "svg")
+PRINT: dict[Any, Any] = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "calrun",
+    "savefig.dpi": 200,
+}
+
+
+def save(figure: Figure, out: Path, name: str) -> list[Path]:
+    """Writes the figure as PNG, PDF and SVG, without dates, so that the same runs give the same files."""
+    paths = [out / f"{name}.{suffix}" for suffix in FORMATS]
+    undated = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    with mpl.rc_context(PRINT):
+        for path in paths:
+            figure.savefig(path, metadata=undated[path.suffix[1:]])
+    return paths
+
+
+def learning_curves(panel: Panel) -> Figure:
+    """Returns test accuracy against labels: mean over seeds and a band of one deviation; a single seed has no band."""
+    summary = accuracy_by_budget(panel.runs)
+    with mpl.rc_context(PRINT):
+        figure = Figure(figsize=(6.3, 3.9), layout="constrained")
+        axes = figure.subplots()
+        ends = []
+        for line, own in lines_of(summary, panel.rows):
+            look = look_of(getattr(line, panel.rows))
+            x, y, std = own["labelled"].to_numpy(float), 100 * own["mean"].to_numpy(), 100 * own["std"].to_numpy()
+            axes.plot(x, y, color=look.colour, marker=look.marker, ms=4, lw=1.5, ls=dash_of(look))
+            axes.fill_between(x, y - std, y + std, color=look.colour, alpha=0.12, lw=0)
+            differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
+            ends.append((x[-1], y[-1], label_of(line, panel.rows) + differs, look.colour))
+        axes.set(xlabel="labels", ylabel="test accuracy in %")
+        axes.set_title(f"{panel.title}: mean ± std, {seed_range(summary['n'])} seeds", loc="left", fontsize=9)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        label_ends(axes, ends)
+    return figure
+
+
+def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
+    """Returns accuracy against speed-up: relative and averaged over budgets (Das et al. 2023, Fig. 3), and at the last."""
+    ratios = mean_speed_up(panel.runs, baseline)
+    accuracy = accuracy_by_budget(panel.runs)[[*LINE, "labelled", "mean"]]
+    points = ratios.merge(accuracy, on=[*LINE, "labelled"])
+    last = points[points["labelled"] == points["labelled"].max()]
+    average = points.groupby(LINE)[["time", "relative_accuracy"]].mean().reset_index()
+    with mpl.rc_context(PRINT):
+        figure = Figure(figsize=(7.6, 3.7), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        scatter(left, average.rename(columns={"relative_accuracy": "y"}), panel.rows)
+        left.set_title("mean over all budgets", loc="left", fontsize=9)
+        left.set_ylabel(f"accuracy relative to {look_of(baseline).label}")
+        scatter(right, last.assign(y=100 * last["mean"]), panel.rows)
+        right.set_title(f"at {points['labelled'].max():,} labels", loc="left", fontsize=9)
+        right.set_ylabel("test accuracy in %")
+        for axes, level in ((left, 1.0), (right, 100 * float(last.loc[last["method"] == baseline, "mean"].mean()))):
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+            axes.set_xlabel(f"speed-up of training over {look_of(baseline).label}")
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+            axes.axhline(level, color="#999999", lw=0.8, zorder=0)
+            axes.axvline(1.0, color="#999999", lw=0.8, zorder=0)
+        figure.suptitle(
+            f"{panel.title}: means over {seed_range(ratios['time_n'])} paired seeds", x=0.01, ha="left", size=9
+        )
+    return figure
+
+
+def forgetting_figure(title: str, matrices: Iterable[tuple[str, np.ndarray]]) -> Figure:
+    """Returns a heat map per (name, accuracy_TT): accuracy on each D_i after each round (Das et al. 2023, Fig. 2)."""
+    matrices = list(matrices)
+    size = max(len(accuracy_TT) for _, accuracy_TT in matrices)
+    lowest = float(np.floor(10 * min(np.nanmin(accuracy_TT) for _, accuracy_TT in matrices)) / 10)
+    with mpl.rc_context(PRINT | {"axes.grid": False}):
+        cell = 0.48 if size <= 10 else 0.3
+        figure = Figure(figsize=(1.1 + len(matrices) * (size * cell + 0.5), size * cell + 1.2), layout="constrained")
+        for axes, (name, accuracy_TT) in zip(
+            figure.subplots(1, len(matrices), squeeze=False)[0], matrices, strict=True
+        ):
+            heat_map(axes, accuracy_TT, lowest)
+            axes.set_title(name, loc="left", fontsize=9)
+        figure.suptitle(f"{title}: accuracy in % on the rows of round i (across) after round t (down)", fontsize=8)
+    return figure
+
+
+def heat_map(axes: Axes, accuracy_TT: np.ndarray, lowest: float) -> None:
+    size = len(accuracy_TT)
+    axes.imshow(np.ma.masked_invalid(accuracy_TT), cmap="cividis", vmin=lowest, vmax=1.0)
+    names = [str(number) for number in range(1, size + 1)]
+    axes.set_xticks(range(size), names)
+    axes.set_yticks(range(size), names)
+    for (row, column), value in np.ndenumerate(accuracy_TT):
+        if not np.isnan(value):
+            dark = (value - lowest) / (1.0 - lowest + 1e-9) < 0.55
+            axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color="w" if dark else "k", size=7)
+
+
+def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
+    """Draws one labelled marker per line at (time, y); a line without a paired time is left out.
+
+    What lies so far below the others that it would press them together stands at the lower edge, with its value.
+    """
+    known = points.dropna(subset=["time", "y"])
+    floor = floor_of(known["y"].to_numpy(float))
+    places, names = [], []
+    for line, point in lines_of(known, rows):
+        look = look_of(getattr(line, rows))
+        x, y = float(point["time"].iloc[0]), float(point["y"].iloc[0])
+        below = f" ↓ {y:.3g}" if y < floor else ""
+        axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
+        places.append((x, max(y, floor)))
+        names.append((label_of(line, rows) + below, look.colour))
+    axes.margins(0.16)
+    if names:
+        place_labels(axes, np.array(places), names)
+
+
+def floor_of(y_N: np.ndarray) -> float:
+    """Returns where to stop the axis: below the upper group where others lie five times its span away, else -inf."""
+    ordered = np.sort(y_N)[::-1]
+    for count in range(len(ordered) // 2 + 1, len(ordered)):
+        span = ordered[0] - ordered[count - 1]
+        if ordered[count - 1] - ordered[count] > 5 * max(span, 0.005 * abs(ordered[0])):
+            return float(ordered[count - 1] - 0.6 * max(span, 0.005 * abs(ordered[0])))
+    return float("-inf")
+
+
+def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
+    """Writes each line's name right of its last point, moved up or down just enough not to overlap."""
+    low, high = axes.get_ylim()
+    width = max(x for x, *_ in ends)
+    heights = spread([y for _, y, *_ in ends], gap=(high - low) * 0.052)
+    leader = {"arrowstyle": "-", "lw": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0.0, 0.5)}
+    for (x, y, name, colour), height in zip(ends, heights, strict=True):
+        axes.annotate(
+            name,
+            xy=(x, y),
+            xytext=(1.05, height),
+            textcoords=("axes fraction", "data"),
+            color=colour,
+            va="center",
+            annotation_clip=False,
+            arrowprops={**leader, "color": colour},
+        )
+    axes.set_xlim(right=width + 0.01 * (width - axes.get_xlim()[0]))
+    axes.set_ylim(min(low, *heights), max(high, *heights))
+
+
+def seed_range(counts: pd.Series) -> str:
+    least, most = int(counts.min()), int(counts.max())
+    return f"n={most}" if least == most else f"n={least}–{most}"
+
+
+def dash_of(look: Look) -> str | tuple[float, tuple[float, ...]]:
+    return (0, look.dash) if look.dash else "-"

@@ -1,0 +1,61 @@
+"""One look for all tables and figures: order, printed name, colour, marker and dash of every method and acquisition.
+
+Colours are Okabe and Ito's (2008) and Tol's (2021) for colour-blind readers; marker and dash tell lines apart too.
+"""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method or acquisition is drawn; dash is matplotlib's and SVG's on-off pattern, () for a solid line."""
+
+    label: str
+    colour: str
+    marker: str
+    dash: tuple[float, ...] = ()
+
+
+LOOKS = {
+    "cal_er": Look("CAL-ER", "#0072B2", "o"),
+    "cal_mir": Look("CAL-MIR", "#56B4E9", "s", (5, 2)),
+    "cal_der": Look("CAL-DER", "#009E73", "^"),
+    "cal_sd": Look("CAL-SD", "#E69F00", "D", (5, 2)),
+    "cal_sds2": Look("CAL-SDS2", "#D55E00", "v"),
+    "shrink_perturb": Look("Shrink-perturb", "#882255", "P", (1, 1.5)),
+    "finetune_new": Look("Fine-tune on new", "#CC79A7", "X", (1, 1.5)),
+    "finetune": Look("FT", "#AA4499", "8"),
+    "linear_probe": Look("LP", "#DDAA33", "h", (5, 2)),
+    "lp_ft": Look("LP-FT", "#661100", "d"),
+    "svpp": Look("SVPp", "#117733", "<", (1, 1.5)),
+    "asvp": Look("ASVP", "#332288", ">"),
+    "al_ws": Look("AL w/ WS", "#777777", "p", (5, 2)),
+    "al": Look("AL", "#000000", "o", (1, 1.5)),
+    "entropy": Look("entropy", "#0072B2", "o"),
+    "least_confidence": Look("least confidence", "#56B4E9", "s", (5, 2)),
+    "margin": Look("margin", "#009E73", "^"),
+    "badge": Look("BADGE", "#E69F00", "D"),
+    "coreset": Look("CoreSet", "#D55E00", "v", (5, 2)),
+    "fass": Look("FASS", "#CC79A7", "X"),
+    "glister": Look("GLISTER", "#882255", "P", (5, 2)),
+    "base_balanced": Look("BASE", "#332288", ">"),
+    "random": Look("random", "#777777", "p", (1, 1.5)),
+}
+SPARE_COLOURS = ("#44AA99", "#999933", "#6699CC", "#AA3377", "#8C564B", "#225522")
+SPARE_MARKERS = "<>phdH8"
+ORDER = {name: place for place, name in enumerate(LOOKS)}
+
+
+def look_of(name: str) -> Look:
+    """Returns the look of a method or acquisition; an unknown name gets one that depends on the name alone."""
+    if name in LOOKS:
+        return LOOKS[name]
+    number = crc32(name.encode())
+    colour = SPARE_COLOURS[number % len(SPARE_COLOURS)]
+    return Look(name, colour, SPARE_MARKERS[number // 7 % len(SPARE_MARKERS)], (3.0, 1.0 + number % 3))
+
+
+def place_of(name: str) -> tuple[int, str]:
+    """Returns a sort key: the papers' order (methods under test first, baselines last), unknown names in between."""
+    return (ORDER.get(name, ORDER["shrink_perturb"]), name)

@@ -1,0 +1,197 @@
+"""The comparison table: rows methods (or acquisitions), columns budgets: accuracy, then speed-up, as Das et al. 2023.
+
+A mean is shown only over two or more seeds, with its deviation (ddof=1); n stands in every row, and in a cell that
+fewer seeds than the row's reached.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from calrun.report.cost import COSTS, mean_speed_up
+from calrun.report.curves import LINE, accuracy_by_budget
+from calrun.report.style import look_of, place_of
+
+MOST_BUDGETS = 6
+MISSING = "–"
+
+
+class Line(NamedTuple):
+    """What is compared: the columns LINE of the tidy table."""
+
+    context: str
+    acquisition: str
+    method: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is printed, and the number behind it for sorting (NaN where there is none)."""
+
+    text: str
+    value: float = float("nan")
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be rendered: headings over groups of columns, columns, rows of cells, and notes below."""
+
+    title: str
+    name: str
+    groups: list[tuple[str, int]]
+    columns: list[str]
+    rows: list[list[Cell]]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Runs that may be compared: one context, and one acquisition (rows methods) or one method (rows acquisitions)."""
+
+    context: str
+    rows: str
+    fixed: str
+    runs: pd.DataFrame
+
+    @property
+    def title(self) -> str:
+        return f"{self.context}, {look_of(self.fixed).label}"
+
+    @property
+    def name(self) -> str:
+        """A file name."""
+        return "-".join("".join(c if c.isalnum() or c in "_." else " " for c in self.title).split()).lower()
+
+
+def panels(table: pd.DataFrame) -> Iterator[Panel]:
+    """Yields a panel per context and acquisition, and one per context and method where it met several acquisitions."""
+    for keys, runs in table.groupby(["context", "acquisition"], sort=False):
+        context, acquisition = map(str, keys)
+        yield Panel(context, "method", acquisition, runs)
+    for keys, runs in table.groupby(["context", "method"], sort=False):
+        context, method = map(str, keys)
+        if runs["acquisition"].nunique() > 1:
+            yield Panel(context, "acquisition", method, runs)
+
+
+def comparison(panel: Panel, baseline: str = "al") -> Table:
+    """Returns the table of one panel; speed-ups stand in it where the rows are methods and `baseline` is among them."""
+    accuracy = accuracy_by_budget(panel.runs)
+    budgets = shown_budgets(sorted(accuracy["labelled"].unique()))
+    ratios = mean_speed_up(panel.runs, baseline) if panel.rows == "method" else None
+    if ratios is None or baseline not in set(panel.runs["method"]):
+        ratios = None
+    rows = []
+    for line, summary in lines_of(accuracy, panel.rows):
+        own = summary.set_index("labelled").reindex(budgets)
+        row = [Cell(label_of(line, panel.rows)), seed_count(own["n"]), *accuracy_cells(own)]
+        if ratios is not None:
+            row += ratio_cells(of_line(ratios, line).set_index("labelled").reindex(budgets))
+        rows.append(row)
+    columns = [panel.rows, "n", *(budget_heading(panel.runs, budget) for budget in budgets)]
+    groups = [("", 2), ("test accuracy in %", len(budgets))]
+    if ratios is not None:
+        columns += [*(f"{budget:,}" for budget in budgets), "steps", "samples"]
+        versus = f"{look_of(baseline).label} / method"
+        groups += [(f"fit time, {versus}", len(budgets)), (f"at {budgets[-1]:,}, {versus}", 2)]
+    return Table(
+        title=panel.title,
+        name=panel.name,
+        groups=groups,
+        columns=columns,
+        rows=with_best_bold(rows, first=2, count=len(budgets)),
+        notes=notes_of(panel, budgets, baseline, ratios is not None),
+    )
+
+
+def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFrame]]:
+    """Yields each line with its rows of `frame`, in the papers' order."""
+    lines = [Line(*map(str, keys)) for keys in frame[LINE].drop_duplicates().itertuples(index=False)]
+    for line in sorted(lines, key=lambda line: (place_of(getattr(line, rows)), line.variant)):
+        yield line, of_line(frame, line)
+
+
+def of_line(frame: pd.DataFrame, line: Line) -> pd.DataFrame:
+    return frame.loc[(frame[LINE] == list(line)).all(axis=1)]
+
+
+def shown_budgets(budgets: Sequence[int]) -> list[int]:
+    """Returns at most MOST_BUDGETS budgets, evenly spaced back from the last one."""
+    step = -(-len(budgets) // MOST_BUDGETS)
+    return list(budgets[::-1][::step][::-1])
+
+
+def budget_heading(runs: pd.DataFrame, budget: int) -> str:
+    fractions = runs.loc[runs["labelled"] == budget, "labelled_fraction"].dropna().unique()
+    return f"{budget:,}\n{100 * fractions[0]:.3g} %" if len(fractions) == 1 else f"{budget:,}"
+
+
+def label_of(line: Line, rows: str) -> str:
+    label = look_of(getattr(line, rows)).label
+    return f"{label} ({line.variant})" if line.variant else label
+
+
+def seed_count(counts: pd.Series) -> Cell:
+    most = int(counts.max())
+    least = int(counts.fillna(0).min())
+    return Cell(str(most) if least == most else f"{least}–{most}", most)
+
+
+def accuracy_cells(own: pd.DataFrame) -> list[Cell]:
+    """Returns mean ± std in percent; a single seed's number stands alone; n is in a cell that has less than its row."""
+    most = own["n"].max()
+    cells = []
+    for mean, std, n in zip(own["mean"], own["std"], own["n"], strict=True):
+        if np.isnan(mean):
+            cells.append(Cell(MISSING))
+            continue
+        text = f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if n > 1 else "")
+        cells.append(Cell(text + (f" (n={n:.0f})" if n < most else ""), 100 * mean))
+    return cells
+
+
+def ratio_cells(own: pd.DataFrame) -> list[Cell]:
+    values = [*own["time"], own["steps"].iloc[-1], own["samples"].iloc[-1]]
+    return [Cell(MISSING) if np.isnan(value) else Cell(f"{value:.1f}×", value) for value in values]
+
+
+def with_best_bold(rows: list[list[Cell]], first: int, count: int) -> list[list[Cell]]:
+    """Sets the highest printed number of each of `count` columns in bold, ties too, as the papers do."""
+    bold = [list(row) for row in rows]
+    for column in range(first, first + count):
+        printed = [round(row[column].value, 1) for row in rows]
+        known = [value for value in printed if not np.isnan(value)]
+        for row, value in zip(bold, printed, strict=True):
+            if len(known) > 1 and value == max(known):
+                row[column] = replace(row[column], bold=True)
+    return bold
+
+
+def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) -> list[str]:
+    notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed."]
+    if has_ratios:
+        label = look_of(baseline).label
+        notes.append(
+            f"Ratios: cumulative cost of {label} over the method's, mean over the seeds both have: time of training "
+            "alone, optimizer steps, samples with gradient."
+        )
+    elif panel.rows == "method":
+        notes.append(f"No speed-ups: no run of {baseline!r} is among these.")
+    left_out = sorted(set(panel.runs["labelled"]) - set(budgets))
+    if left_out:
+        notes.append(f"Left out for width: {', '.join(f'{budget:,}' for budget in left_out)} labels; the CSV has all.")
+    return notes
+
+
+def tidy(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
+    """Returns all that the comparison tables hold, unrounded, a row per line and budget, for CSV."""
+    accuracy = accuracy_by_budget(table).drop(columns="seeds")
+    ratios = mean_speed_up(table, baseline)
+    return accuracy.merge(ratios, on=[*LINE, "labelled"], how="left").rename(
+        columns={name: f"{name}_ratio" for name in COSTS} | {"mean": "accuracy_mean", "std": "accuracy_std"}
+    )

@@ -1,0 +1,39 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from calrun.report.curves import accuracy_by_budget, area_under_budget_curve, mean_height
+from calrun.report.runs import read
+
+MakeRun = Callable[..., Path]
+
+
+def test_mean_and_sample_deviation_over_the_seeds_that_reached_a_budget(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.7], seed=0)
+    make_run([0.6, 0.9], seed=1)
+    make_run([0.7], seed=5, state="failed")
+    summary = accuracy_by_budget(read([tmp_path]).table)
+    np.testing.assert_allclose(summary["mean"], [0.6, 0.8])
+    np.testing.assert_allclose(summary["std"], [0.1, 0.2 / 2**0.5])
+    assert summary["seeds"].tolist() == [(0, 1, 5), (0, 1)]
+
+
+def test_one_seed_has_no_deviation(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    summary = accuracy_by_budget(read([tmp_path]).table)
+    assert summary["n"].item() == 1
+    assert np.isnan(summary["std"].item())
+
+
+def test_mean_height_is_the_trapezoid_area_over_its_width() -> None:
+    assert mean_height(np.array([0.0, 1.0, 3.0]), np.array([0.0, 1.0, 1.0]), 0.0, 3.0) == 2.5 / 3
+    assert mean_height(np.array([0.0, 2.0]), np.array([0.0, 1.0]), 1.0, 2.0) == 0.75
+    assert np.isnan(mean_height(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.0, 2.0))
+
+
+def test_areas_are_taken_over_the_budgets_all_runs_share(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.7, 0.9])
+    make_run([0.5, 0.7], method="cal_er")
+    areas = area_under_budget_curve(read([tmp_path]).table)
+    np.testing.assert_allclose(areas["area"], [0.6, 0.6])

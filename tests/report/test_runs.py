@@ -1,0 +1,131 @@
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from calrun.report.runs import read
+
+MakeRun = Callable[..., Path]
+
+
+def test_a_row_per_run_and_round_with_sums_over_rounds(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.7, 0.8], seconds=[1.0, 2.0, 4.0])
+    make_run([0.6, 0.8], method="cal_er", seed=3)
+    table = read([tmp_path]).table
+    assert len(table) == 5
+    baseline = table[table["method"] == "al"]
+    assert baseline["cumulative_fit_seconds"].tolist() == [1.0, 3.0, 7.0]
+    assert baseline["cumulative_steps"].tolist() == [50, 150, 300]
+    assert baseline["accuracy"].tolist() == [0.5, 0.7, 0.8]
+    assert set(table["seed"]) == {0, 3}
+
+
+def test_a_finished_run_has_no_problem_and_an_unfinished_one_is_listed_but_read(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    make_run([0.5])
+    assert read([tmp_path]).problems == []
+    killed = make_run([0.5, 0.6], method="cal_er", state="running")
+    runs = read([tmp_path])
+    assert [problem.folder.name for problem in runs.problems] == [killed.name]
+    assert "running" in runs.problems[0].reason
+    assert len(runs.table) == 3
+
+
+def test_damaged_folders_are_listed_and_the_rounds_before_the_damage_count(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    cut = make_run([0.5, 0.6], method="cut")
+    (cut / "rounds.jsonl").write_text((cut / "rounds.jsonl").read_text()[:-20])
+    gap = make_run([0.5, 0.6, 0.7], method="gap")
+    lines = (gap / "rounds.jsonl").read_text().splitlines(keepends=True)
+    (gap / "rounds.jsonl").write_text(lines[0] + lines[2])
+    bare = make_run([0.5], method="bare")
+    (bare / "config.yaml").write_text("a: [")
+    empty = make_run([0.5], method="empty")
+    (empty / "rounds.jsonl").unlink()
+    runs = read([tmp_path])
+    assert runs.table.groupby("method").size().to_dict() == {"al": 1, "cut": 1, "gap": 1}
+    reasons = {problem.folder: problem.reason for problem in runs.problems}
+    assert "line 2 is broken" in reasons[cut]
+    assert "holds round 3" in reasons[gap]
+    assert "not YAML" in reasons[bare]
+    assert "rounds.jsonl is missing" in reasons[empty]
+
+
+def test_a_run_met_twice_counts_once_and_the_longer_copy_wins(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run([0.5, 0.6, 0.7])
+    copy = tmp_path / "elsewhere" / folder.name
+    shutil.copytree(folder, copy)
+    (copy / "rounds.jsonl").write_text((copy / "rounds.jsonl").read_text().splitlines()[0] + "\n")
+    config = yaml.safe_load((copy / "config.yaml").read_text()) | {"experiment": "other", "run_id": "feed"}
+    (copy / "config.yaml").write_text(yaml.safe_dump(config))
+    runs = read([tmp_path, folder])
+    assert len(runs.table) == 3
+    assert {problem.folder for problem in runs.problems} == {copy}
+    assert "counted once" in runs.problems[-1].reason
+
+
+def test_a_round_without_a_number_makes_later_sums_unknown_not_smaller(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run([0.5, 0.6, 0.7])
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    del lines[1]["steps"]
+    (folder / "rounds.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    sums = read([tmp_path]).table["cumulative_steps"]
+    np.testing.assert_array_equal(sums, [50.0, np.nan, np.nan])
+
+
+def test_settings_of_the_same_names_are_told_apart_by_what_differs(make_run: MakeRun, tmp_path: Path) -> None:
+    for alpha in (0.1, 0.9):
+        make_run([0.5], method="cal_sd", tag=alpha, leaves={"method": {"alpha": alpha, "beta": 1.0}})
+    make_run([0.5], method="cal_sd", seed=1, tag="again", leaves={"method": {"alpha": 0.1, "beta": 1.0}})
+    table = read([tmp_path]).table
+    assert table.groupby("variant")["seed"].apply(sorted).to_dict() == {"alpha=0.1": [0, 1], "alpha=0.9": [0]}
+
+
+def test_other_test_sets_stand_beside_the_first(make_run: MakeRun, tmp_path: Path) -> None:
+    test = {"test": {"accuracy": 0.9}, "fog": {"accuracy": 0.4}}
+    make_run([], lines=[{"round": 1, "labelled": 10, "test": test}])
+    table = read([tmp_path]).table
+    assert table.loc[0, ["accuracy", "accuracy@fog"]].tolist() == [0.9, 0.4]
+
+
+def test_parquet_and_csv_hold_the_whole_table(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6])
+    runs = read([tmp_path / "outputs"])
+    parquet, csv = runs.export(tmp_path / "report")
+    back = pd.read_parquet(parquet)
+    assert back["accuracy"].tolist() == pd.read_csv(csv)["accuracy"].tolist() == [0.5, 0.6]
+    assert back["class_counts"].iloc[1].tolist() == [120, 80]
+
+
+def test_nothing_to_read_is_one_sentence_that_says_why(make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="found nothing"):
+        read([tmp_path / "nowhere"])
+    with pytest.raises(ValueError, match="found none; a run folder holds"):
+        read([tmp_path])
+    make_run([])
+    with pytest.raises(ValueError, match="found none \\(digits"):
+        read([tmp_path])
+
+
+@pytest.mark.slow
+def test_two_thousand_runs_of_twenty_rounds_read_in_twenty_seconds(make_run: MakeRun, tmp_path: Path) -> None:
+    block = {f"key_{index}": {f"leaf_{leaf}": leaf / 7 for leaf in range(10)} for index in range(12)}
+    first = make_run([0.5 + number / 100 for number in range(20)], leaves=block)
+    text = (first / "config.yaml").read_text()
+    for seed in range(1, 2000):
+        folder = first.with_name(f"run-{seed}")
+        shutil.copytree(first, folder)
+        (folder / "config.yaml").write_text(
+            text.replace("seed: 0", f"seed: {seed}").replace("run_id: '", f"run_id: '{seed}-")
+        )
+    start = time.perf_counter()
+    runs = read([tmp_path])
+    assert time.perf_counter() - start < 20
+    assert len(runs.table) == 40_000

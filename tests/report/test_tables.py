@@ -1,0 +1,100 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from calrun.report.render import to_latex, to_markdown
+from calrun.report.runs import read
+from calrun.report.tables import Table, comparison, panels, shown_budgets, tidy
+
+MakeRun = Callable[..., Path]
+
+
+def table_of(folder: Path) -> Table:
+    (panel,) = panels(read([folder]).table)
+    return comparison(panel)
+
+
+def texts(table: Table) -> dict[str, list[str]]:
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def test_accuracy_then_cumulative_speed_up_as_in_the_paper(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        make_run([0.5, 0.8 + seed / 100], seed=seed, seconds=[10, 30])
+        make_run([0.5, 0.9], seed=seed, seconds=[10, 10], method="cal_er")
+    table = table_of(tmp_path)
+    assert table.columns == ["method", "n", "100\n10 %", "200\n20 %", "100", "200", "steps", "samples"]
+    assert texts(table) == {
+        "CAL-ER": ["2", "50.0 ± 0.0", "90.0 ± 0.0", "1.0×", "2.0×", "1.0×", "1.0×"],
+        "AL": ["2", "50.0 ± 0.0", "80.5 ± 0.7", "1.0×", "1.0×", "1.0×", "1.0×"],
+    }
+
+
+def test_best_is_bold_and_so_are_ties_as_printed(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.50001, 0.8])
+    make_run([0.5, 0.9], method="cal_er")
+    bold = {row[0].text: [cell.bold for cell in row[2:4]] for row in table_of(tmp_path).rows}
+    assert bold == {"CAL-ER": [True, True], "AL": [True, False]}
+
+
+def test_one_seed_is_a_number_and_not_a_mean(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    assert texts(table_of(tmp_path))["AL"][:2] == ["1", "50.0"]
+
+
+def test_missing_budgets_and_unequal_seeds_show_their_n(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8], seed=0)
+    make_run([0.7], seed=1)
+    make_run([0.6], seed=0, method="cal_er")
+    rows = texts(table_of(tmp_path))
+    assert rows["AL"][:3] == ["1–2", "60.0 ± 14.1", "80.0 (n=1)"]
+    assert rows["CAL-ER"] == ["0–1", "60.0", "–", "1.0×", "–", "–", "–"]
+
+
+def test_without_the_baseline_there_are_no_speed_ups_and_a_note_says_so(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5], method="cal_er")
+    table = table_of(tmp_path)
+    assert table.columns == ["method", "n", "100\n10 %"]
+    assert any("no run of 'al'" in note for note in table.notes)
+
+
+def test_several_acquisitions_also_stand_against_each_other(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    make_run([0.4], acquisition="random")
+    found = list(panels(read([tmp_path]).table))
+    assert [(panel.rows, panel.fixed) for panel in found] == [
+        ("method", "entropy"),
+        ("method", "random"),
+        ("acquisition", "al"),
+    ]
+    assert list(texts(comparison(found[2]))) == ["entropy", "random"]
+
+
+def test_wide_tables_keep_the_last_budget_and_even_steps() -> None:
+    assert shown_budgets(list(range(1, 11))) == [2, 4, 6, 8, 10]
+    assert shown_budgets([5, 7]) == [5, 7]
+
+
+def test_latex_is_booktabs_with_as_many_cells_as_columns(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6])
+    make_run([0.5, 0.7], method="my_method")
+    latex = to_latex(table_of(tmp_path))
+    assert r"my\_method" in latex
+    assert r"\textbf{70.0}" in latex
+    assert r"\toprule" in latex
+    body = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") + line.count("multicolumn{2}") for line in body} == {7}
+
+
+def test_markdown_rows_have_the_heading_s_width(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6])
+    lines = [line for line in to_markdown(table_of(tmp_path)).splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {9}
+
+
+def test_tidy_holds_unrounded_numbers_for_every_budget(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.123456, 0.6])
+    frame: pd.DataFrame = tidy(read([tmp_path]).table)
+    assert frame["accuracy_mean"].tolist() == [0.123456, 0.6]
+    assert frame["time_ratio"].tolist() == [1.0, 1.0]
