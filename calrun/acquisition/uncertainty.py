@@ -18,7 +18,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.memory import chunk_rows
 from calrun.acquisition.top_k import smallest
 
-CACHE_BYTES = 1 << 20  # a chunk that stays in the second-level cache is several times faster than one that does not
+CACHE_BYTES = 1 << 22  # on the host, temporary tensors of a chunk stay in the last-level cache
 
 
 class Uncertainty(Acquisition):

@@ -1,0 +1,156 @@
+"""Balanced Selection (BASE). Emam et al. 2021, "Active Learning at the ImageNet Scale", Alg. 2.
+
+Dimension key: N candidates, C classes, D features, R rank of the head, J classes other than the wanted one.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+from torch import Tensor
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.mase import boundary_gap, leave_distance
+from calrun.acquisition.memory import chunk_rows, limit_bytes
+from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.top_k import finite, smallest
+
+FIRST_DEPTH = 32  # how many rows a queue looks ahead of its quota before it has to look again
+Nearest = Iterator[tuple[float, int]]  # (distance, position), nearest first
+
+
+class BalancedSelection(Acquisition):
+    """Takes, for each class in turn, the rows nearest to that class's decision boundary.
+
+    Args:
+        dcsdb: how far a row is from entering a class that is not its predicted one. `pairwise`: to the hyperplane
+            between the two classes, as the authors' code does; `exact`: to the region of the class, as Sec. 4 says.
+        order: `class_major` fills the whole quota of a class before the next, as the authors' code does; `round_robin`
+            gives each class one row at a time, as Alg. 2 does. Low classes get the remainder.
+        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+    """
+
+    needs = frozenset({"logits", "head_weight"})
+
+    def __init__(self, dcsdb: str, order: str, memory_gib: float | None) -> None:
+        if dcsdb not in ("pairwise", "exact") or order not in ("class_major", "round_robin"):
+            raise ValueError(
+                f"acquisition.dcsdb is {dcsdb!r} and acquisition.order is {order!r}, wanted pairwise or exact and "
+                "class_major or round_robin"
+            )
+        self.dcsdb, self.order, self.memory_gib = dcsdb, order, memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        budget = min(budget, len(candidates))
+        boundaries = Boundaries(candidates, self.memory_gib)
+        classes = np.arange(len(candidates.head_weight_CD))
+        turns = np.resize(classes, budget)
+        if self.order == "class_major":
+            turns = np.sort(turns)
+        depth = budget // len(classes) + FIRST_DEPTH
+        queues = [nearest_first(partial(boundaries.distance_to, c), depth) for c in classes.tolist()]
+        if self.dcsdb == "exact":
+            regions = Regions(candidates)
+            queues = [regions.nearest_first(c, queue) for c, queue in enumerate(queues)]
+        picked: dict[int, None] = {}  # an ordered set
+        for c in turns.tolist():
+            picked[next(position for _, position in queues[c] if position not in picked)] = None
+        return candidates.rows[list(picked)].astype(np.int64)
+
+
+class Boundaries:
+    """The pairwise distances of all rows, one class at a time."""
+
+    def __init__(self, candidates: Candidates, memory_gib: float | None) -> None:
+        logits_NC = candidates.logits_NC
+        self.gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC)
+        self.top_N, self.class_N = (
+            logits_NC.new_empty(len(logits_NC)),
+            logits_NC.new_empty(len(logits_NC), dtype=torch.long),
+        )
+        self.leave_N = torch.empty_like(self.top_N)
+        chunk = chunk_rows(4 * logits_NC[:1].nbytes, memory_gib)
+        for start in range(0, len(logits_NC), chunk):
+            at = slice(start, start + chunk)
+            torch.max(logits_NC[at], dim=1, out=(self.top_N[at], self.class_N[at]))
+            self.leave_N[at] = leave_distance(logits_NC[at], self.gap_CC)
+        finite(self.leave_N, candidates.rows, "distances to a decision boundary")
+        self.has_twins = bool((self.gap_CC == 0).any())
+        by_class_N = torch.argsort(self.class_N, stable=True)
+        sizes = torch.bincount(self.class_N, minlength=len(self.gap_CC)).tolist()
+        self.predicted = torch.split(by_class_N, sizes)  # positions by predicted class
+        fits = logits_NC.nbytes <= limit_bytes(memory_gib, logits_NC.device)
+        self.logits_CN = logits_NC.T.contiguous() if fits else logits_NC.T
+
+    def distance_to(self, c: int) -> Tensor:
+        """Returns the distance to class c: to entering it, or to leaving it where it is the predicted one."""
+        distance_N = (self.top_N - self.logits_CN[c]).div_(self.gap_CC[c].take(self.class_N))
+        if self.has_twins:  # they tie or never win
+            distance_N = distance_N.masked_fill_(self.top_N == self.logits_CN[c], 0).clamp_max_(
+                torch.finfo(distance_N.dtype).max
+            )
+        distance_N[self.predicted[c]] = self.leave_N[self.predicted[c]]
+        return distance_N
+
+
+def nearest_first(distance: Callable[[], Tensor], depth: int) -> Nearest:
+    """Yields positions by ascending distance, ties by position; keeps only `depth` of them and looks again for more."""
+    done = 0
+    while True:
+        distance_N = distance()
+        nearest = smallest(distance_N, np.arange(len(distance_N)), depth)[done:]
+        yield from zip(distance_N.cpu().numpy()[nearest].tolist(), nearest.tolist(), strict=True)
+        done, depth = done + len(nearest), 4 * depth
+        if done == len(distance_N):
+            return
+
+
+class Regions:
+    """The polytopes of the classes in feature space, in coordinates of the span of the head's rows."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        weight_CD = candidates.head_weight_CD.double()
+        self.weight_CR = torch.linalg.qr(weight_CD.T, mode="r").R.T.cpu().numpy()
+        self.logits_NC = candidates.logits_NC
+
+    def nearest_first(self, c: int, lower_bounds: Nearest) -> Nearest:
+        """Yields positions by ascending exact distance to the region of c; solves only where bounds do not decide."""
+        solved: list[tuple[float, int]] = []
+        for bound, position in lower_bounds:
+            while solved and solved[0][0] < bound:
+                yield heapq.heappop(solved)
+            exact = region_distance(self.logits_NC[position].double().cpu().numpy(), self.weight_CR, c, bound)
+            heapq.heappush(solved, (exact, position))
+        while solved:
+            yield heapq.heappop(solved)
+
+
+def region_distance(logits_C: np.ndarray, weight_CR: np.ndarray, c: int, bound: float) -> float:
+    """Returns min |e| subject to (w_c - w_j) e >= z_j - z_c for all j, or `bound` where that is known to be exact.
+
+    The bound is the projection onto the hyperplane between c and the top class: exact if c wins there, or if c is the
+    top class already. Otherwise it is least-distance programming by non-negative least squares (Lawson and Hanson 1974,
+    "Solving Least Squares Problems", Ch. 23).
+    """
+    top = int(logits_C.argmax())
+    toward_R = weight_CR[c] - weight_CR[top]
+    squared_gap = float(toward_R @ toward_R)
+    if c == top or squared_gap == 0:
+        return bound
+    lead = logits_C[top] - logits_C[c]
+    projected_C = logits_C + weight_CR @ toward_R * (lead / squared_gap)
+    if projected_C[c] >= projected_C.max() - 1e-9 * (1 + abs(projected_C[c])):
+        return bound
+    normal_JR = np.delete(weight_CR[c] - weight_CR, c, axis=0)
+    wanted_J = np.delete(logits_C - logits_C[c], c) / lead
+    target = np.zeros(normal_JR.shape[1] + 1)
+    target[-1] = 1
+    system = np.vstack([normal_JR.T, wanted_J])
+    residual = system @ nnls(system, target)[0] - target
+    if residual @ residual < 1e-12:  # no point of feature space belongs to c
+        return float(np.finfo(np.float64).max)
+    return max(bound, float(lead * np.linalg.norm(residual[:-1]) / abs(residual[-1])))

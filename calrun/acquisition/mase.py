@@ -1,0 +1,62 @@
+"""Minimum distance to a decision boundary (MASE). Emam et al. 2021, "Active Learning at the ImageNet Scale", Alg. 1.
+
+The boundary is that of a linear head in the space of the features that enter it; a head that normalises its input gives
+distances between normalised features.
+
+Dimension key: N candidates, B rows of one chunk, C classes, D features.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.top_k import smallest
+
+
+class Mase(Acquisition):
+    """Takes the rows whose features are nearest to any decision boundary.
+
+    Args:
+        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+    """
+
+    needs = frozenset({"logits", "head_weight"})
+
+    def __init__(self, memory_gib: float | None) -> None:
+        self.memory_gib = memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        logits_NC = candidates.logits_NC
+        gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC)
+        chunk = chunk_rows(4 * logits_NC[:1].nbytes, self.memory_gib)
+        distance_N = torch.empty(len(candidates), dtype=logits_NC.dtype, device=logits_NC.device)
+        for part, out in zip(torch.split(logits_NC, chunk), torch.split(distance_N, chunk), strict=True):
+            out.copy_(leave_distance(part, gap_CC))
+        return smallest(distance_N, candidates.rows, budget)
+
+
+def boundary_gap(weight_CD: Tensor) -> Tensor:
+    """Returns |w_i - w_j| in double precision by direct differences (the expanded square cancels); inf on the diagonal.
+
+    Raises:
+        ValueError: if a weight is not finite.
+    """
+    if not weight_CD.isfinite().all():
+        raise ValueError("head_weight is not finite in some entries; look for a diverged model")
+    wide_CD = weight_CD.double()
+    return torch.cdist(wide_CD, wide_CD, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+
+
+def leave_distance(logits_BC: Tensor, gap_CC: Tensor) -> Tensor:
+    """Returns DDB(x) = min_{j != top} (z_top - z_j) / |w_top - w_j|: how far x is from leaving its predicted class.
+
+    Classes with equal weights are no boundary (inf) unless they tie (0).
+    """
+    top_B1, class_B1 = logits_BC.max(dim=1, keepdim=True)
+    gap_BC = gap_CC[class_B1.squeeze(1)]
+    distance_BC = (top_B1 - logits_BC).div_(gap_BC).scatter_(1, class_B1, torch.inf)
+    if (gap_CC == 0).any():
+        distance_BC.masked_fill_((gap_BC == 0) & (top_B1 == logits_BC), 0)
+    return distance_BC.amin(dim=1)
