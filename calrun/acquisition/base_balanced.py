@@ -73,7 +73,7 @@ class Boundaries:
             logits_NC.new_empty(len(logits_NC), dtype=torch.long),
         )
         self.leave_N = torch.empty_like(self.top_N)
-        chunk = chunk_rows(4 * logits_NC[:1].nbytes, memory_gib)
+        chunk = chunk_rows(4 * logits_NC[:1].nbytes, memory_gib, logits_NC.device)
         for start in range(0, len(logits_NC), chunk):
             at = slice(start, start + chunk)
             torch.max(logits_NC[at], dim=1, out=(self.top_N[at], self.class_N[at]))

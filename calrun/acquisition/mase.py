@@ -30,7 +30,7 @@ class Mase(Acquisition):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         logits_NC = candidates.logits_NC
         gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC)
-        chunk = chunk_rows(4 * logits_NC[:1].nbytes, self.memory_gib)
+        chunk = chunk_rows(4 * logits_NC[:1].nbytes, self.memory_gib, logits_NC.device)
         distance_N = torch.empty(len(candidates), dtype=logits_NC.dtype, device=logits_NC.device)
         for part, out in zip(torch.split(logits_NC, chunk), torch.split(distance_N, chunk), strict=True):
             out.copy_(leave_distance(part, gap_CC))

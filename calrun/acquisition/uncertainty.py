@@ -46,7 +46,7 @@ class Uncertainty(Acquisition):
         column = candidates.mc_log_probs_NKC if self.mc_dropout else candidates.logits_NC
         certainty_N = torch.empty(len(candidates), dtype=column.dtype, device=column.device)
         bytes_per_row = 4 * column.element_size() * math.prod(column.shape[1:])
-        chunk = chunk_rows(bytes_per_row, self.memory_gib)
+        chunk = chunk_rows(bytes_per_row, self.memory_gib, column.device)
         if column.is_cpu:
             chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
         for part, out in zip(torch.split(column, chunk), torch.split(certainty_N, chunk), strict=True):

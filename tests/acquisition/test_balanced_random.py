@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -8,6 +8,7 @@ from calrun.acquisition.balanced_random import BalancedRandom, class_quotas
 from calrun.acquisition.base import Candidates
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(0, 100))
 def test_quotas_are_level_among_classes_that_last(available: list[int], budget: int) -> None:
     available_C = np.array(available)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calrun.acquisition.base import Candidates
@@ -12,6 +12,7 @@ from calrun.acquisition.least_confidence import LeastConfidence, log_error_proba
 from calrun.acquisition.margin import log_margin_complement
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.floats(0.01, 12), st.integers(0, 2**31))
 def test_it_is_one_minus_the_largest_probability(num_classes: int, scale: float, seed: int) -> None:
     logits_NC = scale * torch.randn(20, num_classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

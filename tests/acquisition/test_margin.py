@@ -1,12 +1,13 @@
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.margin import Margin, log_margin_complement
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.floats(0.01, 8), st.integers(0, 2**31))
 def test_it_is_the_difference_of_the_two_largest_probabilities(num_classes: int, scale: float, seed: int) -> None:
     logits_NC = scale * torch.randn(20, num_classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -1,0 +1,56 @@
+"""BALD. Houlsby et al. 2011, "Bayesian Active Learning for Classification and Preference Learning", Eq. 2.
+
+Dimension key: N candidates, B rows of one chunk, K Monte-Carlo samples, C classes.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.top_k import largest
+from calrun.acquisition.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
+
+
+class Bald(Acquisition):
+    """Takes the rows on whose class the dropout samples of the network disagree most.
+
+    Args:
+        num_mc_samples: K; DISTIL takes 10.
+        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+    """
+
+    needs = frozenset({"mc_log_probs"})
+
+    def __init__(self, num_mc_samples: int, memory_gib: float | None) -> None:
+        self.num_mc_samples, self.memory_gib = num_mc_samples, memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        refuse_identical_samples(candidates.mc_log_probs_NKC)
+        scores_N = mutual_information(candidates.mc_log_probs_NKC, self.memory_gib)
+        return largest(scores_N, candidates.rows, budget)
+
+
+def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Tensor:
+    """Returns H[mean_k p_k] - mean_k H[p_k] in nats, chunk by chunk."""
+    scores_N = torch.empty_like(mc_log_probs_NKC[:, 0, 0])
+    bytes_per_row = 3 * mc_log_probs_NKC[:1].nbytes
+    chunk = chunk_rows(bytes_per_row, memory_gib, mc_log_probs_NKC.device)
+    if mc_log_probs_NKC.is_cpu:
+        chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
+    for part, out in zip(torch.split(mc_log_probs_NKC, chunk), torch.split(scores_N, chunk), strict=True):
+        out.copy_(disagreement(part))
+    return scores_N
+
+
+def disagreement(mc_log_probs_BKC: Tensor) -> Tensor:
+    """Returns the mutual information of class and network, mean_k KL(p_k | mean p).
+
+    Its terms mean p_c (s e^s - e^s + 1), s = log(p_kc / mean p_c), are all >= 0: small ones do not drown in rounding.
+    """
+    log_mean_B1C = log_mean_probs(mc_log_probs_BKC)[:, None]
+    surprise_BKC = mc_log_probs_BKC - log_mean_B1C
+    growth_BKC = surprise_BKC.expm1()
+    terms_BKC = surprise_BKC.mul_(growth_BKC + 1).sub_(growth_BKC)
+    return terms_BKC.mul_(log_mean_B1C.exp()).sum(dim=(1, 2)).div_(mc_log_probs_BKC.shape[1])
