@@ -1,7 +1,7 @@
 """What training costs against a baseline method: time, optimizer steps and samples, cumulative over rounds.
 
 Das et al. 2023 (Sec. 5): speed-up = wall-clock time of the baseline / wall-clock time of the method, training only,
-summed over the rounds up to a budget. On a GPU with small batches time follows steps, so steps and samples stand beside it.
+summed over the rounds up to a budget. On a GPU with small batches time follows steps: they and samples stand beside it.
 """
 
 import numpy as np

@@ -27,14 +27,14 @@ def accuracy_by_budget(table: pd.DataFrame, value: str = "accuracy") -> pd.DataF
 
 
 def area_under_budget_curve(table: pd.DataFrame, value: str = "accuracy") -> pd.DataFrame:
-    """Returns each run's mean height of the curve of `value` over labels (trapezoids), over the budgets all runs share.
+    """Returns each run's mean height of the curve of `value` over labels (trapezoids), in the range lines share.
 
-    Areas over different ranges of labels do not compare, so within a context every run is cut to the widest range of
-    labels that all its runs cover; a run with fewer than two budgets there has no area (NaN).
+    Areas over different ranges of labels do not compare, so within a context every run is cut to the widest range that
+    some run of every line covers; a run that ended earlier has no area (NaN) and takes none from the others.
     """
     rows = []
     for context, members in table.dropna(subset=[value]).groupby("context"):
-        spans = members.groupby("run_id")["labelled"].agg(["min", "max"])
+        spans = members.groupby(LINE)["labelled"].agg(["min", "max"])
         low, high = spans["min"].max(), spans["max"].min()
         for keys, run in members.groupby([*LINE, "seed"]):
             area = mean_height(run["labelled"].to_numpy(float), run[value].to_numpy(float), low, high)

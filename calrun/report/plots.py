@@ -68,7 +68,7 @@ def learning_curves(panel: Panel) -> Figure:
 
 
 def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
-    """Returns accuracy against speed-up: relative and averaged over budgets (Das et al. 2023, Fig. 3), and at the last."""
+    """Returns accuracy against speed-up: relative, averaged over budgets (Das et al. 2023, Fig. 3), and at the last."""
     ratios = mean_speed_up(panel.runs, baseline)
     accuracy = accuracy_by_budget(panel.runs)[[*LINE, "labelled", "mean"]]
     points = ratios.merge(accuracy, on=[*LINE, "labelled"])

@@ -32,8 +32,11 @@ def test_mean_height_is_the_trapezoid_area_over_its_width() -> None:
     assert np.isnan(mean_height(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.0, 2.0))
 
 
-def test_areas_are_taken_over_the_budgets_all_runs_share(make_run: MakeRun, tmp_path: Path) -> None:
+def test_areas_are_taken_over_the_budgets_all_lines_share_and_a_dead_run_shortens_none(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
     make_run([0.5, 0.7, 0.9])
     make_run([0.5, 0.7], method="cal_er")
-    areas = area_under_budget_curve(read([tmp_path]).table)
-    np.testing.assert_allclose(areas["area"], [0.6, 0.6])
+    make_run([0.5], seed=1, state="failed")
+    areas = area_under_budget_curve(read([tmp_path]).table).sort_values("method")
+    np.testing.assert_allclose(areas["area"], [0.6, np.nan, 0.6])
