@@ -1,0 +1,18 @@
+"""Training and evaluation mode for a while, and every module's own mode back afterwards."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def in_mode(net: nn.Module, training: bool) -> Iterator[None]:
+    """Puts all modules of a network in one mode; modules that had another (frozen BatchNorm) get it back."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.train(training)
+    try:
+        yield
+    finally:
+        for module, was in modes:
+            module.training = was

@@ -1,0 +1,48 @@
+"""Any timm classifier, by its name there."""
+
+from typing import Any
+
+import timm
+
+from calrun.model.adapter import building, check_name, check_one_source, count_features
+from calrun.model.base import Classifier
+from calrun.model.checkpoint import load_backbone
+
+
+def timm_classifier(
+    num_classes: int,
+    input_shape: tuple[int, ...],
+    model_name: str,
+    pretrained: bool,
+    checkpoint: str | None,
+    checkpoint_prefix: str,
+    **options: Any,
+) -> Classifier:
+    """Returns timm's network up to its pooled features, and a new head on it.
+
+    Args:
+        num_classes: C.
+        input_shape: (channels, height, width); timm fits the first layer to the channels.
+        model_name: timm's name, such as resnet18 or vit_tiny_patch16_224, with or without its tag.
+        pretrained: whether timm's default weights are taken, downloaded if need be.
+        checkpoint: a local file of weights with timm's names; its head is left out.
+        checkpoint_prefix: what stands before those names in the file.
+        options: further arguments of timm.create_model, such as img_size.
+    """
+    check_name("timm", model_name.split(".")[0], timm.list_models())
+    check_one_source("timm", pretrained, checkpoint)
+    label = f"model=timm model_name={model_name}"
+    with building(label, options):
+        backbone: Any = timm.create_model(
+            model_name, pretrained=pretrained, num_classes=0, in_chans=input_shape[0], **options
+        )
+    net = Classifier(backbone, count_features(label, backbone, input_shape), num_classes)
+    if checkpoint is not None:
+        load_backbone(net, checkpoint, checkpoint_prefix, leave_out=_heads(backbone.pretrained_cfg.get("classifier")))
+    return net
+
+
+def _heads(classifier: str | tuple[str, ...] | None) -> list[str]:
+    """Returns the beginnings of the head's keys; distilled transformers have two heads."""
+    names = (classifier,) if isinstance(classifier, str) else classifier or ()
+    return [f"{name}." for name in names]
