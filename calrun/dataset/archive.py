@@ -28,10 +28,9 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
             found = list(archive.files)
             names = [name for name in [*wanted, *(optional or [])] if name in found]
             arrays = {name: archive[name] for name in names}
-    except (BadZipFile, ZlibError, EOFError, OSError, ValueError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"{path} is no sound .npz archive ({error}); copy or save it again, without object arrays"
-        ) from error
+    except (BadZipFile, ZlibError, EOFError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} is no sound .npz archive ({reason}); save it again, without object arrays") from error
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise ValueError(f"{path} holds {sorted(found)} but not {missing}; save the arrays under these names")

@@ -1,0 +1,32 @@
+"""What every data-set recipe must obey."""
+
+from inspect import signature
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_method, instantiate
+from omegaconf import OmegaConf
+
+RECIPES = sorted((Path(__file__).parents[2] / "conf" / "dataset").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_names_its_module_and_every_argument_of_its_loader(recipe: Path) -> None:
+    cfg = OmegaConf.load(recipe)
+    assert cfg.dataset._target_ == f"calrun.dataset.{recipe.stem}.load"
+    arguments = {name for name in cfg.dataset if name != "_target_"}
+    assert arguments == set(signature(get_method(cfg.dataset._target_)).parameters)
+    instantiate(cfg.dataset.transform)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_sets_the_whole_configuration_and_chooses_model_optimizer_and_budget(recipe: Path) -> None:
+    assert recipe.read_text().startswith("# @package _global_\n")
+    cfg = OmegaConf.load(recipe)
+    assert [next(iter(default)) for default in cfg.defaults] == [
+        "override /model",
+        "override /optimizer",
+        "override /budget",
+    ]
+    assert {"batch_size", "max_epochs", "cal_epochs"} == set(cfg.trainer)
+    assert cfg.optimizer.lr > 0

@@ -1,0 +1,154 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from calrun.dataset.base import Dataset, Shot, StepRows
+from calrun.dataset.image_folder import load
+from calrun.dataset.picture import Picture
+from calrun.dataset.transform import Transform
+
+AUGMENTED = Picture(size=8, resize=8, min_area=0.3, flip=True)
+COLOURS = {"cat": (255, 0, 0), "dog": (0, 255, 0), "eel": (0, 0, 255)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four training and two test pictures of each class, of one colour with a gradient."""
+    for split, count in (("train", 4), ("test", 2)):
+        for name, colour in COLOURS.items():
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(count):
+                ramp = np.linspace(0.2, 1, 12)[None, :, None]
+                pixels = np.broadcast_to(ramp * np.array(colour), (10 + number, 12, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{number}.png")
+    return tmp_path
+
+
+def opened(folder: Path, picture: Picture = AUGMENTED, num_workers: int = 0) -> Dataset:
+    return load(str(folder), picture, Transform([0.0] * 3, [1.0] * 3), num_workers)
+
+
+def test_classes_files_and_shape_come_from_the_folders(folder: Path) -> None:
+    dataset = opened(folder)
+    assert dataset.class_names == ["cat", "dog", "eel"]
+    assert dataset.input_shape == (3, 8, 8)
+    assert (len(dataset.train), len(dataset.tests["test"]), dataset.val) == (12, 6, None)
+    np.testing.assert_array_equal(dataset.train.targets, np.repeat([0, 1, 2], 4))
+    assert dataset.train.item_id(5) == "train/dog/1.png"
+
+
+def test_a_val_folder_becomes_the_validation_split(folder: Path) -> None:
+    for name in COLOURS:
+        (folder / "val" / name).mkdir(parents=True)
+        (folder / "train" / name / "0.png").rename(folder / "val" / name / "0.png")
+    dataset = opened(folder)
+    assert dataset.val is not None
+    assert (len(dataset.train), len(dataset.val), dataset.val.item_id(0)) == (9, 3, "val/cat/0.png")
+
+
+def test_evaluation_shows_each_row_its_own_picture(folder: Path) -> None:
+    dataset = opened(folder)
+    rows = np.array([9, 0, 6])
+    batches = list(dataset.train.batches(rows, batch_size=2))
+    assert [chunk.tolist() for chunk, _ in batches] == [[9, 0], [6]]
+    x = torch.cat([x for _, x in batches])
+    assert x.amax((2, 3)).argmax(1).tolist() == dataset.train.targets[rows].tolist()  # the class's colour channel
+    assert x.max() <= 1
+
+
+def steps() -> list[StepRows]:
+    rng = np.random.default_rng(0)
+    return [StepRows(rng.choice(12, 4), rng.choice(12, num_replay)) for num_replay in (0, 3, 3)]
+
+
+def played(dataset: Dataset, seed: int) -> list[tuple[Shot, Shot | None]]:
+    return [pair for block in dataset.train.blocks(steps(), seed) for pair in block.to(torch.device("cpu"))]
+
+
+def test_each_step_gets_its_current_and_replayed_rows(folder: Path) -> None:
+    dataset = opened(folder)
+    for step, (current, replay) in zip(steps(), played(dataset, 0), strict=True):
+        np.testing.assert_array_equal(current.rows.numpy(), step.current)
+        assert current.x.amax((2, 3)).argmax(1).tolist() == dataset.train.targets[step.current].tolist()
+        assert (replay is None) == (len(step.replay) == 0)
+        if replay:
+            np.testing.assert_array_equal(replay.rows.numpy(), step.replay)
+            assert replay.x.amax((2, 3)).argmax(1).tolist() == dataset.train.targets[step.replay].tolist()
+
+
+def test_pictures_do_not_depend_on_the_number_of_workers(folder: Path) -> None:
+    alone, helped = played(opened(folder), 5), played(opened(folder, num_workers=2), 5)
+    for (one, one_replay), (two, two_replay) in zip(alone, helped, strict=True):
+        assert torch.equal(one.x, two.x)
+        assert (one_replay is None) == (two_replay is None)
+        if one_replay and two_replay:
+            assert torch.equal(one_replay.x, two_replay.x)
+
+
+def test_the_seed_and_the_step_decide_the_augmentation(folder: Path) -> None:
+    dataset = opened(folder)
+    same = [StepRows(np.zeros(4, np.int64), np.empty(0, np.int64))] * 2
+    first, second = [pair[0].x for block in dataset.train.blocks(same, 1) for pair in block]
+    again, _ = [pair[0].x for block in dataset.train.blocks(same, 1) for pair in block]
+    other, _ = [pair[0].x for block in dataset.train.blocks(same, 2) for pair in block]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first[0], first[1])  # one row, two positions
+
+
+def test_reading_leaves_the_global_random_state_alone(folder: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    played(opened(folder), 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_unreadable_picture_is_named_in_one_line(folder: Path, num_workers: int) -> None:
+    (folder / "train" / "dog" / "1.png").write_bytes(b"\x89PNG not really")
+    with pytest.raises(ValueError, match=r"cannot read picture .*train/dog/1\.png") as caught:
+        list(opened(folder, num_workers=num_workers).train.batches(np.arange(12), 4))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_jpeg_is_unreadable(folder: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = folder / "train" / "cat" / "9.jpg"
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(ValueError, match=r"train/cat/9\.jpg"):
+        list(opened(folder).train.batches(np.arange(13), 13))
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no folder .*train; wanted are train/<class>/ and test/<class>/"):
+        opened(tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(ValueError, match="has no class folders"):
+        opened(tmp_path)
+
+
+def test_a_class_folder_without_pictures_is_refused(folder: Path) -> None:
+    for file in (folder / "train" / "dog").iterdir():
+        file.rename(file.with_suffix(".txt"))
+    with pytest.raises(ValueError, match=r"class folder .*train/dog has no pictures"):
+        opened(folder)
+
+
+def test_class_folders_that_differ_between_train_and_test_are_listed(folder: Path) -> None:
+    (folder / "test" / "dog").rename(folder / "test" / "fox")
+    with pytest.raises(ValueError, match=r"1 missing \(first: \['dog'\]\), 1 unknown \(first: \['fox'\]\)"):
+        opened(folder)
+
+
+def test_streamed_pictures_need_given_statistics(folder: Path) -> None:
+    with pytest.raises(ValueError, match="has no mean and std"):
+        load(str(folder), AUGMENTED, Transform(None, None), 0)
