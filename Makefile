@@ -1,0 +1,43 @@
+# Each target does its own set-up on a fresh machine. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow test-realdata lint bench bench-acquisition clean
+export OMP_NUM_THREADS ?= 1
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: .venv/ready ## make .venv with the exact versions of constraints.txt
+
+.venv/ready: pyproject.toml constraints.txt scripts/setup.sh
+	@bash scripts/setup.sh
+
+run: setup ## play the CAL comparison on the bundled digits: one table, two figures
+	@$(BIN)/calrun run -m experiment=digits
+	@$(BIN)/calrun report outputs/digits
+
+test: setup ## the quick tests
+	@$(PYTEST) -n 2
+
+test-slow: setup ## tests that take minutes: kills, browser, large tables
+	@$(PYTEST) -n 2 -m slow
+
+test-realdata: setup ## tests on the data sets in ../shared/data
+	@$(PYTEST) -n 2 -m realdata
+
+lint: setup ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: setup ## a fit of ours against a bare PyTorch loop
+	@$(BIN)/python scripts/bench_overhead.py
+
+bench-acquisition: setup ## every selection kernel beside its literal version
+	@$(BIN)/python scripts/bench_acquisition.py
+	@$(BIN)/python scripts/bench_scores.py
+
+clean: ## remove .venv and caches; outputs stay
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

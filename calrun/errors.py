@@ -1,0 +1,50 @@
+"""One sentence for a user's mistake; a traceback only when CALRUN_DEBUG=1 asks for it."""
+
+import os
+import re
+import sys
+import traceback
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError)
+
+
+def sentence(error: BaseException) -> str:
+    """Returns what went wrong and what to do, on one line."""
+    cause: BaseException = error
+    while isinstance(cause, HydraException) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    text = _text(cause)
+    target = re.search(r"full_key: (\S+)", str(error))
+    if target and cause is not error and isinstance(cause, TypeError):
+        text = f"{target.group(1)}: {text}"
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def report(error: BaseException) -> int:
+    """Prints a mistake and returns the exit code: 2 for a user's, 1 with a traceback for ours."""
+    if os.environ.get("CALRUN_DEBUG") == "1" or not is_mistake(error):
+        traceback.print_exception(error)
+        return 2 if is_mistake(error) else 1
+    print(f"calrun: {sentence(error)}", file=sys.stderr)
+    return 2
+
+
+def is_mistake(error: BaseException) -> bool:
+    """Tells a user's mistake from a fault of calrun's."""
+    return isinstance(error, MISTAKES)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f" {error.filename}" if error.filename else ""
+        return f"cannot write or read{where}: {error.strerror.lower()}; free or choose another place and run the same command again"
+    text = str(error)
+    options = re.search(r"Could not find '(\S+?)/(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S)
+    if options:
+        group, name, legal = options.groups()
+        shown = ", ".join(option for option in legal.split() if not option.startswith("_"))
+        return f"{group}={name} is no option; choose one of: {shown}"
+    return text

@@ -1,0 +1,165 @@
+"""Turns a configuration into the objects of a run, and finds everything that cannot work before the first fit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.candidates import gather
+from calrun.conflicts import conflicts
+from calrun.dataset.base import Dataset
+from calrun.dataset.subset import Subset
+from calrun.method.base import Method, Setup
+from calrun.pool import Pool
+from calrun.predict import Predictor
+from calrun.rng import numpy_rng, torch_seed
+from calrun.round import Round
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """What a run writes down besides the metrics.
+
+    Args:
+        accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
+        test_entropy: the entropy of each test row's prediction after every round.
+        keep_states: whether every round's state stays on disk; otherwise only the last one's.
+    """
+
+    accuracy_by_round: bool = False
+    test_entropy: bool = False
+    keep_states: bool = False
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything a run needs, ready to go.
+
+    Args:
+        initial: the rule that chooses the rows of round 1.
+        sizes: labelled rows in each round.
+        seed_set_seed: the seed of the initial rows.
+    """
+
+    data: Dataset
+    pool: Pool
+    method: Method
+    acquisition: Acquisition
+    initial: Acquisition
+    sizes: list[int]
+    predictor: Predictor
+    seed: int
+    seed_set_seed: int
+    record: RecordOptions
+
+    def rounds(self, folder: Path, after: int) -> Iterator[Round]:
+        """Yields the rounds after round `after`; buys the initial rows before the first one."""
+        if after == 0:
+            self.pool.label(self._choose_initial(folder), 1)
+        for number in range(after + 1, len(self.sizes) + 1):
+            yield self._round(number, folder)
+
+    def candidates(self, this_round: Round) -> Candidates:
+        """Returns the unlabelled rows through the trained network's eyes."""
+        rng = this_round.rng("dropout masks")
+        return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, rng)
+
+    def fingerprint(self) -> str:
+        """Returns a checksum of the pool's size and classes, the same for the same data on every machine."""
+        targets = np.ascontiguousarray(self.data.train.targets, dtype=np.int64)
+        return f"{len(targets)}-{self.data.num_classes}-{crc32(targets.tobytes()):08x}"
+
+    def _round(self, number: int, folder: Path) -> Round:
+        budget = self.sizes[number] - self.sizes[number - 1] if number < len(self.sizes) else 0
+        return Round(number, len(self.sizes), budget, self.seed, self.pool, folder / f"round-{number}")
+
+    def _choose_initial(self, folder: Path) -> np.ndarray:
+        before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder)
+        net = self.method.fresh_net(before)
+        self.method.start.first(net, self.method.fresh_net(before))  # a checkpoint's features, if the method has one
+        candidates = gather(net, self.data, self.pool, self.initial, self.predictor, before.rng("dropout masks"))
+        return self.initial.select(candidates, self.sizes[0], before.rng("initial rows"))
+
+
+def build(cfg: DictConfig) -> Experiment:
+    """Instantiates a run.
+
+    Raises:
+        ValueError: with every conflict found, one after the other.
+    """
+    cfg = cfg.copy()
+    for epochs in ("max_epochs", "cal_epochs"):
+        cfg.trainer[epochs] = scaled([cfg.trainer[epochs]], cfg.scale)[0]
+    if cfg.trainer.num_threads:
+        torch.set_num_threads(cfg.trainer.num_threads)
+    data: Dataset = instantiate(cfg.dataset)
+    data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
+    pool = Pool(data.train.targets, data.num_classes, held_out)
+    trainer = cfg.trainer
+    predictor = Predictor(trainer.accelerator, trainer.predict_precision, trainer.predict_batch_size, trainer.channels_last)
+    method = build_method(cfg, data, predictor)
+    chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
+    problems, sizes = conflicts(cfg, data, method, chosen), []
+    try:
+        sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
+    except ValueError as error:
+        problems.append(str(error))
+    if problems:
+        raise ValueError("; also: ".join(problems))
+    seed_set_seed = cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed
+    options = RecordOptions(**cfg.record)
+    return Experiment(data, pool, method, **chosen, sizes=sizes, predictor=predictor, seed=cfg.seed,
+                      seed_set_seed=seed_set_seed, record=options)
+
+
+def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method:
+    """Instantiates the method with what the run gives it."""
+
+    def build_net() -> nn.Module:
+        net: nn.Module = instantiate(cfg.model, num_classes=data.num_classes, input_shape=data.input_shape)
+        return net
+
+    trainer = cfg.trainer
+    setup = Setup(build_net, data.train, data.val, predictor, trainer.batch_size, trainer.channels_last, trainer.compile)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
+        method: Method = instantiate(cfg.method, setup=setup)
+    return method
+
+
+def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset, np.ndarray]:
+    """Takes a validation split out of the pool, and leaves `scale` of the rest in it.
+
+    The rows are the same for every seed, so that runs stay comparable.
+
+    Raises:
+        ValueError: if a fraction is outside its range or the data set has a validation split already.
+    """
+    if not 0 <= val_fraction < 1 or not 0 < scale <= 1:
+        raise ValueError(
+            f"val_fraction wants a number from 0 up to 1 and scale one above 0 up to 1, got {val_fraction} and {scale}"
+        )
+    if val_fraction > 0 and data.val is not None:
+        raise ValueError(f"val_fraction is {val_fraction}, but this data set has a validation split of its own; set it to 0")
+    order = numpy_rng(0, 0, "held-out rows").permutation(len(data.train))
+    num_val = round(val_fraction * len(order))
+    num_pool = round(scale * (len(order) - num_val))
+    val_rows, held_out = np.sort(order[:num_val]), np.sort(np.r_[order[:num_val], order[num_val + num_pool :]])
+    if num_val:
+        data = replace(data, val=Subset(data.train, val_rows))
+    return data, held_out
+
+
+def scaled(numbers: list[int], scale: float) -> list[int]:
+    """Returns increasing numbers made smaller, each at least 1 more than the one before it."""
+    smaller: list[int] = []
+    for number in numbers:
+        smaller.append(max(round(number * scale), smaller[-1] + 1 if smaller else 1))
+    return smaller

@@ -1,0 +1,44 @@
+"""Files that are either the old ones or the new ones, whenever a process is killed."""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
+    """Lets `write` make a file beside `path`, then renames it; on any failure `path` is as it was.
+
+    `durable` waits until the disk has it.
+
+    Raises:
+        OSError: if the disk is full or read-only; the name of the file is in the error.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        write(beside)
+        if durable:
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException as error:
+        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def replace_text(path: Path, text: str, durable: bool = True) -> None:
+    """Replaces a text file."""
+    replace_file(path, lambda beside: beside.write_text(text), durable)
+
+
+def replace_tensors(path: Path, state: dict[str, Any]) -> None:
+    """Replaces a file of tensors and numbers; through memory, because torch hides a full disk in a RuntimeError."""
+    packed = io.BytesIO()
+    torch.save(state, packed)
+    replace_file(path, lambda beside: beside.write_bytes(packed.getbuffer()))

@@ -1,0 +1,151 @@
+"""The Lightning fits of one round: a new Trainer each, so that nothing of one round leaks into the next."""
+
+import gc
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch import Tensor
+
+from calrun.files import replace_file, replace_tensors
+from calrun.method.base import Epochs, Method, Work
+from calrun.round import Round
+from calrun.stop import EpochFigures
+
+Progress = Callable[[int, int, EpochFigures], None]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a round's training went; `seconds` count killed attempts up to the checkpoint they left."""
+
+    stop_reason: str
+    train_accuracy: float
+    seconds: float
+    epochs: list[EpochFigures]
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Runs the fits of a round, one for each phase of the method.
+
+    Args:
+        trainer: arguments of Lightning's Trainer (accelerator, devices, precision, ...).
+        checkpoint_every_seconds: how often, at the end of an epoch, a fit saves where it is.
+        progress: told (epoch, largest number of epochs, figures) at the end of each epoch.
+    """
+
+    trainer: dict[str, Any]
+    checkpoint_every_seconds: float
+    progress: Progress
+
+    def __call__(self, method: Method, this_round: Round) -> FitResult:
+        """Trains the method on what is labelled, from the last checkpoint if a killed attempt left one."""
+        keepers = [self._phase(method, this_round, number) for number in range(len(method.phases))]
+        epochs = [figures for keeper in keepers for figures in keeper.history]
+        method.work.epochs = len(epochs)
+        return FitResult(keepers[-1].reason, epochs[-1].train_accuracy, sum(k.seconds for k in keepers), epochs)
+
+    def _phase(self, method: Method, this_round: Round, number: int) -> "EpochKeeper":
+        method.phase_number = number
+        keeper = EpochKeeper(method, this_round.folder / f"phase-{number}.ckpt", self)
+        done = this_round.folder / f"phase-{number}.done.pt"
+        if done.exists():
+            state = torch.load(done, weights_only=True)
+            keeper.load_state_dict(state["keeper"])
+            method.net.load_state_dict(state["net"])
+            return keeper
+        self._fit(method, keeper, this_round.folder)
+        if number + 1 < len(method.phases):
+            replace_tensors(done, {"keeper": keeper.state_dict(), "net": method.net.state_dict()})
+        return keeper
+
+    def _fit(self, method: Method, keeper: "EpochKeeper", folder: Path) -> None:
+        trainer = pl.Trainer(
+            **self.trainer,
+            max_epochs=method.stop_rule().max_epochs,
+            callbacks=[keeper],
+            default_root_dir=folder,  # its own: under SLURM Lightning loads any hpc_ckpt that it finds there
+            plugins=[LightningEnvironment()],  # one owner of signals and requeueing, and it is not Lightning
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            limit_val_batches=0,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=keeper.path if keeper.path.exists() else None)
+        if keeper.best is not None:
+            method.net.load_state_dict(keeper.best)
+        gc.collect()  # a finished Trainer holds on to its model until the collector runs
+
+
+class EpochKeeper(Checkpoint):
+    """Reads an epoch's figures, asks the stopping rule, and saves where the fit is.
+
+    As a Checkpoint it runs after the method's own end of the epoch, so that the saved schedule has made its step.
+    """
+
+    def __init__(self, method: Method, path: Path, fitter: Fitter) -> None:
+        self.method, self.path, self.fitter = method, path, fitter
+        self.rule = method.stop_rule()
+        self.history: list[EpochFigures] = []
+        self.reason = ""
+        self.best: dict[str, Tensor] | None = None
+        self.seconds_before = 0.0
+        self.started = self.saved = time.perf_counter()
+        self.finished: float | None = None
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of this fit so far, with those of killed attempts up to the checkpoint they left."""
+        return self.seconds_before + (self.finished or time.perf_counter()) - self.started
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if signal.getsignal(signal.SIGTERM) != self.handler and self.handler is not None:
+            # Lightning would turn SIGTERM into an exit with code 0, and nobody would run the job again
+            signal.signal(signal.SIGTERM, self.handler)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.history.append(self.method.epoch_figures())
+        self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1])
+        if self.rule.needs_validation and self._is_best():
+            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.method.net.state_dict().items()}
+        self.reason = self.rule.reason(self.history) or ""
+        now = time.perf_counter()
+        if self.reason:
+            self.finished = now
+            trainer.should_stop = True
+        elif now - self.saved >= self.fitter.checkpoint_every_seconds:
+            replace_file(self.path, trainer.save_checkpoint)
+            self.saved = time.perf_counter()
+
+    def _is_best(self) -> bool:
+        accuracies = [figures.val_accuracy or 0.0 for figures in self.history]
+        return accuracies[-1] == max(accuracies)  # an equal accuracy is a new best, as in the code of Emam et al.
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "history": [asdict(figures) for figures in self.history],
+            "reason": self.reason,
+            "best": self.best,
+            "seconds": self.seconds,
+            "work": asdict(self.method.work),
+            "online": self.method.online,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = [EpochFigures(**figures) for figures in state_dict["history"]]
+        self.reason, self.best = state_dict["reason"], state_dict["best"]
+        self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
+        self.saved, self.finished = self.started, self.started if self.reason else None
+        self.method.work, self.method.online = Work(**state_dict["work"]), state_dict["online"]
+

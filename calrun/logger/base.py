@@ -1,0 +1,17 @@
+"""Where the lines of finished rounds go besides the run folder."""
+
+from pathlib import Path
+from typing import Any
+
+
+class Logger:
+    """Sends nothing anywhere: the run folder holds it all."""
+
+    def start(self, folder: Path, config: dict[str, Any], finished: list[dict[str, Any]]) -> None:
+        """Begins or resumes a run; `finished` are the lines of rounds that were played before."""
+
+    def log(self, line: dict[str, Any]) -> None:
+        """Takes the line of a round that has just been committed."""
+
+    def finish(self) -> None:
+        """Ends the run."""

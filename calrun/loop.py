@@ -1,0 +1,37 @@
+"""The active-learning loop: train, evaluate, score, select, label, commit."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from calrun.evaluate import evaluate
+from calrun.experiment import Experiment
+from calrun.fit import Fitter
+from calrun.measures import round_line
+from calrun.record import Record
+
+
+def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[dict[str, Any]], None]] = ()) -> float:
+    """Plays every round that `record` does not hold yet; returns the last round's accuracy on the first test set."""
+    for this_round in exp.rounds(record.folder, after=record.restore(exp)):
+        with record.time("fit", this_round):
+            exp.method.begin_round(this_round)
+            result = fit(exp.method, this_round)
+            exp.method.end_round(this_round)
+
+        with record.time("evaluate", this_round):
+            metrics = evaluate(exp, this_round)
+
+        rows = exp.pool.nothing
+        if not this_round.is_last:
+            with record.time("score", this_round):
+                candidates = exp.candidates(this_round)
+
+            with record.time("select", this_round):
+                rows = exp.acquisition.select(candidates, this_round.budget, this_round.rng("acquisition"))
+
+        line = round_line(exp, this_round, result, metrics)
+        exp.pool.label(rows, this_round.number + 1)
+        line = record.save(line, exp)  # a killed job resumes after this line
+        for listener in tell:
+            listener(line)
+    return record.finish()

@@ -1,0 +1,305 @@
+"""A training method: where weights start, which rows a step visits, which loss it lowers, when a round stops.
+
+Das et al. 2023 (CAL), Alg. 2. The four pieces are separable, so that a new combination is a YAML; this module holds the
+mechanics that all methods share: steps, running accuracy, counts of work, and what is carried from round to round.
+
+Dimension key: N rows of the training set, B batch, C classes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from calrun.dataset.base import Block, Shot, Source
+from calrun.method.batch import Batch, join
+from calrun.method.objective import Objective
+from calrun.method.start import Start
+from calrun.method.stored import StoredLogits
+from calrun.method.visit import Visit
+from calrun.model.base import Output
+from calrun.optimizer import Recipe
+from calrun.predict import Predictor
+from calrun.round import Round
+from calrun.stop import EpochFigures, StoppingRule
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One Lightning fit of a round.
+
+    Args:
+        trainable: `all` weights or the `head` alone.
+        optimizer: replaces the run's optimizer in this phase.
+        stop: replaces the method's stopping rule in this phase.
+        freeze_batch_norm: whether BatchNorm keeps its statistics while training (Emam et al. 2021, code).
+    """
+
+    trainable: str = "all"
+    optimizer: Recipe | None = None
+    stop: StoppingRule | None = None
+    freeze_batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.trainable not in ("all", "head"):
+            raise ValueError(f"method.phases.trainable wants all or head, got {self.trainable!r}")
+
+
+@dataclass
+class Work:
+    """What a round has cost: optimizer steps and samples sent through the network."""
+
+    steps: int = 0
+    epochs: int = 0
+    samples_forward: int = 0
+    samples_backward: int = 0
+
+
+@dataclass
+class Setup:
+    """What a run gives its method.
+
+    Args:
+        build_net: makes a network with new random weights.
+        train: the rows to learn from.
+        val: the validation split, for stopping rules that look at one.
+        predictor: passes of the network outside a fit.
+        batch_size: m.
+        channels_last: whether pictures and weights are kept channels-last.
+        compile: whether training passes go through torch.compile.
+    """
+
+    build_net: Callable[[], nn.Module]
+    train: Source
+    val: Source | None
+    predictor: Predictor
+    batch_size: int
+    channels_last: bool = False
+    compile: bool = False
+
+
+class Method(pl.LightningModule):
+    """Trains one network, round after round.
+
+    Args:
+        start: sets the weights at the start of a round.
+        visit: plans the rows of each step.
+        objective: the loss of a step.
+        optimizer: new in every round.
+        stop: ends a round.
+        stop_later: ends the rounds after the first instead; none uses `stop`.
+        lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer's recipe
+            scales (SGD); `none` does not.
+        forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the other
+            (replayed rows first), which normalises each by its own batch statistics.
+        store_when: stored targets come from the `end_of_round` (the paper) or `first_epoch_online` (the authors' code).
+        phases: the fits of a round, one after the other.
+    """
+
+    def __init__(  # noqa: PLR0913 - the pieces of a method, all named
+        self,
+        start: Start,
+        visit: Visit,
+        objective: Objective,
+        optimizer: Recipe,
+        stop: StoppingRule,
+        setup: Setup,
+        stop_later: StoppingRule | None = None,
+        lr_scale: str = "none",
+        forward_mode: str = "joint",
+        store_when: str = "end_of_round",
+        phases: Sequence[Phase] = (Phase(),),
+    ) -> None:
+        super().__init__()
+        for option, came, legal in (
+            ("lr_scale", lr_scale, ("none", "linear")),
+            ("forward_mode", forward_mode, ("joint", "separate")),
+            ("store_when", store_when, ("end_of_round", "first_epoch_online")),
+        ):
+            if came not in legal:
+                raise ValueError(f"method.{option} wants one of {legal}, got {came!r}")
+        self.automatic_optimization = False
+        self.start, self.visit, self.objective, self.optimizer, self.setup_ = start, visit, objective, optimizer, setup
+        self.stop, self.stop_later, self.phases = stop, stop_later or stop, tuple(phases)
+        self.lr_scale, self.forward_mode, self.store_when = lr_scale, forward_mode, store_when
+        self.net = setup.build_net()
+        self.stored = StoredLogits(len(setup.train))
+        self.phase_number = 0
+        self.work = Work()
+        self.online: dict[str, Tensor] = {}
+
+    @property
+    def phase(self) -> Phase:
+        """The fit of the round that is under way."""
+        return self.phases[self.phase_number]
+
+    # --- a round ---
+
+    def begin_round(self, this_round: Round) -> None:
+        """Sets weights and everything else that holds for one round."""
+        self.this_round, self.work = this_round, Work()
+        fresh = self.fresh_net(this_round)
+        self.net.to(next(fresh.parameters()).device)
+        apply = self.start.first if this_round.number == 1 else self.start.apply
+        apply(self.net, fresh)
+        if self.setup_.channels_last:
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective.begin_round(this_round)
+        self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
+        self.online = {}
+
+    def end_round(self, this_round: Round) -> None:
+        """Stores the targets of the rows bought for this round."""
+        if not self.objective.uses_stored:
+            return
+        rows = this_round.current_rows
+        if self.store_when == "first_epoch_online":
+            order = torch.argsort(self.online["rows"])
+            self.stored.write(rows, self.online["logits"][order])
+            return
+        self.stored.write(rows, self.predict(rows)["logits"])
+        self.work.samples_forward += len(rows)
+
+    def predict(self, rows: np.ndarray, wanted: frozenset[str] = frozenset({"logits"})) -> dict[str, Tensor]:
+        """Returns columns of training rows, in evaluation mode and transform."""
+        return self.setup_.predictor(self.net, self.setup_.train, rows, wanted)
+
+    def fresh_net(self, this_round: Round) -> nn.Module:
+        """Returns a new network; its weights depend on the seed and the round alone, not on the method."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(this_round.torch_seed("model"))
+            return self.setup_.build_net()
+
+    def stop_rule(self) -> StoppingRule:
+        """Returns the rule that ends the current phase."""
+        return self.phase.stop or (self.stop if self.this_round.number == 1 else self.stop_later)
+
+    def carried(self) -> dict[str, Any]:
+        """Returns what the next round needs: weights and stored targets."""
+        net = {name: tensor.detach().cpu().clone() for name, tensor in self.net.state_dict().items()}
+        return {"net": net, "stored": self.stored.state_dict()}
+
+    def restore(self, carried: dict[str, Any]) -> None:
+        """Takes back what `carried` returned."""
+        self.net.load_state_dict(carried["net"])
+        self.stored.load_state_dict(carried["stored"])
+
+    # --- a fit: Lightning's hooks ---
+
+    def configure_optimizers(self) -> Any:
+        scale = 1.0
+        if self.lr_scale == "linear" and self.visit.replays_in(self.this_round):
+            scale = (self.setup_.batch_size + self.visit.replay_size) / self.setup_.batch_size
+        recipe = self.phase.optimizer or self.optimizer
+        optimizer, schedule = recipe.build(self.net, self.stop_rule().max_epochs, scale, self.phase.trainable)
+        return optimizer if schedule is None else ([optimizer], [schedule])
+
+    def on_fit_start(self) -> None:
+        self.setup_.train.to(self.device)
+        self.stored.to(self.device)
+        self.known_targets_N = self.known_targets_N.to(self.device)
+        self.correct, self.total_loss = torch.zeros((2,), device=self.device).unbind()
+        # a bound method, because a second module attribute would stand twice in the state
+        self.call_net: Callable[[Tensor], Output] = (torch.compile(self.net) if self.setup_.compile else self.net).__call__
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.current_epoch))
+        self.raw_optimizer = self.optimizers(use_pl_optimizer=False)
+        self.net.train()
+        for module in self.net.modules():
+            if self.phase.freeze_batch_norm and isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        self.correct.zero_()
+        self.total_loss.zero_()
+        self.num_seen = self.num_steps = 0
+
+    def training_step(self, block: Block, index: int) -> None:
+        """Takes all the steps of a block."""
+        for current, replay in block:
+            self._step(self._batch(current), None if replay is None else self._batch(replay, self.objective.uses_stored))
+
+    def on_train_epoch_end(self) -> None:
+        schedule = self.lr_schedulers()
+        if schedule is not None:
+            schedule.step()  # type: ignore[union-attr, call-arg]
+        self.work.epochs += 1
+
+    def epoch_figures(self) -> EpochFigures:
+        """Returns what the epoch showed: the one place where a fit waits for the device."""
+        correct, loss = torch.stack([self.correct, self.total_loss]).tolist()
+        val = self._val_accuracy() if self.stop_rule().needs_validation else None
+        return EpochFigures(correct / self.num_seen, loss / self.num_steps, val)
+
+    def _val_accuracy(self) -> float:
+        val = self.setup_.val
+        assert val is not None
+        logits_VC = self.setup_.predictor(self.net, val, np.arange(len(val)), frozenset({"logits"}))["logits"]
+        return (logits_VC.argmax(dim=1) == torch.from_numpy(val.targets)).double().mean().item()
+
+    def _step(self, current: Batch, replay: Batch | None) -> None:
+        if replay is not None and self.visit.choose is not None:
+            replay = self._choose(current, replay)
+        current, replay = self._forward(current, replay)
+        loss = self.objective(current, replay)
+        optimizer: Any = self.raw_optimizer
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        torch.clear_autocast_cache()  # type: ignore[no-untyped-call] # weights changed inside one autocast region
+        self._count(current, replay, loss)
+
+    def _choose(self, current: Batch, candidates: Batch) -> Batch:
+        choose, lr = self.visit.choose, self.raw_optimizer.param_groups[-1]["lr"]  # type: ignore[union-attr]
+        assert choose is not None
+        chosen = candidates.take(choose(self.net, current, candidates, self.visit.replay_size, lr))
+        torch.clear_autocast_cache()  # type: ignore[no-untyped-call] # or training would reuse weights cast without gradients
+        if len(candidates) > self.visit.replay_size:
+            forward, backward = choose.cost(len(current), len(candidates))
+            self.work.samples_forward += forward
+            self.work.samples_backward += backward
+        return chosen
+
+    def _forward(self, current: Batch, replay: Batch | None) -> tuple[Batch, Batch | None]:
+        if replay is None:
+            return current.seen(self.call_net(current.x).logits_BC), None
+        if self.forward_mode == "joint":
+            logits_BC = self.call_net(join(current, replay)).logits_BC
+            return current.seen(logits_BC[: len(current)]), replay.seen(logits_BC[len(current) :])
+        replay = replay.seen(self.call_net(replay.x).logits_BC)
+        return current.seen(self.call_net(current.x).logits_BC), replay
+
+    def _count(self, current: Batch, replay: Batch | None, loss: Tensor) -> None:
+        logits_BC = current.logits.detach()
+        self.correct += (logits_BC.argmax(dim=1) == current.y).sum()
+        self.total_loss += loss.detach()
+        self.num_seen += len(current)
+        self.num_steps += 1
+        samples = len(current) + (0 if replay is None else len(replay))
+        self.work.steps += 1
+        self.work.samples_forward += samples
+        self.work.samples_backward += samples
+        if self.objective.uses_stored and self.store_when == "first_epoch_online" and self.current_epoch == 0:
+            for name, part in (("rows", current.rows), ("logits", logits_BC.float())):
+                self.online[name] = torch.cat([self.online[name], part]) if name in self.online else part
+
+    def _batch(self, shot: Shot, with_stored: bool = False) -> Batch:
+        x = shot.x.to(memory_format=torch.channels_last) if self.setup_.channels_last and shot.x.dim() == 4 else shot.x
+        stored = self.stored.read(shot.rows) if with_stored else None
+        return Batch(shot.rows, x, self.known_targets_N[shot.rows], None, stored)
+
+
+@dataclass
+class Epochs:
+    """The batches of a fit, planned epoch by epoch as Lightning asks for them."""
+
+    method: Method
+
+    def __iter__(self) -> Iterator[Block]:
+        method = self.method
+        epoch = method.current_epoch
+        steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size)
+        return method.setup_.train.blocks(steps, method.this_round.torch_seed("augmentation", method.phase_number, epoch))

@@ -1,0 +1,41 @@
+"""CAL-DER. Das et al. 2023, "Accelerating Batch Active Learning Using Continual Learning Techniques", Eq. 1.
+
+Dimension key: B batch, C classes.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from calrun.method.batch import Batch
+from calrun.method.objective import Objective
+
+
+class DarkReplay(Objective):
+    """Keeps old rows near the logits they had at the end of the round that bought them.
+
+    Args:
+        alpha: weight of the distance between logits; the paper searches {0.1, 0.25, 0.5, 0.75}.
+        beta: weight of the cross-entropy of replayed rows; the paper searches {0.75, 1}.
+        reduction: `mean` over rows and classes, as the grid of alpha was made for (Buzzega et al. 2020); `sum` over classes
+            is Eq. 1 to the letter.
+    """
+
+    uses_stored = True
+
+    def __init__(self, alpha: float, beta: float, reduction: str = "mean") -> None:
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"method.objective.reduction wants mean or sum, got {reduction!r}")
+        self.alpha, self.beta, self.reduction = alpha, beta, reduction
+
+    def __call__(self, current: Batch, replay: Batch | None) -> Tensor:
+        loss = F.cross_entropy(current.logits, current.y)
+        if replay is None:  # round 1 has no history
+            return loss
+        distance = logit_distance(replay.logits, replay.stored, self.reduction)
+        return loss + self.alpha * distance + self.beta * F.cross_entropy(replay.logits, replay.y)
+
+
+def logit_distance(logits_BC: Tensor, stored_BC: Tensor, reduction: str) -> Tensor:
+    """Returns the squared distance of logits, mean over rows; `mean` divides it by C, `sum` does not."""
+    squared = F.mse_loss(logits_BC.float(), stored_BC)
+    return squared * logits_BC.shape[1] if reduction == "sum" else squared

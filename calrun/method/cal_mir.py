@@ -1,0 +1,69 @@
+"""CAL-MIR, maximally interfered retrieval. Das et al. 2023 (CAL), Sec. 3.2.2; Aljundi et al. 2019.
+
+Dimension key: B batch of current rows, M candidates, C classes.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from calrun.method.batch import Batch
+from calrun.method.visit import Choose, all_positions
+from calrun.model.mode import in_mode
+
+
+class MostInterfered(Choose):
+    """Replays the candidates whose loss a plain gradient step on the current batch would raise most.
+
+    Differs from the paper: its text prints loss before minus loss after, which would replay the least interfered;
+    Aljundi et al. and the authors' code take after minus before, and so does this.
+
+    Args:
+        selection: `top` takes the highest scores (the paper); `softmax_sample` draws without replacement with probability
+            softmax(score) (the authors' code).
+        score_mode: `eval` compares losses without batch noise; `train` normalises each batch by itself (the authors' code).
+    """
+
+    def __init__(self, selection: str = "top", score_mode: str = "eval") -> None:
+        if selection not in ("top", "softmax_sample") or score_mode not in ("eval", "train"):
+            raise ValueError(
+                f"method.visit.choose wants selection top or softmax_sample and score_mode eval or train, "
+                f"got {selection!r} and {score_mode!r}"
+            )
+        self.selection, self.score_mode = selection, score_mode
+
+    def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
+        if len(candidates) <= size:
+            return all_positions(candidates)
+        scores = interference(net, current, candidates, lr, self.score_mode)
+        if self.selection == "softmax_sample":
+            return torch.multinomial(scores.softmax(0) + 1e-8, size)
+        return scores.sort(descending=True, stable=True).indices[:size]
+
+    def cost(self, num_current: int, num_candidates: int) -> tuple[int, int]:
+        return 2 * num_candidates + num_current, num_current
+
+
+def interference(net: nn.Module, current: Batch, candidates: Batch, lr: Tensor | float, score_mode: str) -> Tensor:
+    """Returns loss(theta - lr * gradient) - loss(theta) of each candidate (M,); the network is left untouched."""
+    parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
+    buffers = {name: b.clone() for name, b in net.named_buffers()}  # without clones BatchNorm would be changed in place
+    before: dict[str, Any] = {**parameters, **buffers}
+    loss = F.cross_entropy(functional_call(net, before, (current.x,)).logits_BC, current.y)
+    gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    with torch.no_grad(), in_mode(net, score_mode == "train"):
+        buffers = {name: b.clone() for name, b in net.named_buffers()}
+        stepped = {
+            name: p if gradient is None else p - lr * gradient
+            for (name, p), gradient in zip(parameters.items(), gradients, strict=True)
+        }
+        after = _losses(net, {**stepped, **buffers}, candidates)
+        return after - _losses(net, {**parameters, **{n: b.clone() for n, b in net.named_buffers()}}, candidates)
+
+
+def _losses(net: nn.Module, state: dict[str, Any], batch: Batch) -> Tensor:
+    return F.cross_entropy(functional_call(net, state, (batch.x,)).logits_BC.float(), batch.y, reduction="none")
+

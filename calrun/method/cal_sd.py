@@ -1,0 +1,42 @@
+"""CAL-SD, self-distillation. Das et al. 2023, "Accelerating Batch Active Learning ...", Eq. 2.
+
+Dimension key: B batch, C classes.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from calrun.method.batch import Batch
+from calrun.method.objective import Objective
+from calrun.round import Round
+
+
+class SelfDistillation(Objective):
+    """Weighs new against old rows by their share of the labels, and distils the old ones from their stored outputs.
+
+    Args:
+        alpha: weight of the divergence; the paper searches {0.1, 0.25, 0.5, 0.75}.
+        beta: weight of the cross-entropy of replayed rows; none is 1 - alpha (Eq. 2).
+    """
+
+    uses_stored = True
+
+    def __init__(self, alpha: float, beta: float | None = None) -> None:
+        self.alpha, self.beta = alpha, 1 - alpha if beta is None else beta
+        self.share_of_new = 1.0
+
+    def begin_round(self, this_round: Round) -> None:
+        num_new = len(this_round.current_rows)
+        self.share_of_new = num_new / (num_new + len(this_round.history_rows))
+
+    def __call__(self, current: Batch, replay: Batch | None) -> Tensor:
+        loss = F.cross_entropy(current.logits, current.y)
+        if replay is None:
+            return loss
+        old = self.alpha * divergence(replay.logits, replay.stored) + self.beta * F.cross_entropy(replay.logits, replay.y)
+        return self.share_of_new * loss + (1 - self.share_of_new) * old
+
+
+def divergence(logits_BC: Tensor, stored_BC: Tensor) -> Tensor:
+    """Returns KL(softmax(z') || softmax(z)), mean over rows; its gradient for a row's logits is (p - q) / B."""
+    return F.kl_div(logits_BC.float().log_softmax(1), stored_BC.log_softmax(1), reduction="batchmean", log_target=True)

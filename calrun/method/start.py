@@ -1,0 +1,90 @@
+"""Start rules: which weights a round begins with.
+
+Cold and warm start: Das et al. 2023 (CAL), Sec. 4. Shrink-and-perturb: Ash and Adams 2020, "On Warm-Starting Neural
+Network Training". Checkpoints: Emam et al. 2021, Sec. 5; Kumar et al. 2022 (LP-FT).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from calrun.model.checkpoint import load_backbone
+
+
+class Start(ABC):
+    """Sets the weights of the network at the start of a round."""
+
+    @abstractmethod
+    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+        """Changes `net`, which holds the last round's weights; `fresh` is this round's new initialisation."""
+
+    def first(self, net: nn.Module, fresh: nn.Module) -> None:
+        """Does the same in round 1, where there is no last round: the fresh weights."""
+        net.load_state_dict(fresh.state_dict())
+
+
+class Cold(Start):
+    """Every round starts from new random weights, BatchNorm statistics included."""
+
+    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+        net.load_state_dict(fresh.state_dict())
+
+
+class Warm(Start):
+    """Every round continues from the last round's weights and BatchNorm statistics."""
+
+    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+        """Keeps the weights as they are."""
+
+
+class ShrinkPerturb(Start):
+    """Every round starts from shrink * (last weights) + perturb * (new random weights).
+
+    Args:
+        shrink: share of the last weights; Ash and Adams use 0.4, the CAL code 0.8.
+        perturb: share of the new weights; Ash and Adams use 0.1, the CAL code 0.2.
+        reset_bn_stats: whether BatchNorm's running statistics start anew.
+    """
+
+    def __init__(self, shrink: float, perturb: float, reset_bn_stats: bool = True) -> None:
+        self.shrink, self.perturb, self.reset_bn_stats = shrink, perturb, reset_bn_stats
+
+    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+        with torch.no_grad():
+            for parameter, new in zip(net.parameters(), fresh.parameters(), strict=True):
+                parameter.mul_(self.shrink).add_(new.to(parameter.device), alpha=self.perturb)
+            if self.reset_bn_stats:
+                for buffer, new in zip(net.buffers(), fresh.buffers(), strict=True):
+                    buffer.copy_(new)
+
+
+class Checkpoint(Start):
+    """Every round starts from a backbone on disk and a new linear head, N(0, head_std) with bias 0 (Emam et al., code).
+
+    Args:
+        path: a file of backbone weights; none for random weights.
+        prefix: what the backbone's keys begin with in the file.
+        leave_out: beginnings of further keys to pass over, such as the checkpoint's own head.
+        head_std: standard deviation of the new head; none keeps the layer's own initialisation.
+    """
+
+    def __init__(
+        self, path: str | None, prefix: str = "", leave_out: Sequence[str] = (), head_std: float | None = None
+    ) -> None:
+        self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
+
+    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+        if self.path is not None:
+            load_backbone(fresh, self.path, self.prefix, self.leave_out)
+        net.load_state_dict(fresh.state_dict())
+        head = net.get_submodule("head")
+        if self.head_std is not None and isinstance(head, nn.Linear):
+            # the fresh head is already random for this round: rescaling it keeps the one source of randomness
+            with torch.no_grad():
+                head.weight.mul_(self.head_std / head.weight.std())
+                head.bias.zero_()
+
+    def first(self, net: nn.Module, fresh: nn.Module) -> None:
+        self.apply(net, fresh)

@@ -1,0 +1,222 @@
+"""The run folder: what a run has done, in files that a kill leaves whole.
+
+The line in rounds.jsonl commits a round; every other file is written before it, beside its place, and renamed.
+"""
+
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+import pandas as pd
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from calrun.files import replace_tensors, replace_text
+from calrun.round import Round
+
+if TYPE_CHECKING:
+    from calrun.experiment import Experiment
+
+UNHASHED = ("paths", "logger", "record", "experiment_name")
+WHERE_NOT_WHAT = ("root", "path", "file", "folder")  # of these only the last part of the value counts
+HOW_NOT_WHAT = ("checkpoint_every_seconds", "num_workers")
+PICKS_HEADER = ("round", "order", "row", "item_id", "class")
+
+
+def run_id(cfg: DictConfig) -> str:
+    """Returns a short hash of what decides a run's result: the resolved configuration without paths and logging."""
+    kept = {key: value for key, value in OmegaConf.to_container(cfg, resolve=True).items() if key not in UNHASHED}  # type: ignore[union-attr]
+    return hashlib.sha256(json.dumps(_without_places(kept), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_places(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: Path(item).name if key in WHERE_NOT_WHAT and isinstance(item, str) else _without_places(item)
+        for key, item in value.items()
+        if key not in HOW_NOT_WHAT
+    }
+
+
+class Record:
+    """One run's folder, held by one process at a time.
+
+    Args:
+        folder: where the run keeps everything; made if it is missing.
+        config: the resolved configuration, with the name of each chosen option under `choices`.
+
+    Raises:
+        ValueError: if the folder belongs to another configuration or another process holds it.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.folder, self.config = folder, config
+        self.seconds: dict[str, float] = {}
+        self.last_status: dict[str, Any] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = self._hold()
+        self._refuse_foreign()
+
+    # --- what is there ---
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """Returns the lines of the finished rounds."""
+        return read_rounds(self.folder / "rounds.jsonl")
+
+    def restore(self, exp: "Experiment") -> int:
+        """Puts the pool and the method where the last committed round left them; returns its number, 0 for a new run."""
+        lines = self.rounds()
+        number: int = lines[-1]["round"] if lines else 0
+        if number:
+            for bought_for, rows in self._read_picks():
+                if bought_for <= number + 1:  # later ones were not committed
+                    exp.pool.label(rows, bought_for)
+            exp.method.restore(torch.load(self.folder / f"state-{number}.pt", weights_only=True))
+        return number
+
+    def _read_picks(self) -> Iterator[tuple[int, np.ndarray]]:
+        picks = pd.read_csv(self.folder / "picks.csv", usecols=["round", "row"])
+        for number, group in picks.groupby("round"):
+            yield int(str(number)), group["row"].to_numpy(dtype=np.int64)
+
+    # --- what is written ---
+
+    @contextmanager
+    def time(self, phase: str, this_round: Round) -> Iterator[None]:
+        """Counts the seconds of one phase of the round."""
+        started = time.perf_counter()
+        self.status("running", round=this_round.number, rounds=this_round.num_rounds, phase=phase)
+        yield
+        self.seconds[phase] = time.perf_counter() - started
+
+    def save(self, line: dict[str, Any], exp: "Experiment") -> dict[str, Any]:
+        """Commits a round and returns its line: the state and the rows bought so far are on disk before the line."""
+        started, number, lines = time.perf_counter(), line["round"], self.rounds()
+        replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
+        replace_text(self.folder / "picks.csv", _csv(PICKS_HEADER, list(_picks(exp))))
+        line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
+        line["cumulative_fit_seconds"] = line["seconds"]["fit"] + sum(past["seconds"]["fit"] for past in lines)
+        lines.append(line)
+        replace_text(self.folder / "metrics.csv", _metrics_csv(lines), durable=False)
+        replace_text(self.folder / "rounds.jsonl", "".join(json.dumps(entry) + "\n" for entry in lines))
+        self._tidy(number, exp.record.keep_states)
+        return line
+
+    def _tidy(self, number: int, keep_states: bool) -> None:
+        self.seconds = {}
+        for checkpoint in (self.folder / f"round-{number}").glob("phase-*"):
+            checkpoint.unlink()
+        if not keep_states:
+            (self.folder / f"state-{number - 1}.pt").unlink(missing_ok=True)
+
+    def status(self, state: str, **more: Any) -> None:
+        """Says what the run is doing."""
+        self.last_status = {"state": state, **more}
+        where = {"pid": os.getpid(), "host": socket.gethostname()}
+        updated = datetime.now(UTC).isoformat(timespec="seconds")
+        text = json.dumps({**self.last_status, **where, "updated": updated}) + "\n"
+        replace_text(self.folder / "status.json", text, durable=False)
+
+    def finish(self) -> float:
+        """Says that every round is committed; returns the final accuracy on the first test set."""
+        tests: dict[str, dict[str, float]] = self.rounds()[-1]["test"]
+        accuracy = next(iter(tests.values()))["accuracy"]
+        self.status("finished", round=len(self.rounds()), rounds=len(self.rounds()), accuracy=accuracy)
+        return accuracy
+
+    def fail(self, error: BaseException) -> None:
+        """Says that the run has stopped, if the disk still lets it; the rounds that are committed stay."""
+        with suppress(OSError):
+            self.status("failed", **{k: v for k, v in self.last_status.items() if k != "state"}, error=str(error)[:2000])
+
+    def close(self) -> None:
+        """Lets other processes have the folder."""
+        self._lock.close()
+
+    def _hold(self) -> TextIO:
+        lock = (self.folder / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ValueError(
+                f"another process is running in {self.folder}; wait for it, stop it, or change the configuration"
+            ) from None
+        return lock
+
+    def _refuse_foreign(self) -> None:
+        path = self.folder / "config.yaml"
+        if not path.exists():
+            others = sorted(p.name for p in self.folder.iterdir() if p.name != "lock")
+            if others:
+                raise ValueError(
+                    f"{self.folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of calrun: "
+                    "choose another paths.outputs or experiment_name"
+                )
+            replace_text(path, OmegaConf.to_yaml(OmegaConf.create(self.config)))
+            return
+        found = OmegaConf.to_container(OmegaConf.load(path))
+        if not isinstance(found, dict) or found.get("run_id") != self.config["run_id"]:
+            came = found.get("run_id") if isinstance(found, dict) else None
+            raise ValueError(
+                f"{self.folder} belongs to run {came}, not to {self.config['run_id']}; it is left as it is: "
+                "choose another experiment_name or paths.outputs"
+            )
+        if found.get("data_fingerprint") != self.config["data_fingerprint"]:
+            raise ValueError(
+                f"{self.folder} was begun on other data (fingerprint {found.get('data_fingerprint')}, now "
+                f"{self.config['data_fingerprint']}); it is left as it is: choose another experiment_name"
+            )
+
+
+def _picks(exp: "Experiment") -> Iterator[tuple[Any, ...]]:
+    names, item_id = exp.data.class_names, exp.data.train.item_id
+    for number, rows in exp.pool.bought.items():
+        for order, (row, c) in enumerate(zip(rows.tolist(), exp.pool.targets_of(rows).tolist(), strict=True)):
+            yield number, order, row, item_id(row), names[c]
+
+
+def read_rounds(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a rounds.jsonl; none if the file is missing."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _csv(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _metrics_csv(lines: list[dict[str, Any]]) -> str:
+    flat = [flatten(line) for line in lines]
+    header = tuple(dict.fromkeys(key for line in flat for key in line))
+    return _csv(header, [tuple(line.get(key, "") for key in header) for line in flat])
+
+
+def flatten(line: dict[str, Any], prefix: str = "") -> dict[str, float | int | str]:
+    """Returns a round's numbers under names such as test/accuracy; lists are left out."""
+    flat: dict[str, float | int | str] = {}
+    for key, value in line.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}/")
+        elif not isinstance(value, list):
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,52 @@
+"""One round of active learning: train on what is labelled, evaluate, then buy labels unless it is the last."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calrun.pool import Pool
+from calrun.rng import numpy_rng, torch_seed
+
+
+@dataclass(frozen=True)
+class Round:
+    """Where the loop is.
+
+    Args:
+        number: t, from 1.
+        num_rounds: T.
+        budget: labels to buy after this round; 0 in the last.
+        seed: the run's seed.
+        pool: who is labelled.
+        folder: where this round keeps its checkpoints and logs.
+    """
+
+    number: int
+    num_rounds: int
+    budget: int
+    seed: int
+    pool: Pool
+    folder: Path
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == self.num_rounds
+
+    @property
+    def current_rows(self) -> np.ndarray:
+        """D_t."""
+        return self.pool.labelled_in(self.number)
+
+    @property
+    def history_rows(self) -> np.ndarray:
+        """H_t."""
+        return self.pool.history(self.number)
+
+    def rng(self, purpose: str, *more: int) -> np.random.Generator:
+        """Returns this round's generator for a purpose."""
+        return numpy_rng(self.seed, self.number, purpose, *more)
+
+    def torch_seed(self, purpose: str, *more: int) -> int:
+        """Returns this round's torch seed for a purpose."""
+        return torch_seed(self.seed, self.number, purpose, *more)

@@ -1,0 +1,111 @@
+"""What a multirun does besides its jobs: it says which runs it will play, and shows them live on a terminal.
+
+A Hydra callback in the process that launches; the jobs themselves may run anywhere.
+"""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from calrun.files import replace_text
+from calrun.progress import round_text
+from calrun.record import read_rounds
+from calrun.status import SWEEP_FILE
+
+REFRESH_SECONDS = 0.5
+
+
+class Sweep(Callback):
+    """Writes the plan of a multirun and follows its run folders."""
+
+    def __init__(self) -> None:
+        self.watcher: Watcher | None = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Composes every job, so that a wrong option fails before the first one runs, and notes their folders."""
+        folders = planned_folders(config)
+        for experiment in {folder.parent for folder in folders}:
+            names = [folder.name for folder in folders if folder.parent == experiment]
+            replace_text(experiment / SWEEP_FILE, json.dumps({"runs": names}, indent=1) + "\n")
+        if sys.stdout.isatty():
+            os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
+            self.watcher = Watcher(folders)
+            self.watcher.start()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        if self.watcher is not None:
+            self.watcher.stop()
+
+
+def planned_folders(config: DictConfig) -> list[Path]:
+    """Returns the run folder of each job of a multirun."""
+    from calrun.run import run_folder
+
+    if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+        return []  # a sweeper that chooses its jobs as it goes
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
+    folders = []
+    for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
+        for overrides in batch:
+            cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+            choices = dict(cfg.hydra.runtime.choices)
+            del cfg["hydra"]
+            folders.append(run_folder(cfg, choices))
+    return folders
+
+
+class Watcher:
+    """A live bar of a multirun, and a line for every round that any of its runs commits."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = list(dict.fromkeys(folders))
+        self.seen = {folder: len(read_rounds(folder / "rounds.jsonl")) for folder in self.folders}
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
+        self.progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(highlight=False))
+        self.task = self.progress.add_task("runs", total=None)
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+
+    def start(self) -> None:
+        """Begins to watch."""
+        self.progress.start()
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Shows what has come since the last look and clears the bar."""
+        self.stopping.set()
+        self.thread.join()
+        self.look()
+        self.progress.stop()
+
+    def look(self) -> None:
+        """Prints the rounds committed since the last look."""
+        done, total = 0, 0
+        finished = 0
+        for folder in self.folders:
+            lines = read_rounds(folder / "rounds.jsonl")
+            for line in lines[self.seen[folder] :]:
+                self.progress.console.print(round_text(folder.name, line), soft_wrap=True)
+            self.seen[folder] = len(lines)
+            done += len(lines)
+            total = max(total, lines[-1]["rounds"] if lines else 0)
+            finished += bool(lines) and lines[-1]["round"] == lines[-1]["rounds"]
+        text = f"{finished} of {len(self.folders)} runs finished"
+        self.progress.update(self.task, description=text, completed=done, total=total * len(self.folders) or None)
+
+    def _follow(self) -> None:
+        while not self.stopping.wait(REFRESH_SECONDS):
+            self.look()

@@ -1,0 +1,75 @@
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from calrun.method.batch import Batch
+from calrun.method.cal_sds2 import Summary, dense_greedy, greedy_summary, similarity, uncertainty
+from calrun.model.base import Classifier
+
+
+def objective(kernel: torch.Tensor, h: torch.Tensor, chosen: list[int], weight: float) -> float:
+    """Eq. 3, literally."""
+    coverage = sum(max((float(kernel[i, j]) for j in chosen), default=0.0) for i in range(len(kernel)))
+    return coverage + weight * math.log1p(sum(float(h[j]) for j in chosen))
+
+
+def toy(num: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(num, 4, generator=generator)
+    return similarity(features, sigma=0.7, scale="l2"), torch.rand(num, generator=generator)
+
+
+def test_each_pick_raises_the_objective_most() -> None:
+    kernel, h = toy(12)
+    picks = greedy_summary(kernel, h, 6, weight=0.5).tolist()
+    for step, pick in enumerate(picks):
+        gains = [objective(kernel, h, [*picks[:step], j], 0.5) if j not in picks[:step] else -1 for j in range(12)]
+        assert gains[pick] == pytest.approx(max(gains), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lazy_and_dense_greedy_agree(seed: int) -> None:
+    kernel, h = toy(60, seed)
+    assert greedy_summary(kernel, h, 25, 1.0).tolist() == dense_greedy(kernel, h, 25, 1.0).tolist()
+
+
+def test_reaches_the_guarantee_of_submodular_greedy() -> None:
+    kernel, h = toy(8)
+    best = max(objective(kernel, h, list(subset), 0.5) for subset in itertools.combinations(range(8), 3))
+    reached = objective(kernel, h, greedy_summary(kernel, h, 3, 0.5).tolist(), 0.5)
+    assert reached >= (1 - 1 / math.e) * best
+
+
+def test_identity_kernel_leaves_the_most_uncertain() -> None:
+    h = torch.rand(20, generator=torch.Generator().manual_seed(1))
+    picks = greedy_summary(torch.eye(20), h, 5, weight=1.0)
+    assert set(picks.tolist()) == set(h.topk(5).indices.tolist())
+
+
+def test_equal_gains_go_to_the_lower_position() -> None:
+    assert greedy_summary(torch.eye(6), torch.ones(6), 3, 1.0).tolist() == [0, 1, 2]
+
+
+def test_kernel_is_the_papers_on_unit_features() -> None:
+    features = torch.tensor([[2.0, 0.0], [0.0, 5.0]])  # unit vectors at right angles: squared distance 2
+    assert similarity(features, sigma=0.5, scale="l2")[0, 1].item() == pytest.approx(math.exp(-2 / (2 * 0.25)))
+    assert similarity(features, sigma=3.0, scale="none")[0, 1].item() == pytest.approx(math.exp(-29 / 18))
+
+
+def test_uncertainty_of_uniform_logits() -> None:
+    assert uncertainty(torch.zeros(1, 4), "entropy").item() == pytest.approx(math.log(4))
+    assert uncertainty(torch.zeros(1, 4), "least_confidence").item() == pytest.approx(0.75)
+
+
+def test_choice_leaves_the_network_in_training_with_its_statistics() -> None:
+    net = Classifier(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), 4, 2)
+    mean = net.backbone[1].running_mean.clone()
+    rows = Batch(torch.arange(9), torch.randn(9, 3), torch.zeros(9, dtype=torch.int64))
+    assert len(Summary(sigma=0.1, uncertainty_weight=1.0)(net, rows, rows, 4, 0.1)) == 4
+    assert net.training
+    assert net.backbone[1].training
+    assert torch.equal(mean, net.backbone[1].running_mean)
+    assert Summary(0.1, 1.0)(net, rows, rows, 9, 0.1).tolist() == list(range(9))
