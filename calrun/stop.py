@@ -102,8 +102,8 @@ class Saturation:
         _require_threshold(self.threshold)
         if self.window < 2 or self.min_diff <= 0:
             raise ValueError(
-                f"stop: saturation wants a window of at least 2 epochs and a min_diff above 0, but has window={self.window} "
-                f"and min_diff={self.min_diff}; the paper's are 10 and 0.001"
+                f"stop: saturation wants a window of at least 2 epochs and a min_diff above 0, but has "
+                f"window={self.window} and min_diff={self.min_diff}; the paper's are 10 and 0.001"
             )
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
@@ -158,8 +158,8 @@ class EarlyStopping:
 def _val_accuracy(epoch: EpochFigures) -> float:
     if epoch.val_accuracy is None:
         raise ValueError(
-            "stop: early stopping wants a validation accuracy after every epoch, but the data set has no validation split; "
-            "give it one or choose another stopping rule"
+            "stop: early stopping wants a validation accuracy after every epoch, but the data set has no validation "
+            "split; give it one or choose another stopping rule"
         )
     return epoch.val_accuracy
 
