@@ -1,66 +1,103 @@
-"""How weights are moved: an optimizer and its schedule, both new in every round."""
+"""The optimizer and the learning-rate schedule of a round; both are new in every round.
+
+A schedule is a function of (epoch from 0, epochs of the round): the factor on the learning rate in that epoch.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, MultiStepLR, StepLR
+from torch.optim.lr_scheduler import LambdaLR
+
+Schedule = Callable[[int, int], float]
+HEAD = "head."  # how the names of the head's parameters begin, see calrun.model.base.Classifier
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """An optimizer with its learning rate.
+    """Makes a round's optimizer and schedule.
 
     Args:
-        optimizer: makes an optimizer of parameter groups.
-        lr: learning rate of the first epoch.
-        schedule: makes a schedule, stepped once an epoch, of (optimizer, epochs of the fit); none keeps lr.
-        scales_lr: whether rounds that replay multiply lr by (m + r) / m; the CAL code does it for SGD and not for Adam.
-        head_lr: learning rate of the head, if it has one of its own (fine-tuning).
+        optimizer: a torch optimizer class with everything given but parameters and learning rate.
+        lr: learning rate; the backbone's, where `head_lr` is given.
+        scales_lr: whether rounds with replay multiply the learning rates by (m + m^(h)) / m. Das et al. do so for SGD
+            and not for Adam, in their public code only.
+        schedule: factor on the learning rates by epoch; None leaves them constant.
+        head_lr: the head's own learning rate, in a second parameter group; None gives it the backbone's.
     """
 
     optimizer: Callable[..., Optimizer]
     lr: float
-    schedule: Callable[[Optimizer, int], LRScheduler] | None = None
-    scales_lr: bool = False
+    scales_lr: bool
+    schedule: Schedule | None = None
     head_lr: float | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in [("lr", self.lr), ("head_lr", self.head_lr)]:
+            if value is not None and not (0 < value < math.inf):
+                raise ValueError(f"optimizer.{name} wants a finite learning rate above 0, but is {value}; correct it")
+
     def build(
-        self, net: nn.Module, epochs: int, lr_scale: float = 1.0, trainable: str = "all"
-    ) -> tuple[Optimizer, LRScheduler | None]:
-        """Returns a new optimizer of the trainable weights and its schedule over `epochs`."""
+        self, net: nn.Module, epochs: int, lr_scale: float = 1.0, trainable: Literal["all", "head"] = "all"
+    ) -> tuple[Optimizer, LambdaLR | None]:
+        """Returns a new optimizer over the parameters of `net` and its schedule, to be stepped after every epoch.
+
+        Args:
+            net: its parameters are given to the optimizer; none is frozen or thawed here.
+            epochs: epochs of the round at most, the span of the schedule.
+            lr_scale: factor on the learning rates, (m + m^(h)) / m in a round with replay; without effect where
+                `scales_lr` is off.
+            trainable: all parameters or the head's alone.
+        """
         scale = lr_scale if self.scales_lr else 1.0
         optimizer = self.optimizer(self._groups(net, scale, trainable), lr=self.lr * scale)
-        return optimizer, None if self.schedule is None else self.schedule(optimizer, epochs)
+        schedule = self.schedule
+        if schedule is None:
+            return optimizer, None
+        return optimizer, LambdaLR(optimizer, lambda epoch: schedule(min(epoch, epochs), epochs))
 
-    def _groups(self, net: nn.Module, scale: float, trainable: str) -> list[dict[str, Any]]:
+    def _groups(self, net: nn.Module, scale: float, trainable: Literal["all", "head"]) -> list[dict[str, Any]]:
         if trainable == "all" and self.head_lr is None:
             return [{"params": list(net.parameters())}]
-        head = net.get_submodule("head")
-        head_group = {"params": list(head.parameters()), "lr": (self.head_lr or self.lr) * scale}
-        of_head = {id(parameter) for parameter in head.parameters()}
-        backbone = [parameter for parameter in net.parameters() if id(parameter) not in of_head]
-        return [head_group] if trainable == "head" else [{"params": backbone}, head_group]
+        head = {"params": [p for name, p in net.named_parameters() if name.startswith(HEAD)]}
+        if not head["params"]:
+            raise ValueError(
+                f"optimizer wants a network with a head of its own for trainable={trainable} and head_lr={self.head_lr}, "
+                f"but {type(net).__name__} has no parameter whose name begins with {HEAD!r}; "
+                "leave optimizer.head_lr out"
+            )
+        head_lr = self.lr if self.head_lr is None else self.head_lr
+        head_group = {**head, "lr": head_lr * scale}
+        if trainable == "head":
+            return [head_group]
+        return [{"params": [p for name, p in net.named_parameters() if not name.startswith(HEAD)]}, head_group]
 
 
-def cosine(optimizer: Optimizer, epochs: int) -> LRScheduler:
-    """Lets the learning rate fall to 0 over the fit along half a cosine."""
-    return CosineAnnealingLR(optimizer, T_max=epochs)
+def cosine(epoch: int, epochs: int) -> float:
+    """Returns half a cosine from 1 in the first epoch to 0 after the last: SGD in Das et al. and in Beck et al."""
+    return (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-def part_cosine(optimizer: Optimizer, epochs: int, part: float = 7 / 16) -> LRScheduler:
-    """Multiplies the learning rate by cos(part * pi * t), t from 0 to 1: 7/16 ends at 0.195 (Wen et al. 2024, code)."""
-    return LambdaLR(optimizer, lambda epoch: math.cos(part * math.pi * epoch / epochs))
+def cosine_to_a_fifth(epoch: int, epochs: int) -> float:
+    """Returns cos(7/16 pi t), from 1 to 0.195 after the last epoch: linear probing in Wen et al. 2024.
+
+    Differs from the paper: t moves once an epoch, in the authors' code at every step.
+    """
+    return math.cos(7 / 16 * math.pi * epoch / epochs)
 
 
-def every(optimizer: Optimizer, epochs: int, step_epochs: int, factor: float) -> LRScheduler:
-    """Multiplies the learning rate by `factor` each `step_epochs` epochs."""
-    return StepLR(optimizer, step_size=step_epochs, gamma=factor)
+def step(epoch: int, epochs: int, milestones: Sequence[int | float], factor: float) -> float:
+    """Returns `factor` to the power of the milestones that `epoch` has reached.
 
-
-def at_share(optimizer: Optimizer, epochs: int, share: float, factor: float) -> LRScheduler:
-    """Multiplies the learning rate by `factor` once, after this share of the fit."""
-    return MultiStepLR(optimizer, milestones=[round(share * epochs)], gamma=factor)
+    Args:
+        epoch: from 0.
+        epochs: of the round.
+        milestones: whole numbers are epochs (30, 40 for ImageNet in Wen et al. 2024), decimal ones shares of the round
+            (0.8 in the supplement of DISAL).
+        factor: what a milestone multiplies the learning rate with; 0.1 in the papers.
+    """
+    reached = [epoch >= (each if isinstance(each, int) else round(each * epochs, ndigits=6)) for each in milestones]
+    return float(factor ** sum(reached))
