@@ -58,7 +58,7 @@ def count_features(option: str, backbone: nn.Module, input_shape: tuple[int, ...
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ValueError(
             f"{option} refuses inputs of shape {tuple(input_shape)} ({first_line(error)}); choose another network "
-            "or, where it has one, give its argument for the size: +model.img_size (timm), +model.image_size (torchvision)"
+            "or, where it has one, give its argument for the size, +model.img_size or +model.image_size"
         ) from error
     finally:
         backbone.train()
