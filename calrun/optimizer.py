@@ -65,7 +65,7 @@ class Recipe:
         head = {"params": [p for name, p in net.named_parameters() if name.startswith(HEAD)]}
         if not head["params"]:
             raise ValueError(
-                f"optimizer wants a network with a head of its own for trainable={trainable} and head_lr={self.head_lr}, "
+                f"optimizer wants a network with its own head for trainable={trainable} and head_lr={self.head_lr}, "
                 f"but {type(net).__name__} has no parameter whose name begins with {HEAD!r}; "
                 "leave optimizer.head_lr out"
             )
