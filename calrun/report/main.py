@@ -8,10 +8,12 @@ import numpy as np
 from rich.console import Console
 
 from calrun.report import plots
+from calrun.report.answers import answer_tables
 from calrun.report.forgetting import mean_forgetting_matrix
+from calrun.report.html import page
 from calrun.report.render import to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
-from calrun.report.tables import Panel, comparison, label_of, lines_of, panels, tidy
+from calrun.report.tables import Panel, Table, comparison, label_of, lines_of, panels, tidy
 
 MOST_PROBLEMS_PRINTED = 10
 
@@ -39,21 +41,29 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
     files = runs.export(out)
     files.append(out / "comparison.csv")
     tidy(runs.table, baseline).to_csv(files[-1], index=False)
-    for panel in panels(runs.table):
-        files += report_panel(panel, out, baseline, console)
+    found = list(panels(runs.table))
+    tables = [[comparison(panel, baseline), *answer_tables(panel, baseline)] for panel in found]
+    for panel, own in zip(found, tables, strict=True):
+        console.print(to_text(own[0], console.width if console.is_terminal else None), soft_wrap=True)
+        files += [path for table in own for path in write_table(table, out)]
+        files += write_figures(panel, out, baseline)
+    files.append(out / "report.html")
+    files[-1].write_text(page(runs, found, tables, baseline), encoding="utf-8")
     print_problems(runs.problems, console)
-    console.print(f"{len(files)} files in {out}", highlight=False, soft_wrap=True)
+    console.print(f"{len(files)} files in {out}, to begin with {files[-1]}", highlight=False, soft_wrap=True)
     return Report(runs, files)
 
 
-def report_panel(panel: Panel, out: Path, baseline: str, console: Console) -> list[Path]:
-    """Prints and writes the table and the figures of one panel."""
-    table = comparison(panel, baseline)
-    console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
-    markdown, latex = out / f"{panel.name}.md", out / f"{panel.name}.tex"
-    markdown.write_text(to_markdown(table))
-    latex.write_text(to_latex(table))
-    files = [markdown, latex, *plots.save(plots.learning_curves(panel), out, f"{panel.name}-curves")]
+def write_table(table: Table, out: Path) -> list[Path]:
+    markdown, latex = out / f"{table.name}.md", out / f"{table.name}.tex"
+    markdown.write_text(to_markdown(table), encoding="utf-8")
+    latex.write_text(to_latex(table), encoding="utf-8")
+    return [markdown, latex]
+
+
+def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
+    """Writes the figures that the runs of one panel allow."""
+    files = plots.save(plots.learning_curves(panel), out, f"{panel.name}-curves")
     if panel.rows == "method" and baseline in set(panel.runs["method"]):
         files += plots.save(plots.speed_up_figure(panel, baseline), out, f"{panel.name}-speed-up")
     matrices = forgetting_matrices(panel)

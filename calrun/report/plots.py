@@ -59,7 +59,7 @@ def learning_curves(panel: Panel) -> Figure:
             axes.plot(x, y, color=look.colour, marker=look.marker, ms=4, lw=1.5, ls=dash_of(look))
             axes.fill_between(x, y - std, y + std, color=look.colour, alpha=0.12, lw=0)
             differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
-            ends.append((x[-1], y[-1], label_of(line, panel.rows) + differs, look.colour))
+            ends.append((x[-1], y[-1], label_of(line, panel.rows) + differs, look.ink))
         axes.set(xlabel="labels", ylabel="test accuracy in %")
         axes.set_title(f"{panel.title}: mean ± std, {seed_range(summary['n'])} seeds", loc="left", fontsize=9)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -138,7 +138,7 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
         below = f" ↓ {y:.3g}" if y < floor else ""
         axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
         places.append((x, max(y, floor)))
-        names.append((label_of(line, rows) + below, look.colour))
+        names.append((label_of(line, rows) + below, look.ink))
     axes.margins(0.16)
     if names:
         place_labels(axes, np.array(places), names)

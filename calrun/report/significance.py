@@ -48,10 +48,11 @@ def bootstrap_band(
         np.nansum(drawn_RST, axis=1), known_RT, out=np.full(known_RT.shape, np.nan), where=known_RT > 0
     )
     has_band_T = (~np.isnan(values_ST)).sum(axis=0) > 1
-    lower_T, upper_T = np.full((2, values_ST.shape[1]), np.nan)
+    bounds_2T = np.full((2, values_ST.shape[1]), np.nan)
     tails = [50 * (1 - level), 50 * (1 + level)]
-    lower_T[has_band_T], upper_T[has_band_T] = np.nanpercentile(means_RT[:, has_band_T], tails, axis=0)
-    return lower_T, upper_T
+    if has_band_T.any():
+        bounds_2T[:, has_band_T] = np.nanpercentile(means_RT[:, has_band_T], tails, axis=0)
+    return bounds_2T[0], bounds_2T[1]
 
 
 def bands(table: pd.DataFrame, value: str = "accuracy", level: float = 0.95) -> pd.DataFrame:

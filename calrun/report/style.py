@@ -16,6 +16,14 @@ class Look:
     marker: str
     dash: tuple[float, ...] = ()
 
+    @property
+    def ink(self) -> str:
+        """The colour for text, darkened until it reads on white (contrast 4.5, WCAG 2.1)."""
+        channels = [int(self.colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        while 1.05 / (luminance(channels) + 0.05) < 4.5:
+            channels = [0.95 * channel for channel in channels]
+        return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+
 
 LOOKS = {
     "cal_er": Look("CAL-ER", "#0072B2", "o"),
@@ -45,6 +53,12 @@ LOOKS = {
 SPARE_COLOURS = ("#44AA99", "#999933", "#6699CC", "#AA3377", "#8C564B", "#225522")
 SPARE_MARKERS = "<>phdH8"
 ORDER = {name: place for place, name in enumerate(LOOKS)}
+
+
+def luminance(channels: list[float]) -> float:
+    """Returns the relative luminance of an sRGB colour (WCAG 2.1)."""
+    linear = [channel / 12.92 if channel <= 0.03928 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def look_of(name: str) -> Look:

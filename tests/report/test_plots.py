@@ -21,7 +21,7 @@ def panel_of(make_run: MakeRun, folder: Path) -> Panel:
 def test_curves_carry_their_names_and_fixed_colours(make_run: MakeRun, tmp_path: Path) -> None:
     (axes,) = learning_curves(panel_of(make_run, tmp_path)).axes
     names = {text.get_text(): text.get_color() for text in axes.texts}
-    assert names == {"AL": LOOKS["al"].colour, "CAL-ER": LOOKS["cal_er"].colour}
+    assert names == {"AL": LOOKS["al"].ink, "CAL-ER": LOOKS["cal_er"].ink}
     assert "n=2" in axes.get_title(loc="left")
 
 

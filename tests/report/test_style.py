@@ -1,4 +1,4 @@
-from calrun.report.style import LOOKS, look_of, place_of
+from calrun.report.style import LOOKS, look_of, luminance, place_of
 
 
 def test_methods_are_told_apart_by_colour_and_unknown_ones_look_the_same_every_time() -> None:
@@ -6,6 +6,13 @@ def test_methods_are_told_apart_by_colour_and_unknown_ones_look_the_same_every_t
     assert len({LOOKS[name].colour for name in methods}) == len(methods)
     assert look_of("my_method") == look_of("my_method")
     assert look_of("my_method").label == "my_method"
+
+
+def test_names_are_readable_on_white() -> None:
+    for look in LOOKS.values():
+        channels = [int(look.ink[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        assert 1.05 / (luminance(channels) + 0.05) > 4.4
+    assert LOOKS["cal_er"].ink == LOOKS["cal_er"].colour.lower()
 
 
 def test_baselines_stand_last_as_in_the_paper() -> None:

@@ -1,0 +1,194 @@
+"""One self-contained page: tables, interactive curves, class histograms, differences, environments; no network.
+
+Tables stand in the HTML itself; script and style only add sorting, filtering and drawing to them.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from calrun.report.balance import class_histograms
+from calrun.report.configuration import is_setting
+from calrun.report.naming import differing_keys
+from calrun.report.runs import Runs
+from calrun.report.significance import bands
+from calrun.report.style import Look, look_of
+from calrun.report.tables import Cell, Line, Panel, Table, label_of, lines_of, of_line, tidy
+
+POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]
+
+
+def page(runs: Runs, panels: Sequence[Panel], tables: Sequence[Sequence[Table]], baseline: str = "al") -> str:
+    """Returns the page; `tables` holds the tables of each panel, in the order of `panels`."""
+    drawn = {f"curves-{number}": curves(panel) for number, panel in enumerate(panels)}
+    drawn |= {f"classes-{number}": histograms(panel) for number, panel in enumerate(panels)}
+    environment = Environment(
+        loader=PackageLoader("calrun.report", ""), autoescape=select_autoescape(["html", "j2"]), trim_blocks=True
+    )
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    return environment.get_template("page.html.j2").render(
+        title=", ".join(sorted({run.experiment for run in runs.configurations.values()} - {""})) or "calrun",
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        panels=list(zip(panels, tables, strict=True)),
+        numbers=numbers_table(runs, baseline),
+        run_list=run_table(runs),
+        differences=difference_table(runs),
+        environments=environments(runs.environments),
+        problems=runs.problems,
+        counts=f"{len(runs.folders)} runs, {len(runs.table)} rounds",
+        drawn=script_json(drawn),
+        style=resource("page.css"),
+        script=resource("page.js"),
+    )
+
+
+def curves(panel: Panel) -> dict[str, Any]:
+    """Returns what the script draws: each line's look, its bootstrap band and each run's points."""
+    bounds = bands(panel.runs)
+    lines = []
+    for line, own in lines_of(panel.runs, panel.rows):
+        members = [
+            {"run": run_id, "seed": int(run["seed"].iloc[0]), "points": run.sort_values("labelled")[POINT].to_numpy()}
+            for run_id, run in own.groupby("run_id")
+        ]
+        band = of_line(bounds, line)[["labelled", "lower", "upper"]].to_numpy()
+        lines.append(drawn_look(line, panel) | {"runs": members, "band": band})
+    return {"lines": lines}
+
+
+def histograms(panel: Panel) -> dict[str, Any]:
+    """Returns mean labels by class for each line and budget."""
+    frame = class_histograms(panel.runs)
+    lines = []
+    for line, own in lines_of(frame, panel.rows):
+        by_budget = [
+            {"labelled": rows["labelled"].iloc[0], "n": rows["n"].iloc[0], "labels": rows["labels"].to_numpy()}
+            for _, rows in own.groupby("labelled")
+        ]
+        lines.append(drawn_look(line, panel) | {"budgets": by_budget})
+    return {"lines": lines}
+
+
+def drawn_look(line: Line, panel: Panel) -> dict[str, Any]:
+    look: Look = look_of(getattr(line, panel.rows))
+    return {
+        "label": label_of(line, panel.rows),
+        "colour": look.colour,
+        "ink": look.ink,
+        "dash": " ".join(map(str, look.dash)),
+    }
+
+
+def script_json(drawn: dict[str, Any]) -> str:
+    """Returns JSON that may stand inside a script element: no NaN, no closing tag."""
+    return json.dumps(plain(drawn), separators=(",", ":")).replace("<", "\\u003c")
+
+
+def plain(value: Any) -> Any:
+    """Returns `value` with arrays as lists, six digits, and None for what is no finite number."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def numbers_table(runs: Runs, baseline: str) -> Table:
+    """Returns every line and budget with mean, deviation, n and ratios, for sorting and filtering."""
+    frame = tidy(runs.table, baseline)
+    names = ["context", "acquisition", "method", "variant"]
+    shown = {
+        "labelled": ("labels", "{:,.0f}"),
+        "accuracy_mean": ("accuracy in %", "{:.2f}"),
+        "accuracy_std": ("std", "{:.2f}"),
+        "n": ("n", "{:.0f}"),
+        "time_ratio": ("fit time ×", "{:.2f}"),
+        "steps_ratio": ("steps ×", "{:.2f}"),
+        "samples_ratio": ("samples ×", "{:.2f}"),
+        "relative_accuracy": ("relative accuracy", "{:.4f}"),
+    }
+    frame[["accuracy_mean", "accuracy_std"]] *= 100
+    rows = [
+        [Cell(str(row[name])) for name in names] + [cell(row[key], form) for key, (_, form) in shown.items()]
+        for row in frame.to_dict("records")
+    ]
+    heads = [*names, *(head for head, _ in shown.values())]
+    return Table("All numbers", "all-numbers", [("", len(heads))], heads, rows)
+
+
+def run_table(runs: Runs) -> Table:
+    """Returns a row per run with where it ended."""
+    last = runs.table.sort_values("round").drop_duplicates("run_id", keep="last")
+    names = ["run_id", "experiment", "dataset", "model", "method", "variant", "acquisition"]
+    shown = {
+        "seed": "{:.0f}",
+        "round": "{:.0f}",
+        "labelled": "{:,.0f}",
+        "accuracy": "{:.4f}",
+        "cumulative_fit_seconds": "{:,.1f}",
+    }
+    rows = [
+        [Cell(str(row[name])) for name in names]
+        + [cell(row[key], form) for key, form in shown.items()]
+        + [Cell(str(row["device"])), Cell(str(runs.folders[row["run_id"]].name))]
+        for row in last.to_dict("records")
+    ]
+    heads = [*names, "seed", "rounds", "labels", "accuracy", "fit seconds", "device", "folder"]
+    return Table("Runs", "runs", [("", len(heads))], heads, rows)
+
+
+def difference_table(runs: Runs) -> Table:
+    """Returns the configuration keys in which the settings differ, a row per setting, with how many runs it has."""
+    members: dict[str, list[str]] = defaultdict(list)
+    for run_id, configuration in runs.configurations.items():
+        members[configuration.setting].append(run_id)
+    leaves = [
+        {key: value for key, value in runs.configurations[ids[0]].leaves.items() if is_setting(key)}
+        for ids in members.values()
+    ]
+    keys = differing_keys(leaves)
+    rows = [
+        [Cell(str(len(ids)), len(ids)), *(Cell(str(own.get(key, "–"))) for key in keys)]
+        for ids, own in zip(members.values(), leaves, strict=True)
+    ]
+    return Table("Differences", "differences", [("", len(keys) + 1)], ["runs", *keys], rows)
+
+
+def cell(value: float, form: str) -> Cell:
+    return Cell("–") if pd.isna(value) else Cell(form.format(value), float(value))
+
+
+def environments(by_run: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the distinct environments with the commands and the number of runs of each."""
+    groups: dict[str, dict[str, Any]] = {}
+    for environment in by_run.values():
+        same = {key: value for key, value in environment.items() if key not in ("time", "command", "slurm")}
+        group = groups.setdefault(
+            json.dumps(same, sort_keys=True), {"facts": list(facts(same)), "runs": 0, "commands": {}}
+        )
+        group["runs"] += 1
+        command = environment.get("command", "")
+        group["commands"][command if isinstance(command, str) else " ".join(command)] = None
+    return list(groups.values())
+
+
+def facts(environment: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    for key, value in environment.items():
+        if isinstance(value, dict):
+            yield from ((f"{key} {name}", str(item)) for name, item in value.items())
+        else:
+            yield key, str(value)
+
+
+def resource(name: str) -> str:
+    return files("calrun.report").joinpath(name).read_text(encoding="utf-8")

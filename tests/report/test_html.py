@@ -1,0 +1,181 @@
+"""The page as a file, and the page in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from calrun.report.answers import answer_tables
+from calrun.report.html import page, plain, script_json
+from calrun.report.runs import read
+from calrun.report.tables import comparison, panels
+
+MakeRun = Callable[..., Path]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def write_page(folder: Path, out: Path) -> Path:
+    runs = read([folder])
+    found = list(panels(runs.table))
+    tables = [[comparison(panel), *answer_tables(panel, "al")] for panel in found]
+    path = out / "report.html"
+    path.write_text(page(runs, found, tables), encoding="utf-8")
+    return path
+
+
+def write_runs(make_run: MakeRun) -> None:
+    for seed in (0, 1):
+        make_run([0.5, 0.8 + seed / 100], seed=seed)
+        make_run([0.5, 0.9 + seed / 50], seed=seed, seconds=[10, 5], method="cal_er")
+    make_run([0.4], seed=0, method="<b>odd</b>", tag="odd", state="failed")
+
+
+def test_page_needs_no_network_and_escapes_what_it_shows(make_run: MakeRun, tmp_path: Path) -> None:
+    write_runs(make_run)
+    text = write_page(tmp_path / "outputs", tmp_path).read_text()
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
+    assert "<b>odd" not in text
+    assert "1 folder is unfinished" in text
+    for needed in ("CAL-ER", "All numbers", "Configuration differences", "Environment and commands"):
+        assert needed in text
+
+
+def test_script_data_is_strict_json_without_closing_tags() -> None:
+    text = script_json({"a": [float("nan"), float("inf"), 1 / 3], "b": "</script>"})
+    assert "</" not in text
+    assert json.loads(text) == {"a": [None, None, 0.333333], "b": "</script>"}
+    assert plain(1.0) == 1.0
+
+
+def test_two_hundred_runs_stay_under_ten_megabytes(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in range(20):
+        for method in ("al", "al_ws", "cal_er", "cal_mir", "cal_der", "cal_sd", "cal_sds2", "a", "b", "c"):
+            make_run([0.5 + number / 50 for number in range(20)], seed=seed, method=method)
+    assert write_page(tmp_path / "outputs", tmp_path).stat().st_size < 10_000_000
+
+
+def in_browser(path: Path, script: str, width: int = 1280) -> str:
+    """Loads the page with `script` at its end and returns the text that the script leaves in document.title."""
+    probe = path.with_name("probe.html")
+    probe.write_text(path.read_text().replace("</body>", f"<script>{script}</script></body>"))
+    profile = path.with_name("profile")
+    profile.mkdir(exist_ok=True)
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},900"]
+    done = subprocess.run(
+        [*command, "--virtual-time-budget=3000", "--dump-dom", probe.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert found, done.stderr[-2000:]
+    return found.group(1)
+
+
+PROBE = """
+addEventListener("load", () => setTimeout(() => {
+  const found = {}, one = selector => document.querySelector(selector);
+  try { %s } catch (error) { found.error = String(error); }
+  document.title = JSON.stringify(found);
+}, 200));
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
+class TestInBrowser:
+    def probe(self, make_run: MakeRun, tmp_path: Path, body: str, width: int = 1280) -> dict[str, object]:
+        write_runs(make_run)
+        title = in_browser(write_page(tmp_path / "outputs", tmp_path), PROBE % body, width)
+        found: dict[str, object] = json.loads(title.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+        assert "error" not in found, found
+        return found
+
+    def test_curves_are_drawn_and_a_click_hides_a_method(self, make_run: MakeRun, tmp_path: Path) -> None:
+        body = """
+          found.before = document.querySelectorAll("#panel-0 path.mean").length;
+          const button = one("#panel-0 .legend button");
+          found.name = button.textContent;
+          button.click();
+          found.after = document.querySelectorAll("#panel-0 path.mean").length;
+          found.pressed = button.getAttribute("aria-pressed");
+        """
+        found = self.probe(make_run, tmp_path, body)
+        assert found == {"before": 3, "name": "CAL-ER", "after": 2, "pressed": "false"}
+
+    def test_hover_shows_run_seed_and_numbers(self, make_run: MakeRun, tmp_path: Path) -> None:
+        body = """
+          const plot = one("#panel-0 .plot"), frame = plot.getBoundingClientRect();
+          const texts = new Set();
+          for (const dot of plot.querySelectorAll("circle")) {
+            const box = dot.getBoundingClientRect();
+            const [clientX, clientY] = [box.x + box.width / 2, box.y + box.height / 2];
+            plot.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
+            texts.add(one("#panel-0 .tip").innerText);
+          }
+          found.texts = [...texts];
+          found.hidden = one("#panel-0 .tip").hidden;
+        """
+        found = self.probe(make_run, tmp_path, body)
+        texts = " | ".join(map(str, found["texts"]))  # type: ignore[arg-type]
+        assert found["hidden"] is False
+        assert re.search(r"CAL-ER, run \w+, seed [01]", texts)
+        assert "mean 91.00 % ± 1.41, n = 2" in texts
+
+    def test_arrow_keys_go_through_the_points_and_say_them(self, make_run: MakeRun, tmp_path: Path) -> None:
+        body = """
+          const plot = one("#panel-0 .plot"), said = one("#panel-0 .chart [role=status]");
+          found.said = ["ArrowRight", "ArrowRight", "ArrowLeft"].map(key => {
+            plot.dispatchEvent(new KeyboardEvent("keydown", { key }));
+            return said.textContent;
+          });
+          found.focusable = plot.tabIndex;
+        """
+        found = self.probe(make_run, tmp_path, body)
+        said = found["said"]
+        assert isinstance(said, list)
+        assert said[0] == said[2] != said[1]
+        assert found["focusable"] == 0
+
+    def test_tables_sort_by_number_and_filter_by_words(self, make_run: MakeRun, tmp_path: Path) -> None:
+        body = """
+          const table = one("#runs table"), heads = [...table.querySelectorAll("thead button")];
+          const column = heads.findIndex(head => head.textContent === "accuracy");
+          heads[column].click(); heads[column].click();
+          found.sort = heads[column].parentElement.getAttribute("aria-sort");
+          found.sorted = [...table.tBodies[0].rows].map(row => Number(row.cells[column].textContent));
+          const input = one("[data-filter=runs]");
+          input.value = "cal_er"; input.dispatchEvent(new Event("input"));
+          found.left = [...table.tBodies[0].rows].filter(row => !row.hidden).length;
+          found.shown = one("[data-shown=runs]").textContent;
+        """
+        found = self.probe(make_run, tmp_path, body)
+        assert found["sort"] == "descending"
+        assert found["sorted"] == [0.92, 0.9, 0.81, 0.8, 0.4]
+        assert (found["left"], found["shown"]) == (2, "2 of 5 rows")
+
+    def test_at_phone_width_only_the_tables_scroll(self, make_run: MakeRun, tmp_path: Path) -> None:
+        body = """
+          document.body.style.width = "360px"; document.body.style.maxWidth = "360px";
+          const ignored = ".scroll, .skip, .visually-hidden, details:not([open])";
+          const edge = one("main").getBoundingClientRect().right;
+          found.wide = [...document.querySelectorAll("main *")]
+            .filter(node => !node.closest(ignored) && node.getBoundingClientRect().right > edge + 1)
+            .map(node => node.outerHTML.slice(0, 80));
+        """
+        assert self.probe(make_run, tmp_path, body, width=500)["wide"] == []
