@@ -15,7 +15,9 @@ def limit_bytes(memory_gib: float | None, device: torch.device | None = None) ->
     """
     if memory_gib is not None:
         if memory_gib <= 0:
-            raise ValueError(f"acquisition.memory_gib must be positive, got {memory_gib}; leave it null for the default")
+            raise ValueError(
+                f"acquisition.memory_gib must be positive, got {memory_gib}; leave it null for the default"
+            )
         return int(memory_gib * GIB)
     accelerator = torch.accelerator.current_accelerator()
     if device is not None and accelerator is not None and device.type == accelerator.type:

@@ -5,6 +5,9 @@
 Dimension key: N rows.
 """
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,7 +30,8 @@ def smallest(scores_N: Tensor, rows: np.ndarray, budget: int) -> np.ndarray:
     if spare < len(tied):
         tied = tied[np.argpartition(rows[tied], spare - 1)[:spare]]
     kept = np.concatenate([below, tied])
-    return rows[kept[np.lexsort((rows[kept], score_N[kept]))]].astype(np.int64)
+    best: np.ndarray = rows[kept[np.lexsort((rows[kept], score_N[kept]))]].astype(np.int64)
+    return best
 
 
 def largest(scores_N: Tensor, rows: np.ndarray, budget: int) -> np.ndarray:
@@ -46,3 +50,27 @@ def finite(values_N: Tensor, rows: np.ndarray, what: str) -> np.ndarray:
             "look for a diverged model or broken inputs"
         )
     return host_N
+
+
+class Bound(NamedTuple):
+    """A value and the lowest of the positions that may have it."""
+
+    value: float
+    position: int
+
+
+def beats(one: Bound, other: Bound) -> bool:
+    """Returns whether `one` is larger, or as large at a lower position."""
+    return one.value > other.value or (one.value == other.value and one.position < other.position)
+
+
+def leaders(values_N: Tensor, number: int) -> tuple[Tensor, Bound]:
+    """Returns the positions of the largest values, ascending, ties to the lowest, and the bound on all others."""
+    if number >= len(values_N):
+        return torch.arange(len(values_N), device=values_N.device), Bound(-math.inf, len(values_N))
+    threshold = values_N.topk(number + 1).values[-1]
+    above_N = values_N > threshold
+    tied = (values_N == threshold).nonzero().squeeze(1)
+    spare = number - int(above_N.sum())
+    above_N[tied[:spare]] = True
+    return above_N.nonzero().squeeze(1), Bound(float(threshold), int(tied[spare]))

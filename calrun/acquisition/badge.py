@@ -1,0 +1,118 @@
+"""BADGE. Ash et al. 2020, "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", Alg. 1.
+
+The gradient embedding of a row is (p - e_y) x h: two factors, of which the product is never formed.
+
+Dimension key: N candidates, B rows of a block, C classes, D features.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.coreset import nearest_labelled
+from calrun.acquisition.factors import Factor, Points, feature_chunk, refuse_not_finite
+from calrun.acquisition.kmeans_plusplus import (
+    MAX_BLOCK,
+    First,
+    kmeans_plusplus,
+    kmeans_plusplus_with_trials,
+    largest_norm,
+    uniform,
+)
+from calrun.acquisition.memory import limit_bytes
+from calrun.acquisition.row_order import in_row_order
+
+FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
+
+Transform = Callable[[Tensor], Tensor]
+
+
+class Badge(Acquisition):
+    """Draws rows by k-means++ seeding on the gradients that their predicted labels would give the head.
+
+    Args:
+        first: the first row: the largest gradient (`argmax_norm`, the authors' code) or any (`uniform`, the paper's
+            k-means++); not used when labelled rows condition the draws.
+        condition_on_labelled: distances start from the labelled rows under their predicted labels (Emam et al. 2021);
+            the paper looks at candidates alone.
+        bias: the embedding has the gradient of the bias too.
+        mode: `blocked` draws many rows between two passes over the pool, by rejection with the exact law; `sequential`
+            passes after each draw.
+        greedy_trials: draws so many and takes the best of them, each time; 1 is the paper.
+        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+    """
+
+    def __init__(
+        self,
+        first: Literal["argmax_norm", "uniform"],
+        condition_on_labelled: bool,
+        bias: bool,
+        mode: Literal["blocked", "sequential"],
+        greedy_trials: int,
+        memory_gib: float | None,
+    ) -> None:
+        needs = {"logits", "features"}
+        self.needs = frozenset(needs | {f"labelled_{name}" for name in needs} if condition_on_labelled else needs)
+        self.first = first
+        self.condition_on_labelled = condition_on_labelled
+        self.bias = bias
+        self.max_block = MAX_BLOCK if mode == "blocked" else 1
+        self.greedy_trials = greedy_trials
+        self.memory_gib = memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        points = self.embed(candidates.logits_NC, candidates.features_ND)
+        refuse_not_finite(points.norms_N, candidates.rows, "logits or features")
+        start: First | Tensor = FIRSTS[self.first]
+        if self.condition_on_labelled:
+            labelled = self.embed(candidates.labelled_logits_LC, candidates.labelled_features_LD)
+            refuse_not_finite(labelled.norms_N, np.arange(len(labelled)), "labelled logits or features, from 0,")
+            start = nearest_labelled(points, labelled) if len(labelled) else uniform
+        rows: np.ndarray = candidates.rows[self.draw(points, budget, rng, start)]
+        return rows
+
+    def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:
+        """Returns the gradient embeddings; where they fit, the softmax is taken once and not in every pass."""
+        chunk = feature_chunk(logits_NC.shape[1] + features_ND.shape[1], self.memory_gib, features_ND.device)
+        residual = in_memory(Factor(logits_NC, residuals), self.memory_gib)
+        return Points([residual, Factor(features_ND, with_one if self.bias else None)], chunk)
+
+    def draw(self, points: Points, budget: int, rng: np.random.Generator, start: First | Tensor) -> np.ndarray:
+        if self.greedy_trials > 1:
+            return kmeans_plusplus_with_trials(points, budget, rng, start, self.greedy_trials)
+        return kmeans_plusplus(points, budget, rng, start, self.max_block)
+
+
+def residuals(logits_BC: Tensor) -> Tensor:
+    """Returns p - e_y for the predicted class y, whose entry is minus the sum of the others: p_y - 1 would cancel.
+
+    A row that is not finite stays so, minus infinity included.
+    """
+    top_B1 = logits_BC.argmax(dim=1, keepdim=True)
+    others_BC = logits_BC.softmax(dim=1).scatter_(1, top_B1, 0)
+    broken_B1 = 0 * logits_BC.sum(dim=1, keepdim=True)  # 0, or not a number
+    return others_BC.scatter_(1, top_B1, broken_B1 - others_BC.sum(dim=1, keepdim=True))
+
+
+def with_one(features_BD: Tensor) -> Tensor:
+    return F.pad(features_BD, (0, 1), value=1.0)
+
+
+def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
+    """Returns the factor with its transform applied, if the result fits into the limit, else as it is."""
+    num_rows, num_columns = factor.store_NF.shape
+    if num_rows * num_columns * factor.dtype.itemsize > limit_bytes(memory_gib, factor.store_NF.device):
+        return factor
+    ready_NF = torch.empty((num_rows, num_columns), dtype=factor.dtype, device=factor.store_NF.device)
+    for start in range(0, num_rows, STRIDE):
+        ready_NF[start : start + STRIDE] = factor[slice(start, start + STRIDE)]
+    return Factor(ready_NF)
+
+
+STRIDE = 4096  # rows converted at once

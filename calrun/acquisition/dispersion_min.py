@@ -1,0 +1,73 @@
+"""Dispersion-min: rows whose smallest pairwise distance is large, as an acquisition or for the initial labels.
+
+Beck et al. 2021, "Effective Evaluation of Deep Active Learning on Image Classification Tasks", Sec. 4.6.
+
+Dimension key: N candidates, D features.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.coreset import at_random, centred_points, lowest_row
+from calrun.acquisition.farthest_first import First, farthest_first
+from calrun.acquisition.finite_features import refuse_broken_features
+from calrun.acquisition.pairs import farthest_pair, nearest_to_mean
+from calrun.acquisition.per_class import select_per_class
+from calrun.acquisition.row_order import in_row_order
+
+STARTS: dict[str, First] = {
+    "farthest_pair": farthest_pair,
+    "medoid": nearest_to_mean,
+    "random": at_random,
+    "first": lowest_row,
+}
+
+
+class DispersionMin(Acquisition):
+    """Takes, one after the other, the row farthest from all taken ones: within a factor two of the best dispersion.
+
+    Differs from the paper: its code's greedy step gives the first rows of each class, whatever their distances.
+
+    Args:
+        start: the first row: one of the `farthest_pair`, the `medoid` (least sum of squared distances), any at
+            `random`, or the `first`, as the paper's code.
+        normalize: measure angles: rows are scaled to unit length.
+        class_conditional: an equal share for each true class, chosen within the class (the paper); reads the labels of
+            all candidates.
+        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+    """
+
+    def __init__(
+        self,
+        start: Literal["farthest_pair", "medoid", "random", "first"],
+        normalize: bool,
+        class_conditional: bool,
+        memory_gib: float | None,
+    ) -> None:
+        self.needs = frozenset({"features", "oracle"} if class_conditional else {"features"})
+        self.start = start
+        self.normalize = normalize
+        self.class_conditional = class_conditional
+        self.memory_gib = memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        features_ND = candidates.features_ND
+        refuse_broken_features(features_ND, candidates.rows)
+
+        def within(members: np.ndarray, quota: int) -> np.ndarray:
+            whole = len(members) == len(features_ND)
+            chosen_ND = features_ND if whole else features_ND[torch.from_numpy(members).to(features_ND.device)]
+            named = candidates.rows[members]
+            points, _ = centred_points(chosen_ND, None, named, self.memory_gib, unit_length=self.normalize)
+            return farthest_first(points, quota, rng, STARTS[self.start])
+
+        if self.class_conditional:
+            picks = select_per_class(candidates.oracle_N.cpu().numpy(), budget, within)
+        else:
+            picks = within(np.arange(len(candidates)), budget)
+        rows: np.ndarray = candidates.rows[picks]
+        return rows

@@ -1,0 +1,60 @@
+"""Facility location: the rows that best stand for all candidates, as an acquisition or for the initial labels.
+
+Wei et al. 2015, "Submodularity in Data Subset Selection and Active Learning"; as initial set: Beck et al. 2021,
+"Effective Evaluation of Deep Active Learning on Image Classification Tasks", Sec. 4.6.
+
+Dimension key: N candidates, R represented rows, D features.
+"""
+
+import numpy as np
+import torch
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.finite_features import refuse_broken_features
+from calrun.acquisition.greedy import facility_location
+from calrun.acquisition.per_class import select_per_class
+from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.similarity import Kernel, Similarity
+
+
+class FacilityLocation(Acquisition):
+    """Takes, one after the other, the row that most raises the sum of everyone's best similarity to a taken row.
+
+    Args:
+        kernel: the similarity.
+        class_conditional: an equal share for each true class, chosen within the class (Beck et al.'s initial sets);
+            reads the labels of all candidates.
+        represented: stand for so many random candidates instead of all: an approximation for large pools.
+        memory_gib: limit for the similarity matrix, beyond which its rows are computed when needed; None is a quarter
+            of what is free.
+    """
+
+    def __init__(
+        self, kernel: Kernel, class_conditional: bool, represented: int | None, memory_gib: float | None
+    ) -> None:
+        self.needs = frozenset({"features", "oracle"} if class_conditional else {"features"})
+        self.kernel = kernel
+        self.class_conditional = class_conditional
+        self.represented = represented
+        self.memory_gib = memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        features_ND = candidates.features_ND
+        refuse_broken_features(features_ND, candidates.rows)
+
+        def within(members: np.ndarray, quota: int) -> np.ndarray:
+            if quota == 0:
+                return members[:0]
+            everyone = self.represented is None or self.represented >= len(members)
+            subset = None if everyone else np.sort(rng.choice(len(members), self.represented, replace=False))
+            whole = len(members) == len(features_ND)
+            chosen_ND = features_ND if whole else features_ND[torch.from_numpy(members).to(features_ND.device)]
+            return facility_location(Similarity(self.kernel, chosen_ND, subset, None, self.memory_gib), quota)
+
+        if self.class_conditional:
+            picks = select_per_class(candidates.oracle_N.cpu().numpy(), budget, within)
+        else:
+            picks = within(np.arange(len(candidates)), budget)
+        rows: np.ndarray = candidates.rows[picks]
+        return rows

@@ -1,0 +1,112 @@
+"""Any acquisition on parts of the pool, each with its share of the budget.
+
+Emam et al. 2021, "Active Learning at the ImageNet Scale", App. A.3 (ten random parts, labelled rows split too); Beck et
+al. 2021 (contiguous parts, all labelled rows in each).
+
+Dimension key: N candidates, L labelled rows, P parts.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.row_order import PER_ROW, in_row_order
+
+PER_LABELLED_ROW = ("labelled_rows", "labelled_features", "labelled_logits", "labelled_targets")
+
+
+class Partitioned(Acquisition):
+    """Splits the candidates into parts of nearly equal size and lets the inner acquisition choose in each.
+
+    Args:
+        inner: the acquisition that chooses.
+        partitions: how many parts; Emam et al. take 10.
+        shuffle: parts are random, and the first ones get the remainder of the budget (Emam et al.); otherwise they are
+            ranges of rows and the cumulative budget is rounded up (Beck et al.).
+        split_labelled: each part sees its share of the labelled rows (Emam et al.); otherwise it sees them all.
+        subset_labelled: the most labelled rows to look at, at random (50,000 in Emam et al.'s ImageNet commands, which
+            the paper does not mention); None for all.
+        subset_unlabelled: the most candidates to look at, at random (80,000 there, filled up to 130,000 rows in all
+            where labelled rows are short); None for all. Never fewer than the budget.
+    """
+
+    def __init__(
+        self,
+        inner: Acquisition,
+        partitions: int,
+        shuffle: bool,
+        split_labelled: bool,
+        subset_labelled: int | None,
+        subset_unlabelled: int | None,
+    ) -> None:
+        if partitions < 1:
+            raise ValueError(f"acquisition.partitions must be at least 1, got {partitions}")
+        self.needs = inner.needs
+        self.num_mc_samples = inner.num_mc_samples
+        self.inner = inner
+        self.partitions = partitions
+        self.shuffle = shuffle
+        self.split_labelled = split_labelled
+        self.subset_labelled = subset_labelled
+        self.subset_unlabelled = subset_unlabelled
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        budget = min(budget, len(candidates))
+        parts = list(self._parts(candidates, budget, rng))
+        shares = shares_of(budget, self.partitions, self.shuffle, [len(part) for part in parts])
+        chosen = [self.inner.select(part, share, rng) for part, share in zip(parts, shares, strict=True)]
+        return np.concatenate(chosen).astype(np.int64)
+
+    def _parts(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Iterator[Candidates]:
+        num_labelled = num_labelled_rows(candidates)
+        kept_L = self._subset(num_labelled, self.subset_labelled, rng)
+        room = self.subset_unlabelled
+        if room is not None and self.subset_labelled is not None:
+            room += self.subset_labelled - len(kept_L)
+        kept_N = self._subset(len(candidates), None if room is None else max(room, budget), rng)
+        parts_L = np.array_split(kept_L, self.partitions) if self.split_labelled else [kept_L] * self.partitions
+        for part_N, part_L in zip(np.array_split(kept_N, self.partitions), parts_L, strict=True):
+            yield part_of(candidates, np.sort(part_N), np.sort(part_L))
+
+    def _subset(self, number: int, limit: int | None, rng: np.random.Generator) -> np.ndarray:
+        """Returns positions: shuffled if parts shall be random, ascending if not."""
+        if self.shuffle and self.partitions > 1:
+            return rng.permutation(number)[:limit]
+        everyone = limit is None or limit >= number
+        return np.arange(number) if everyone else np.sort(rng.permutation(number)[:limit])
+
+
+def num_labelled_rows(candidates: Candidates) -> int:
+    """Returns L, from whichever column of labelled rows there is."""
+    return next((len(candidates.columns[name]) for name in PER_LABELLED_ROW if name in candidates.columns), 0)
+
+
+def part_of(candidates: Candidates, part_N: np.ndarray, part_L: np.ndarray) -> Candidates:
+    """Returns the candidates and labelled rows at some positions; other columns stay whole."""
+
+    def at(column: Any, index: np.ndarray) -> Any:
+        if isinstance(column, torch.Tensor):
+            return column[torch.from_numpy(index).to(column.device)]
+        return np.asarray(column)[index]
+
+    columns = dict(candidates.columns)
+    columns |= {name: at(columns[name], part_N) for name in PER_ROW if name in columns}
+    columns |= {name: at(columns[name], part_L) for name in PER_LABELLED_ROW if name in columns}
+    return Candidates(candidates.rows[part_N], columns)
+
+
+def shares_of(budget: int, partitions: int, remainder_first: bool, sizes_P: list[int]) -> list[int]:
+    """Returns each part's budget; where rounding gives a part more than it holds, the next parts take the rest."""
+    if remainder_first:
+        wanted = [budget // partitions + (i < budget % partitions) for i in range(partitions)]
+    else:
+        reached = [-(-budget * (i + 1) // partitions) for i in range(partitions)]
+        wanted = np.diff([0, *reached]).tolist()
+    shares = [min(want, size) for want, size in zip(wanted, sizes_P, strict=True)]
+    for i, size in enumerate(sizes_P):
+        shares[i] += min(size - shares[i], budget - sum(shares))
+    return shares
