@@ -1,0 +1,78 @@
+"""Cluster-Margin. Citovsky et al. 2021, "Batch Active Learning at Scale", Alg. 2.
+
+Dimension key: N candidates, M uncertain rows, K clusters.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.hierarchy import Hierarchy
+from calrun.acquisition.row_order import in_row_order
+
+
+class ClusterMargin(Acquisition):
+    """Keeps the rows of the smallest margins, and takes one of each of their clusters in turn, small clusters first.
+
+    Args:
+        margin: the acquisition that keeps the uncertain rows.
+        clustering: groups all candidates.
+        k_m_factor: it keeps k_m = k_m_factor * budget rows; the paper takes 10, and 1.25 for a million.
+        pick: which member of a cluster: any at `random` (the paper) or the one of the `min_margin`.
+        recluster: `every_round`, or `never` after the first time: the paper's, for which the object must live through
+            all rounds or be given back its state.
+    """
+
+    def __init__(
+        self,
+        margin: Acquisition,
+        clustering: Hierarchy,
+        k_m_factor: float,
+        pick: Literal["random", "min_margin"],
+        recluster: Literal["every_round", "never"],
+    ) -> None:
+        if k_m_factor < 1:
+            raise ValueError(f"acquisition.k_m_factor must be at least 1, got {k_m_factor}; 1 is margin sampling")
+        self.needs = margin.needs | {"features"}
+        self.num_mc_samples = margin.num_mc_samples
+        self.margin = margin
+        self.clustering = clustering
+        self.k_m_factor = k_m_factor
+        self.pick = pick
+        self.recluster = recluster
+        self._known: dict[int, int] = {}
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        uncertain = self.margin.select(candidates, int(np.ceil(self.k_m_factor * budget)), rng)
+        cluster_of = self._cluster_of(candidates, rng)
+        members: dict[int, list[int]] = {}
+        for row in uncertain.tolist():
+            members.setdefault(cluster_of[row], []).append(row)
+        queues = [rng.permutation(np.sort(rows)) if self.pick == "random" else rows for rows in members.values()]
+        return np.array(round_robin([list(queue) for queue in queues], budget), dtype=np.int64)
+
+    def _cluster_of(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
+        rows = candidates.rows.tolist()
+        if self.recluster == "never" and all(row in self._known for row in rows):
+            return self._known
+        labels_N = self.clustering.clusters(candidates.features_ND, candidates.rows, rng)
+        self._known = dict(zip(rows, labels_N.tolist(), strict=True))
+        return self._known
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the clusters of the first round, if they are kept."""
+        return {"cluster_of": self._known if self.recluster == "never" else {}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._known = dict(state["cluster_of"])
+
+
+def round_robin(queues: list[list[int]], budget: int) -> list[int]:
+    """Returns the heads of the queues in turn, short queues first and of equally long ones that of the lowest row."""
+    order = sorted(queues, key=lambda queue: (len(queue), min(queue)))
+    longest = max((len(queue) for queue in order), default=0)
+    turns = [queue[turn] for turn in range(longest) for queue in order if turn < len(queue)]
+    return turns[: max(budget, 0)]

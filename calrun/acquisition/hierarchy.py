@@ -1,0 +1,74 @@
+"""Hierarchical clustering of rows, exact up to a stated number of rows and of k-means centres beyond it.
+
+Dimension key: N rows, K clusters, D features.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from torch import Tensor
+
+from calrun.acquisition.coreset import centred_points
+from calrun.acquisition.lloyd import kmeans
+from calrun.acquisition.memory import GIB, limit_bytes
+
+BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
+MICRO_ITERATIONS = 10
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Merges the two nearest clusters again and again.
+
+    Args:
+        linkage: distance of two clusters; Citovsky et al. 2021 take the average.
+        threshold: merge up to this distance; None merges until clusters have `rows_per_cluster` rows on average.
+        rows_per_cluster: Citovsky et al. choose their threshold so that it is at least 10.
+        micro_clusters: the most rows to cluster exactly; of more rows it clusters so many k-means centres, which is an
+            approximation and logged. None is always exact.
+        memory_gib: limit for the pairwise distances; None is a quarter of what is free.
+    """
+
+    linkage: Literal["average", "single", "complete", "ward"]
+    threshold: float | None
+    rows_per_cluster: float
+    micro_clusters: int | None
+    memory_gib: float | None
+
+    def clusters(self, features_ND: Tensor, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns the cluster of each row.
+
+        Raises:
+            ValueError: if the pairwise distances do not fit into the limit.
+        """
+        points, _ = centred_points(features_ND, None, rows, self.memory_gib)
+        exact = self.micro_clusters is None or len(rows) <= self.micro_clusters
+        number = len(rows) if exact or self.micro_clusters is None else self.micro_clusters
+        needed, limit = BYTES_PER_PAIR * number**2, limit_bytes(self.memory_gib)
+        if needed > limit:
+            raise ValueError(
+                f"hierarchical clustering of {number} rows needs {needed / GIB:.3g} GiB, but the limit is "
+                f"{limit / GIB:.3g} GiB; set a smaller acquisition.clustering.micro_clusters (approximate) or raise "
+                "acquisition.clustering.memory_gib"
+            )
+        num_clusters = max(1, int(np.ceil(len(rows) / self.rows_per_cluster)))
+        if exact:
+            return self._cut(points.factors[0][slice(None)].double().cpu().numpy(), num_clusters)
+        logger.warning("clusters %d k-means centres instead of %d rows: an approximation", number, len(rows))
+        micro = kmeans(points, number, rng, MICRO_ITERATIONS, tol=0)
+        merged_K = self._cut(micro.centres_KF.double().cpu().numpy(), num_clusters)
+        labels_N: np.ndarray = merged_K[micro.labels_N.cpu().numpy()]
+        return labels_N
+
+    def _cut(self, x_ND: np.ndarray, num_clusters: int) -> np.ndarray:
+        if len(x_ND) < 2:
+            return np.zeros(len(x_ND), dtype=np.int64)
+        tree = linkage(x_ND, method=self.linkage)
+        by_distance = self.threshold is not None
+        cut = float(num_clusters) if self.threshold is None else self.threshold
+        return np.asarray(fcluster(tree, cut, "distance" if by_distance else "maxclust"), dtype=np.int64)
