@@ -244,7 +244,7 @@ def test_a_number_that_is_not_finite_is_refused(option: str, value: float) -> No
         if not isinstance(broken, Tensor) or not broken.is_floating_point():
             continue
         broken = broken.clone()
-        broken[FIRST_ROW + 3 if name == "images" else 3, ..., 0] = value
+        broken[(FIRST_ROW + 3 if name == "images" else 3, *[0] * (broken.dim() - 1))] = value
         columns[name] = ToyImages(broken) if name == "images" else broken
         with pytest.raises(ValueError, match=r"finite|nan|inf"):
             selected(acquisition, columns, budget=7)

@@ -1,0 +1,118 @@
+"""Balancing sampler. Aggarwal et al. 2020, "Active Learning for Imbalanced Datasets", as Emam et al. 2021 ran it.
+
+A baseline that asks for one label at a time inside the batch: it reads the true class of each row it has picked, so it
+needs the oracle and is not a batch method.
+
+Dimension key: N candidates, L labelled rows, C classes, D features.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.top_k import finite
+
+DENOMINATORS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "min": np.min, "mean": np.mean}
+
+
+class Balancing(Acquisition):
+    """Takes rows near the centre of the rarest class and far from frequent ones while classes are out of balance.
+
+    A row is drawn at random instead whenever the rest of the budget could still even the classes out.
+
+    Args:
+        denominator: over the centres of frequent classes, the squared distance that divides the one to the rarest:
+            `max` as in the code of Emam et al., `min` as its variable is named, or `mean`.
+        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+    """
+
+    needs = frozenset({"features", "head_bias", "labelled_features", "labelled_targets", "oracle"})
+
+    def __init__(self, denominator: str, memory_gib: float | None) -> None:
+        if denominator not in DENOMINATORS:
+            raise ValueError(f"acquisition.denominator is {denominator!r}, wanted one of {sorted(DENOMINATORS)}")
+        self.denominator, self.memory_gib = denominator, memory_gib
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        budget = min(budget, len(candidates))
+        class_N = candidates.oracle_N.cpu().numpy()
+        classes = Centres(candidates, self.memory_gib)
+        left_N = np.ones(len(candidates), dtype=bool)
+        picked: list[int] = []
+        while len(picked) < budget:
+            if can_still_even_out(classes.count_C, budget - len(picked)):
+                position = int(rng.choice(np.flatnonzero(left_N)))
+            else:
+                score_N = self._scores(classes)
+                position = int(np.where(left_N, score_N, np.inf).argmin())
+            left_N[position] = False
+            picked.append(position)
+            classes.add(position, int(class_N[position]))
+        return candidates.rows[picked].astype(np.int64)
+
+    def _scores(self, classes: "Centres") -> np.ndarray:
+        """Returns the squared distance to the rarest class (1 if it is empty) over that to the frequent ones."""
+        rarest = int(classes.count_C.argmin())
+        far_NM = classes.squared_distances(np.flatnonzero(classes.count_C > classes.count_C.mean()))
+        far_N = DENOMINATORS[self.denominator](far_NM, axis=1)
+        near_N = classes.squared_distances(np.array([rarest]))[:, 0] if classes.count_C[rarest] else np.ones_like(far_N)
+        score_N: np.ndarray = near_N / np.maximum(far_N, 1e-30)
+        return score_N
+
+
+def can_still_even_out(count_C: np.ndarray, budget: int) -> bool:
+    """Says whether `budget` labels more than fill the gap between rare and frequent classes."""
+    frequent_C = count_C > count_C.mean()
+    if not frequent_C.any():
+        return True
+    gap = count_C[frequent_C].mean() - count_C[~frequent_C].mean()
+    return bool(budget > (~frequent_C).sum() * gap)
+
+
+class Centres:
+    """The mean features of the labelled rows of each class, and the candidates' squared distances to them.
+
+    Features are taken from an origin amid the candidates: distances do not see it, but their rounding does. The column
+    of a class is computed again only after the class has changed.
+    """
+
+    def __init__(self, candidates: Candidates, memory_gib: float | None) -> None:
+        self.features_ND = candidates.features_ND
+        wide = torch.promote_types(self.features_ND.dtype, torch.float32)
+        bytes_per_row = 2 * self.features_ND.shape[1] * wide.itemsize
+        self.chunk = chunk_rows(bytes_per_row, memory_gib, self.features_ND.device)
+        self.parts = torch.split(self.features_ND, self.chunk)
+        sums = [part.sum(dim=0, dtype=torch.float64) for part in self.parts]
+        self.origin_D = (torch.stack(sums).sum(dim=0) / len(self.features_ND)).to(wide)
+        squares = [(part - self.origin_D).square().sum(dim=1) for part in self.parts]
+        self.norm_N = finite(torch.cat(squares), candidates.rows, "features")
+        num_classes = len(finite(candidates.head_bias_C, np.arange(len(candidates.head_bias_C)), "head_bias"))
+        class_L = candidates.labelled_targets_L.long()
+        self.count_C = torch.bincount(class_L, minlength=num_classes).cpu().numpy()
+        centred_LD = (candidates.labelled_features_LD - self.origin_D).double()
+        finite(centred_LD.sum(dim=1), np.arange(len(centred_LD)), "labelled features")
+        self.sum_CD = centred_LD.new_zeros(num_classes, centred_LD.shape[1]).index_add_(0, class_L, centred_LD)
+        self.columns: dict[int, np.ndarray] = {}
+
+    def add(self, position: int, c: int) -> None:
+        """Moves the centre of a class by a row that has been labelled."""
+        self.count_C[c] += 1
+        self.sum_CD[c] += (self.features_ND[position] - self.origin_D).double()
+        self.columns.pop(c, None)
+
+    def squared_distances(self, classes: np.ndarray) -> np.ndarray:
+        """Returns the candidates' squared distances to the centres of classes that are not empty, (N, len(classes))."""
+        new = [c for c in classes.tolist() if c not in self.columns]
+        if new:
+            count_M1 = torch.from_numpy(self.count_C[new]).to(self.sum_CD.device)[:, None]
+            centre_MD = (self.sum_CD[new] / count_M1).to(self.origin_D.dtype)
+            inner_NM = torch.cat([(part - self.origin_D) @ centre_MD.T for part in self.parts]).cpu().numpy()
+            norm_M = centre_MD.square().sum(dim=1).cpu().numpy()
+            for column, c in enumerate(new):
+                self.columns[c] = np.maximum(self.norm_N - 2 * inner_NM[:, column] + norm_M[column], 0)
+        return np.stack([self.columns[c] for c in classes.tolist()], axis=1)
