@@ -1,5 +1,6 @@
 """The Lightning fits of one round: a new Trainer each, so that nothing of one round leaks into the next."""
 
+import atexit
 import gc
 import signal
 import time
@@ -45,6 +46,10 @@ class Fitter:
     trainer: dict[str, Any]
     checkpoint_every_seconds: float
     progress: Progress
+
+    def __post_init__(self) -> None:
+        gc.freeze()  # what stands before the first fit stays: the collections between fits need not look at it
+        atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 
     def __call__(self, method: Method, this_round: Round) -> FitResult:
         """Trains the method on what is labelled, from the last checkpoint if a killed attempt left one."""

@@ -35,7 +35,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
         ValueError: if the configuration cannot work, or the folder is another run's or in use.
         OSError: if the folder cannot be written; every committed round stays as it was.
     """
-    _silence_lightning()
+    silence_lightning()
     folder = run_folder(cfg, choices)
     accuracy = finished_accuracy(folder)
     if accuracy is not None:
@@ -84,7 +84,8 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
         progress.close()
 
 
-def _silence_lightning() -> None:
+def silence_lightning() -> None:
+    """Keeps Lightning from saying, at every fit, what the run says once."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")

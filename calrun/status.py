@@ -43,11 +43,13 @@ def statuses(folder: Path) -> list[RunStatus]:
 def show(folder: Path) -> None:
     """Prints a table of the runs below a folder and a line that counts them."""
     runs = statuses(folder)
-    table = Table("run", "state", "round", "accuracy or reason", "updated", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for header in ("run", "state", "round", "accuracy or reason", "updated"):
+        table.add_column(header, no_wrap=True, overflow="ignore")
     for run in runs:
         table.add_row(run.name, run.state, run.round, run.note, run.updated)
     console = Console(highlight=False)
-    console.print(table)
+    console.print(table, crop=False, soft_wrap=True)
     counts = Counter(run.state for run in runs)
     console.print("  ".join(f"{count} {state}" for state, count in counts.most_common()))
 

@@ -15,7 +15,7 @@ from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -62,7 +62,8 @@ def planned_folders(config: DictConfig) -> list[Path]:
         for overrides in batch:
             cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
             choices = dict(cfg.hydra.runtime.choices)
-            del cfg["hydra"]
+            with open_dict(cfg):
+                del cfg["hydra"]
             folders.append(run_folder(cfg, choices))
     return folders
 

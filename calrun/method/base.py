@@ -208,7 +208,8 @@ class Method(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.current_epoch))
-        self.raw_optimizer = self.optimizers(use_pl_optimizer=False)
+        self.raw_optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        self.scales_loss = getattr(self.trainer.precision_plugin, "scaler", None) is not None
         self.net.train()
         for module in self.net.modules():
             if self.phase.freeze_batch_norm and isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -218,9 +219,17 @@ class Method(pl.LightningModule):
         self.num_seen = self.num_steps = 0
 
     def training_step(self, block: Block, index: int) -> None:
-        """Takes all the steps of a block."""
-        for current, replay in block:
-            self._step(self._batch(current), None if replay is None else self._batch(replay, self.objective.uses_stored))
+        """Takes all the steps of a block; what they showed is counted once for all of them."""
+        with_stored = self.objective.uses_stored
+        seen = [self._step(self._batch(c), None if r is None else self._batch(r, with_stored)) for c, r in block]
+        logits_BC = torch.cat([batch.logits.detach() for batch, _ in seen])
+        self.correct += (logits_BC.argmax(dim=1) == torch.cat([batch.y for batch, _ in seen])).sum()
+        self.total_loss += torch.stack([loss for _, loss in seen]).sum()
+        self.num_seen += len(logits_BC)
+        self.num_steps += len(seen)
+        self.work.steps += len(seen)
+        if self.objective.uses_stored and self.store_when == "first_epoch_online" and self.current_epoch == 0:
+            self._store_online(torch.cat([batch.rows for batch, _ in seen]), logits_BC.float())
 
     def on_train_epoch_end(self) -> None:
         schedule = self.lr_schedulers()
@@ -240,25 +249,30 @@ class Method(pl.LightningModule):
         logits_VC = self.setup_.predictor(self.net, val, np.arange(len(val)), frozenset({"logits"}))["logits"]
         return (logits_VC.argmax(dim=1) == torch.from_numpy(val.targets)).double().mean().item()
 
-    def _step(self, current: Batch, replay: Batch | None) -> None:
+    def _step(self, current: Batch, replay: Batch | None) -> tuple[Batch, Tensor]:
         if replay is not None and self.visit.choose is not None:
             replay = self._choose(current, replay)
         current, replay = self._forward(current, replay)
         loss = self.objective(current, replay)
-        optimizer: Any = self.raw_optimizer
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
+        self.raw_optimizer.zero_grad()
+        if self.scales_loss:
+            self.manual_backward(loss)
+        else:
+            loss.backward()  # type: ignore[no-untyped-call] # the same without Lightning's layers around it
+        self.raw_optimizer.step()
         torch.clear_autocast_cache()  # type: ignore[no-untyped-call] # weights changed inside one autocast region
-        self._count(current, replay, loss)
+        samples = len(current.y) + (0 if replay is None else len(replay.y))
+        self.work.samples_forward += samples
+        self.work.samples_backward += samples
+        return current, loss.detach()
 
     def _choose(self, current: Batch, candidates: Batch) -> Batch:
-        choose, lr = self.visit.choose, self.raw_optimizer.param_groups[-1]["lr"]  # type: ignore[union-attr]
+        choose, lr = self.visit.choose, self.raw_optimizer.param_groups[-1]["lr"]
         assert choose is not None
         chosen = candidates.take(choose(self.net, current, candidates, self.visit.replay_size, lr))
         torch.clear_autocast_cache()  # type: ignore[no-untyped-call] # or training would reuse weights cast without gradients
-        if len(candidates) > self.visit.replay_size:
-            forward, backward = choose.cost(len(current), len(candidates))
+        if len(candidates.y) > self.visit.replay_size:
+            forward, backward = choose.cost(len(current.y), len(candidates.y))
             self.work.samples_forward += forward
             self.work.samples_backward += backward
         return chosen
@@ -268,23 +282,13 @@ class Method(pl.LightningModule):
             return current.seen(self.call_net(current.x).logits_BC), None
         if self.forward_mode == "joint":
             logits_BC = self.call_net(join(current, replay)).logits_BC
-            return current.seen(logits_BC[: len(current)]), replay.seen(logits_BC[len(current) :])
+            return current.seen(logits_BC[: len(current.y)]), replay.seen(logits_BC[len(current.y) :])
         replay = replay.seen(self.call_net(replay.x).logits_BC)
         return current.seen(self.call_net(current.x).logits_BC), replay
 
-    def _count(self, current: Batch, replay: Batch | None, loss: Tensor) -> None:
-        logits_BC = current.logits.detach()
-        self.correct += (logits_BC.argmax(dim=1) == current.y).sum()
-        self.total_loss += loss.detach()
-        self.num_seen += len(current)
-        self.num_steps += 1
-        samples = len(current) + (0 if replay is None else len(replay))
-        self.work.steps += 1
-        self.work.samples_forward += samples
-        self.work.samples_backward += samples
-        if self.objective.uses_stored and self.store_when == "first_epoch_online" and self.current_epoch == 0:
-            for name, part in (("rows", current.rows), ("logits", logits_BC.float())):
-                self.online[name] = torch.cat([self.online[name], part]) if name in self.online else part
+    def _store_online(self, rows: Tensor, logits_BC: Tensor) -> None:
+        for name, part in (("rows", rows), ("logits", logits_BC)):
+            self.online[name] = torch.cat([self.online[name], part]) if name in self.online else part
 
     def _batch(self, shot: Shot, with_stored: bool = False) -> Batch:
         x = shot.x.to(memory_format=torch.channels_last) if self.setup_.channels_last and shot.x.dim() == 4 else shot.x

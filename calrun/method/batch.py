@@ -3,14 +3,13 @@
 Dimension key: B batch, C classes.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Rows with their pictures, labels and, where the network has seen them, logits.
 
     Args:
@@ -26,9 +25,6 @@ class Batch:
     y: Tensor
     logits_BC: Tensor | None = None
     stored_BC: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     @property
     def logits(self) -> Tensor:

@@ -36,7 +36,7 @@ class MostInterfered(Choose):
         self.selection, self.score_mode = selection, score_mode
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
-        if len(candidates) <= size:
+        if len(candidates.y) <= size:
             return all_positions(candidates)
         scores = interference(net, current, candidates, lr, self.score_mode)
         if self.selection == "softmax_sample":

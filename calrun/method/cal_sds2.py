@@ -51,7 +51,7 @@ class Summary(Choose):
         self.features, self.scale, self.uncertainty = features, scale, uncertainty
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
-        if len(candidates) <= size:
+        if len(candidates.y) <= size:
             return all_positions(candidates)
         with torch.no_grad(), in_mode(net, training=False):
             output = net(candidates.x)

@@ -37,11 +37,17 @@ class Visit(ABC):
         """Returns the rows that an epoch passes over once."""
 
     def epoch(self, this_round: Round, epoch: int, batch_size: int) -> list[StepRows]:
-        """Returns the rows of each step; the last step takes what is left over."""
+        """Returns the rows of each step; the last step takes what is left over.
+
+        A single left-over row joins the step before it, because BatchNorm cannot normalise one row.
+        """
         order = this_round.rng("batch order", epoch).permutation(self.current_rows(this_round))
-        starts = range(0, len(order), batch_size)
-        replays = self.replays(this_round, epoch, len(starts))
-        return [StepRows(order[start : start + batch_size], replay) for start, replay in zip(starts, replays, strict=True)]
+        cuts = list(range(batch_size, len(order), batch_size))
+        if cuts and len(order) - cuts[-1] == 1 and batch_size > 1:
+            cuts.pop()
+        batches = np.split(order, cuts)
+        replays = self.replays(this_round, epoch, len(batches))
+        return [StepRows(batch, replay) for batch, replay in zip(batches, replays, strict=True)]
 
     def replays(self, this_round: Round, epoch: int, num_steps: int) -> list[np.ndarray]:
         """Returns the history rows of each step: none."""
@@ -97,4 +103,4 @@ class Replay(Newest):
 
 def all_positions(batch: Batch) -> Tensor:
     """Returns every position of a batch: what a choice takes when there are too few candidates."""
-    return torch.arange(len(batch), device=batch.rows.device)
+    return torch.arange(len(batch.y), device=batch.rows.device)

@@ -3,7 +3,7 @@
 Dimension key: B batch, C classes, D features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -31,12 +31,12 @@ class Classifier(nn.Module):
         self.backbone = backbone
         self.head = nn.Linear(num_features, num_classes)
         self._tap_names: tuple[str, ...] = ()
-        self._taps: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Output:
-        self._taps.clear()
+        if self._tap_names:
+            return self._forward_with_taps(x)
         features_BD = self.backbone(x)
-        return Output(self.head(features_BD), features_BD, dict(self._taps) if self._tap_names else {})
+        return Output(self.head(features_BD), features_BD, {})
 
     def tap(self, names: Sequence[str]) -> None:
         """Asks for the outputs of inner modules of the backbone, by dotted name, in every later `Output.taps`.
@@ -48,6 +48,18 @@ class Classifier(nn.Module):
         for name in names:
             if name not in modules:
                 raise ValueError(f"tap {name!r} is no module of the backbone; choose from {sorted(modules)[1:]}")
-            if name not in self._tap_names:
-                modules[name].register_forward_hook(lambda _m, _i, out, name=name: self._taps.__setitem__(name, out))
-        self._tap_names = (*self._tap_names, *(name for name in names if name not in self._tap_names))
+        self._tap_names = tuple(dict.fromkeys((*self._tap_names, *names)))
+
+    def _forward_with_taps(self, x: Tensor) -> Output:
+        taps: dict[str, Tensor] = {}
+
+        def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+            return lambda module, inputs, output: taps.__setitem__(name, output.clone())  # a later layer may work in place
+
+        handles = [self.backbone.get_submodule(name).register_forward_hook(keep(name)) for name in self._tap_names]
+        try:
+            features_BD = self.backbone(x)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return Output(self.head(features_BD), features_BD, taps)

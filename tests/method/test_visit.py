@@ -44,3 +44,8 @@ def test_fewer_candidates_than_replayed_rows_are_refused() -> None:
 
     with pytest.raises(ValueError, match="num_candidates is 100, but 128 rows"):
         Replay(replay_size=128, num_candidates=100, choose=MostInterfered())
+
+
+def test_a_single_left_over_row_joins_the_step_before_it(later_round) -> None:
+    assert [len(step.current) for step in AllLabelled().epoch(later_round, 0, batch_size=7)] == [8]
+    assert [len(step.current) for step in Newest().epoch(later_round, 0, batch_size=1)] == [1, 1]

@@ -1,0 +1,95 @@
+"""A fit of calrun against a bare PyTorch loop that takes the same steps on the same tensors.
+
+Prints a Markdown table: seconds of each (medians of several runs in turn) and the ratio pair by pair.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hydra import compose, initialize_config_dir
+from torch import nn
+
+from calrun.experiment import Experiment, build
+from calrun.fit import Fitter
+from calrun.places import CONF
+from calrun.round import Round
+from calrun.run import silence_lightning
+
+CASES = {  # name: overrides, rows, epochs
+    "cnn, batch 128": (["model=cnn", "trainer.batch_size=128"], 40),
+    "cnn, batch 20": (["model=cnn", "trainer.batch_size=20"], 20),
+    "mlp 64-64-10, batch 20": (["model=mlp", "model.hidden=[64]", "trainer.batch_size=20"], 60),
+}
+
+
+def main() -> None:
+    """Measures every case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    silence_lightning()
+    torch.set_num_threads(arguments.threads)
+    print(f"torch {torch.__version__}, {arguments.threads} thread(s), medians of {arguments.runs} pairs in one process\n")
+    print("| case | steps | calrun s | bare loop s | ratio (min, median, max) |")
+    print("|---|---|---|---|---|")
+    for name, (overrides, epochs) in CASES.items():
+        pairs = [measure(overrides, epochs) for _ in range(arguments.runs + 1)][1:]  # the first warms up
+        ours, bare = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+        ratios = sorted(pair[0] / pair[1] for pair in pairs)
+        middle = statistics.median(ratios)
+        print(f"| {name} | {pairs[0][2]} | {ours:.3f} | {bare:.3f} | {ratios[0]:.2f}, {middle:.2f}, {ratios[-1]:.2f} |")
+
+
+def measure(overrides: list[str], epochs: int) -> tuple[float, float, int]:
+    """Returns the seconds of our fit, of the bare loop, and the steps that both took."""
+    exp = experiment(overrides, epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        exp.pool.label(np.arange(len(exp.pool)), 1)
+        this_round = Round(1, 1, 0, 0, exp.pool, Path(folder))
+        exp.method.begin_round(this_round)
+        started = time.perf_counter()
+        Fitter(TRAINER, 60, lambda *_: None)(exp.method, this_round)
+        ours = time.perf_counter() - started
+    return ours, bare_seconds(exp, epochs), exp.method.work.steps
+
+
+TRAINER = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
+
+
+def experiment(overrides: list[str], epochs: int) -> Experiment:
+    """Returns a run whose one round visits the whole training set for a number of epochs."""
+    base = ["dataset=digits", "dataset.num_train=1700", "dataset.transform.crop_padding=0", "trainer=cpu", "stop=fixed_epochs"]
+    options = [*base, f"trainer.max_epochs={epochs}", "trainer.num_threads=null", *overrides]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return build(compose("config", overrides=options))
+
+
+def bare_seconds(exp: Experiment, epochs: int) -> float:
+    """Returns the seconds of the shortest loop that does the same: permute, gather, normalise, step."""
+    method, source = exp.method, exp.data.train
+    net: nn.Module = method.setup_.build_net().train()
+    inputs, targets = source.inputs, torch.from_numpy(source.targets)
+    mean, std = source.transform.mean.view(-1, 1, 1), source.transform.std.view(-1, 1, 1)
+    optimizer, schedule = method.optimizer.build(net, epochs)
+    batch_size = method.setup_.batch_size
+    started = time.perf_counter()
+    for _ in range(epochs):
+        for rows in torch.randperm(len(targets)).split(batch_size):
+            x = (inputs[rows] - mean) / std
+            loss = F.cross_entropy(net(x).logits_BC, targets[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
