@@ -14,7 +14,7 @@ import yaml
 
 CHOICES = ("dataset", "model", "acquisition", "method", "budget", "trainer", "optimizer")
 REQUIRED_CHOICES = CHOICES[:4]
-CONTEXT_BLOCKS = ("dataset", "model", "budget")  # what two methods must share to be compared
+CONTEXT_BLOCKS = ("dataset", "model", "budget", "scale", "val_fraction")  # what two methods must share to be compared
 UNIMPORTANT_BLOCKS = ("run_id", "experiment", "experiment_name", "logger", "hydra", "record", "paths")
 UNIMPORTANT_KEYS = ("seed", "num_workers", "checkpoint_every_seconds")
 PLACES = ("root", "path", "file", "folder")  # of these only the last part can matter

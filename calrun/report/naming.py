@@ -27,15 +27,20 @@ def name_contexts(configurations: Iterable[Configuration]) -> dict[str, str]:
     """Returns a name by context digest: data set and model, with what differs in brackets where that is not enough."""
     groups: dict[str, dict[str, Configuration]] = defaultdict(dict)
     for configuration in configurations:
-        groups[f"{configuration.choices['dataset']}, {configuration.choices['model']}"][configuration.context] = (
-            configuration
-        )
+        groups[context_name(configuration)][configuration.context] = configuration
     names = {}
     for name, members in groups.items():
         leaves = [leaves_where(member, is_context) for member in members.values()]
         for context, label in zip(members, difference_labels(leaves), strict=True):
             names[context] = f"{name} ({label})" if label else name
     return names
+
+
+def context_name(configuration: Configuration) -> str:
+    """Returns data set and model, and the scale of a shrunk run, which is never shown as a whole one."""
+    scale = configuration.leaves.get("scale", 1.0)
+    name = f"{configuration.choices['dataset']}, {configuration.choices['model']}"
+    return name if scale == 1 else f"{name}, scaled to {scale:g}"
 
 
 def name_variants(configurations: Iterable[Configuration]) -> dict[str, str]:

@@ -1,0 +1,70 @@
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from calrun.places import CONF
+from calrun.report.printed import paper_table
+from calrun.report.reproduce import claims_table, duration, most_samples, plan, reproduce
+
+RECIPES = sorted(f"cal/{path.stem}" for path in (CONF / "experiment" / "cal").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_plans_its_runs_and_names_its_command(name: str) -> None:
+    planned = plan(name, seeds="0")
+    assert len(set(planned.overrides)) == len(planned.overrides) >= 2
+    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+    assert f"calrun reproduce {name}" in text
+    assert yaml.safe_load(text)["experiment_name"] == name
+
+
+def test_a_plan_has_the_papers_rows_data_set_and_acquisition() -> None:
+    for name in ("cal/table1", "cal/table16"):
+        paper = paper_table(name)
+        assert paper is not None
+        planned = plan(name, more=[f"method={','.join(paper.cells['method'].unique()[:1])}"])
+        recipe = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
+        methods = recipe["hydra"]["sweeper"]["params"]["method"].split(",")
+        assert set(methods) == set(paper.cells["method"])
+        assert len(plan(name).overrides) == 21
+        assert planned.jobs[0].folder.name.startswith(f"{paper.dataset}-{paper.model}-cal_er-{paper.acquisition}-s0-")
+
+
+def test_scaled_runs_go_to_an_experiment_of_their_own() -> None:
+    planned = plan("cal/table1", seeds="0,1", scale=0.1, more=["method=al"])
+    assert [job.folder.parent.name for job in planned.jobs] == ["table1-x0.1"] * 2
+
+
+def test_upper_bound_counts_replayed_samples() -> None:
+    cold, replay = plan("cal/table1", seeds="0", more=["method=al,cal_er"]).jobs
+    assert most_samples(cold.cfg) == sum(range(3500, 21001, 3500)) * 100
+    assert most_samples(replay.cfg) == 3500 * 100 + 5 * 3500 * 40 * (1 + 128 / 64)
+
+
+def test_unknown_experiments_and_scales_are_refused_with_the_legal_ones() -> None:
+    with pytest.raises(ValueError, match=r"choose one of: .*cal/table1"):
+        plan("cal/table99")
+    with pytest.raises(ValueError, match="above 0 and up to 1"):
+        plan("cal/table1", scale=2.0)
+
+
+def test_dry_run_lists_what_is_missing_and_an_estimate(tmp_path: Path) -> None:
+    printed = io.StringIO()
+    more = [f"paths.outputs={tmp_path}", "method=al,cal_er"]
+    assert reproduce("digits", seeds="0", more=more, dry_run=True, console=Console(file=printed)) is None
+    assert "2 runs, 0 finished, 2 to run" in printed.getvalue()
+    assert "estimate: at most" in printed.getvalue()
+
+
+def test_durations_are_readable() -> None:
+    assert [duration(seconds) for seconds in (5, 600, 9000)] == ["5 s", "10 min", "2.5 h"]
+
+
+def test_claims_stand_beside_the_papers_own_answers() -> None:
+    paper = paper_table("cal/table1")
+    assert paper is not None
+    table = claims_table(paper.cells, paper)
+    assert [row[1].text for row in table.rows] == [row[3].text for row in table.rows]
