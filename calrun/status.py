@@ -48,8 +48,9 @@ def show(folder: Path) -> None:
         table.add_column(header, no_wrap=True, overflow="ignore")
     for run in runs:
         table.add_row(run.name, run.state, run.round, run.note, run.updated)
-    console = Console(highlight=False)
-    console.print(table, crop=False, soft_wrap=True)
+    widest = Console(width=1000).measure(table).maximum
+    console = Console(width=max(widest, Console().width), highlight=False, soft_wrap=True)  # names are never cut
+    console.print(table)
     counts = Counter(run.state for run in runs)
     console.print("  ".join(f"{count} {state}" for state, count in counts.most_common()))
 
@@ -60,6 +61,8 @@ def _status(folder: Path) -> RunStatus:
     if state == "running" and not is_held(folder):
         state = "interrupted"  # killed before it could say so; the same command continues it
     where = f"{said['round']}/{said['rounds']} {said.get('phase', '')}" if "round" in said else ""
+    if "epoch" in said:
+        where += f" epoch {said['epoch']}/{said['epochs']}"
     note = f"{said['accuracy']:.2%}" if "accuracy" in said else str(said.get("error", ""))[:100]
     return RunStatus(folder.name, state, where.strip(), note, said.get("updated", ""))
 
