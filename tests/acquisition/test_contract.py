@@ -24,7 +24,7 @@ CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
 SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
-    "vaal": ["acquisition.epochs=1", "acquisition.width=4"],
+    "vaal": ["acquisition.recipe.epochs=1", "acquisition.recipe.width=4"],
 }  # the rest runs with its defaults
 PER_ROW = ("logits", "features", "mc_log_probs", "oracle")
 NUM_CLASSES, NUM_FEATURES, NUM_SAMPLES = 4, 6, 10

@@ -1,0 +1,88 @@
+"""Variational adversarial active learning (VAAL). Sinha et al. 2019, Sec. 3 and Alg. 1 and 2.
+
+A variational autoencoder learns one latent space for labelled and unlabelled images while a discriminator learns to
+tell them apart there; the images that look least labelled are bought. Both nets have a small fit of their own.
+
+Differs from the paper: the nets are trained after the task model and not between its steps, which changes nothing for
+either because they share neither weights nor data order; the task model is not read at all.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities.seed import isolate_rng
+from torch import Tensor
+
+from calrun.acquisition.base import Acquisition, Candidates, Images
+from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.top_k import smallest
+from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe
+
+
+class Vaal(Acquisition):
+    """Takes the rows that look least like labelled ones to a discriminator in a learned latent space.
+
+    Args:
+        recipe: how the autoencoder and the discriminator look and learn.
+        checkpoint_dir: where an interrupted fit leaves its last epoch and a repeated call finds it; null keeps nothing.
+    """
+
+    needs = frozenset({"images", "labelled_rows"})
+
+    def __init__(self, recipe: Recipe, checkpoint_dir: str | None) -> None:
+        self.recipe, self.checkpoint_dir = recipe, checkpoint_dir
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        candidates = in_row_order(candidates)
+        images, labelled_rows = candidates.images, candidates.labelled_rows
+        if not len(labelled_rows):
+            raise ValueError(
+                "acquisition=vaal got no labelled rows to compare with; label some with another rule first"
+            )
+        if min(budget, len(candidates)) <= 0:
+            return candidates.rows[:0].astype(np.int64)
+        seed = int(rng.integers(2**62))
+        _, first = next(iter(images.batches(candidates.rows[:1], 1)))
+        with isolate_rng(include_cuda=not first.is_cpu), torch.inference_mode(False), torch.enable_grad():
+            torch.manual_seed(seed)
+            channels, height, width = first.shape[1:]
+            pair = AdversarialPair((channels, height, width), self.recipe, seed).to(first.device)
+            pairs = Pairs(images, labelled_rows, candidates.rows, self.recipe, lambda: [seed, pair.current_epoch])
+            self._fit(pair, pairs, first.device)
+        scores_N = labelled_logits(pair.to(first.device), images, candidates.rows, self.recipe.batch_size)
+        return smallest(scores_N, candidates.rows, budget)
+
+    def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device) -> None:
+        """Trains the pair, from the last epoch of an interrupted fit on the same rows if there is one."""
+        folder = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / f"vaal-{pair.seed:016x}"
+        last = None if folder is None else folder / "last-epoch.ckpt"
+        callbacks: list[pl.Callback] = []
+        if folder is not None:
+            callbacks = [ModelCheckpoint(folder, "last-epoch", every_n_epochs=1, enable_version_counter=False)]
+        trainer = pl.Trainer(
+            accelerator=device.type,
+            devices=1 if device.index is None or device.type == "cpu" else [device.index],
+            max_epochs=self.recipe.epochs,
+            plugins=[LightningEnvironment()],  # a scheduler's signals and leftovers are no business of this fit
+            callbacks=callbacks,
+            default_root_dir=folder,
+            enable_checkpointing=folder is not None,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(pair, train_dataloaders=pairs, ckpt_path=last if last is not None and last.exists() else None)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@torch.no_grad()
+def labelled_logits(pair: AdversarialPair, images: Images, rows: np.ndarray, batch_size: int) -> Tensor:
+    """Returns how labelled each row looks (N,), in evaluation mode."""
+    pair.eval()
+    return torch.cat([pair.labelled_logits(x.float()) for _, x in images.batches(rows, batch_size)])
