@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.dataset.base import Dataset, Source
+from calrun.model.base import Classifier
 from calrun.pool import Pool
 from calrun.predict import Predictor, mc_seeds
 
@@ -32,7 +33,7 @@ class PoolImages:
 
 
 def gather(
-    net: nn.Module, data: Dataset, pool: Pool, acquisition: Acquisition, predictor: Predictor, rng: np.random.Generator
+    net: Classifier, data: Dataset, pool: Pool, acquisition: Acquisition, predictor: Predictor, rng: np.random.Generator
 ) -> Candidates:
     """Returns the unlabelled rows with the columns that `acquisition.needs` names, and nothing else."""
     needs, rows, labelled = acquisition.needs, pool.unlabelled, pool.labelled
@@ -47,8 +48,8 @@ def gather(
         "labelled_rows": lambda: labelled,
         "labelled_targets": lambda: torch.from_numpy(pool.targets_of(labelled)),
         "val_targets": lambda: torch.from_numpy(data.val.targets) if data.val is not None else None,
-        "head_weight": lambda: net.get_submodule("head").weight.detach().float().cpu(),
-        "head_bias": lambda: net.get_submodule("head").bias.detach().float().cpu(),
+        "head_weight": lambda: net.head.weight.detach().float().cpu(),
+        "head_bias": lambda: net.head.bias.detach().float().cpu(),
         "oracle": lambda: torch.from_numpy(pool.oracle(rows)),
         "images": lambda: PoolImages(predictor, data.train),
         "model": lambda: net.to(predictor.device).eval(),
@@ -58,13 +59,13 @@ def gather(
 
 
 def _split(
-    prefix: str, needs: frozenset[str], net: nn.Module, source: Source, rows: np.ndarray, predictor: Predictor
+    prefix: str, needs: frozenset[str], net: Classifier, source: Source, rows: np.ndarray, predictor: Predictor
 ) -> dict[str, Tensor]:
     wanted = frozenset(name for name in ("logits", "features") if f"{prefix}_{name}" in needs)
     if not wanted:
         return {}
     if not len(rows):
-        head = net.get_submodule("head").weight
+        head = net.head.weight
         shapes = {"logits": (0, head.shape[0]), "features": (0, head.shape[1])}
         return {f"{prefix}_{name}": torch.empty(shapes[name]) for name in wanted}
     return {f"{prefix}_{name}": column for name, column in predictor(net, source, rows, wanted).items()}

@@ -24,7 +24,9 @@ def run_task(cfg: DictConfig) -> float:
     return play(cfg, dict(HydraConfig.get().runtime.choices), quiet=os.environ.get("CALRUN_QUIET") == "1")
 
 
-@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@app.command(
+    "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
     sys.argv = ["calrun run", *context.args]
@@ -51,7 +53,9 @@ def list_command(group: Annotated[str | None, typer.Argument(help="a group, such
 @app.command("report")
 def report_command(
     folders: Annotated[list[Path], typer.Argument(help="run folders, or folders that hold them")],
-    out: Annotated[Path | None, typer.Option(help="where tables and figures go; default: report/ in the first folder")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="where tables and figures go; default: report/ in the first folder")
+    ] = None,
     baseline: Annotated[str, typer.Option(help="the method that speed-ups are over")] = "al",
 ) -> None:
     """Turns run folders into tables and figures."""

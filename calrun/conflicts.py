@@ -10,6 +10,7 @@ from calrun.candidates import COLUMNS
 from calrun.dataset.base import Dataset
 from calrun.dropout import dropout_modules
 from calrun.method.base import Method
+from calrun.model.base import Classifier
 
 
 def conflicts(cfg: DictConfig, data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
@@ -26,25 +27,25 @@ def conflicts(cfg: DictConfig, data: Dataset, method: Method, acquisitions: dict
     num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))
     if num_tasks > 1:
         problems.append(
-            f"SLURM started {num_tasks} tasks (SLURM_NTASKS), but a run is one task; set tasks_per_node to 1, or the tasks "
-            "would train side by side without knowing of each other"
+            f"SLURM started {num_tasks} tasks (SLURM_NTASKS), but a run is one task and the others would train "
+            "beside it without knowing of it; set tasks_per_node to 1"
         )
     if cfg.trainer.batch_size < 1:
         problems.append(f"trainer.batch_size wants at least 1 row, got {cfg.trainer.batch_size}")
     return problems
 
 
-def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: nn.Module) -> list[str]:
+def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:
     needs, name = acquisition.needs, f"{group}={type(acquisition).__name__}"
     problems = []
     if unknown := needs - COLUMNS:
         problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(COLUMNS)}")
     if any(column.startswith("val_") for column in needs) and data.val is None:
         problems.append(f"{name} looks at a validation split, but this data set has none; set val_fraction above 0")
-    if needs & {"head_weight", "head_bias"} and not isinstance(getattr(net, "head", None), nn.Linear):
+    if needs & {"head_weight", "head_bias"} and not isinstance(net.head, nn.Linear):
         problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
     if "mc_log_probs" in needs and not dropout_modules(net):
         problems.append(
-            f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise the model's dropout"
+            f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
         )
     return problems

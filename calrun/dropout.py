@@ -50,7 +50,9 @@ class _MaskHook:
 
     def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         if self.mask is None:
-            shape = output.shape[1:2] + (1,) * (output.dim() - 2) if isinstance(module, _CHANNELWISE) else output.shape[1:]
+            shape = (
+                output.shape[1:2] + (1,) * (output.dim() - 2) if isinstance(module, _CHANNELWISE) else output.shape[1:]
+            )
             p = float(module.p)  # type: ignore[arg-type]
             generator = torch.Generator().manual_seed(self.seed)
             keep = torch.rand(shape, generator=generator) >= p

@@ -40,9 +40,11 @@ def is_mistake(error: BaseException) -> bool:
 def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f" {error.filename}" if error.filename else ""
-        return f"cannot write or read{where}: {error.strerror.lower()}; free or choose another place and run the same command again"
+        return f"cannot read or write{where}: {error.strerror.lower()}; mend this and run the same command again"
     text = str(error)
-    options = re.search(r"Could not find '(\S+?)/(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S)
+    options = re.search(
+        r"Could not find '(\S+?)/(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S
+    )
     if options:
         group, name, legal = options.groups()
         shown = ", ".join(option for option in legal.split() if not option.startswith("_"))

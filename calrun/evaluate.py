@@ -56,7 +56,7 @@ def entropy(logits_NC: Tensor) -> Tensor:
 
 
 def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
-    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al., Fig. 2)."""
+    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023)."""
     pool, labelled = exp.pool, exp.pool.labelled
     logits_NC = exp.method.predict(labelled)["logits"]
     correct_N = logits_NC.argmax(dim=1).numpy() == pool.targets_of(labelled)

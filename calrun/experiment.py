@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from torch import nn
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.candidates import gather
@@ -17,6 +16,7 @@ from calrun.conflicts import conflicts
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.method.base import Method, Setup
+from calrun.model.base import Classifier
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
@@ -103,7 +103,9 @@ def build(cfg: DictConfig) -> Experiment:
     data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
     pool = Pool(data.train.targets, data.num_classes, held_out)
     trainer = cfg.trainer
-    predictor = Predictor(trainer.accelerator, trainer.predict_precision, trainer.predict_batch_size, trainer.channels_last)
+    predictor = Predictor(
+        trainer.accelerator, trainer.predict_precision, trainer.predict_batch_size, trainer.channels_last
+    )
     method = build_method(cfg, data, predictor)
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
     problems, sizes = conflicts(cfg, data, method, chosen), []
@@ -115,19 +117,30 @@ def build(cfg: DictConfig) -> Experiment:
         raise ValueError("; also: ".join(problems))
     seed_set_seed = cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed
     options = RecordOptions(**cfg.record)
-    return Experiment(data, pool, method, **chosen, sizes=sizes, predictor=predictor, seed=cfg.seed,
-                      seed_set_seed=seed_set_seed, record=options)
+    return Experiment(
+        data,
+        pool,
+        method,
+        **chosen,
+        sizes=sizes,
+        predictor=predictor,
+        seed=cfg.seed,
+        seed_set_seed=seed_set_seed,
+        record=options,
+    )
 
 
 def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method:
     """Instantiates the method with what the run gives it."""
 
-    def build_net() -> nn.Module:
-        net: nn.Module = instantiate(cfg.model, num_classes=data.num_classes, input_shape=data.input_shape)
+    def build_net() -> Classifier:
+        net: Classifier = instantiate(cfg.model, num_classes=data.num_classes, input_shape=data.input_shape)
         return net
 
     trainer = cfg.trainer
-    setup = Setup(build_net, data.train, data.val, predictor, trainer.batch_size, trainer.channels_last, trainer.compile)
+    setup = Setup(
+        build_net, data.train, data.val, predictor, trainer.batch_size, trainer.channels_last, trainer.compile
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
         method: Method = instantiate(cfg.method, setup=setup)
@@ -147,7 +160,9 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
             f"val_fraction wants a number from 0 up to 1 and scale one above 0 up to 1, got {val_fraction} and {scale}"
         )
     if val_fraction > 0 and data.val is not None:
-        raise ValueError(f"val_fraction is {val_fraction}, but this data set has a validation split of its own; set it to 0")
+        raise ValueError(
+            f"val_fraction is {val_fraction}, but this data set has a validation split of its own; set it to 0"
+        )
     order = numpy_rng(0, 0, "held-out rows").permutation(len(data.train))
     num_val = round(val_fraction * len(order))
     num_pool = round(scale * (len(order) - num_val))

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import Tensor
 
 from calrun.files import replace_file, replace_tensors
@@ -153,4 +153,3 @@ class EpochKeeper(Checkpoint):
         self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
         self.saved, self.finished = self.started, self.started if self.reason else None
         self.method.work, self.method.online = Work(**state_dict["work"]), state_dict["online"]
-

@@ -56,14 +56,17 @@ class Pool:
         hidden = rows[self.round_of[rows] <= 0]
         if len(hidden):
             raise ValueError(
-                f"the labels of {len(hidden)} rows are asked for before they are bought (first: {hidden[:5].tolist()}); "
+                f"the labels of {len(hidden)} rows are asked for before they are bought (first: "
+                f"{hidden[:5].tolist()}); "
                 "only an acquisition that declares `oracle` in its `needs` may see them"
             )
-        return self._targets[rows]
+        targets: np.ndarray = self._targets[rows]
+        return targets
 
     def oracle(self, rows: np.ndarray) -> np.ndarray:
         """Returns the true classes of any rows, for acquisitions that declare that they cheat."""
-        return self._targets[rows]
+        targets: np.ndarray = self._targets[rows]
+        return targets
 
     def label(self, rows: np.ndarray, number: int) -> None:
         """Buys the labels of `rows` for round `number`.

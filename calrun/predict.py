@@ -39,7 +39,12 @@ class Predictor:
         return self.fabric.device
 
     def __call__(
-        self, net: nn.Module, source: Source, rows: np.ndarray, wanted: frozenset[str], mc_seeds: list[int] | None = None
+        self,
+        net: nn.Module,
+        source: Source,
+        rows: np.ndarray,
+        wanted: frozenset[str],
+        mc_seeds: list[int] | None = None,
     ) -> dict[str, Tensor]:
         """Returns the wanted columns of `rows` in their order, as float32 on the host.
 

@@ -78,7 +78,7 @@ class Record:
         return read_rounds(self.folder / "rounds.jsonl")
 
     def restore(self, exp: "Experiment") -> int:
-        """Puts the pool and the method where the last committed round left them; returns its number, 0 for a new run."""
+        """Puts pool and method where the last committed round left them; returns its number, 0 for a new run."""
         lines = self.rounds()
         number: int = lines[-1]["round"] if lines else 0
         if number:
@@ -141,7 +141,9 @@ class Record:
     def fail(self, error: BaseException) -> None:
         """Says that the run has stopped, if the disk still lets it; the rounds that are committed stay."""
         with suppress(OSError):
-            self.status("failed", **{k: v for k, v in self.last_status.items() if k != "state"}, error=str(error)[:2000])
+            self.status(
+                "failed", **{k: v for k, v in self.last_status.items() if k != "state"}, error=str(error)[:2000]
+            )
 
     def close(self) -> None:
         """Lets other processes have the folder."""
@@ -164,8 +166,8 @@ class Record:
             others = sorted(p.name for p in self.folder.iterdir() if p.name != "lock")
             if others:
                 raise ValueError(
-                    f"{self.folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of calrun: "
-                    "choose another paths.outputs or experiment_name"
+                    f"{self.folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "
+                    "calrun: choose another paths.outputs or experiment_name"
                 )
             replace_text(path, OmegaConf.to_yaml(OmegaConf.create(self.config)))
             return

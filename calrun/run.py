@@ -25,7 +25,7 @@ RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer",
 def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     """Returns where a configuration's run lives: the same configuration gives the same folder."""
     slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
-    return Path(cfg.paths.outputs) / cfg.experiment_name / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
+    return Path(str(cfg.paths.outputs), str(cfg.experiment_name), f"{slug}-s{cfg.seed}-{run_id(cfg)}")
 
 
 def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float:

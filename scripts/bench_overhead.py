@@ -36,7 +36,9 @@ def main() -> None:
     arguments = parser.parse_args()
     silence_lightning()
     torch.set_num_threads(arguments.threads)
-    print(f"torch {torch.__version__}, {arguments.threads} thread(s), medians of {arguments.runs} pairs in one process\n")
+    print(
+        f"torch {torch.__version__}, {arguments.threads} thread(s), medians of {arguments.runs} pairs in one process\n"
+    )
     print("| case | steps | calrun s | bare loop s | ratio (min, median, max) |")
     print("|---|---|---|---|---|")
     for name, (overrides, epochs) in CASES.items():
@@ -65,7 +67,13 @@ TRAINER = {"accelerator": "cpu", "devices": 1, "precision": "32-true"}
 
 def experiment(overrides: list[str], epochs: int) -> Experiment:
     """Returns a run whose one round visits the whole training set for a number of epochs."""
-    base = ["dataset=digits", "dataset.num_train=1700", "dataset.transform.crop_padding=0", "trainer=cpu", "stop=fixed_epochs"]
+    base = [
+        "dataset=digits",
+        "dataset.num_train=1700",
+        "dataset.transform.crop_padding=0",
+        "trainer=cpu",
+        "stop=fixed_epochs",
+    ]
     options = [*base, f"trainer.max_epochs={epochs}", "trainer.num_threads=null", *overrides]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return build(compose("config", overrides=options))

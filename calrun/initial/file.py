@@ -28,8 +28,8 @@ class RowsFromFile(Acquisition):
         strangers = rows[~np.isin(rows, candidates.rows)]
         if len(strangers) or len(rows) != budget or len(np.unique(rows)) != budget:
             raise ValueError(
-                f"initial.path {self.path} wants {budget} distinct rows of the pool (the budget of round 1), but it names "
-                f"{len(rows)}, {len(np.unique(rows))} of them distinct and {len(strangers)} not in the pool "
+                f"initial.path {self.path} wants {budget} distinct rows of the pool (the budget of round 1), but it "
+                f"names {len(rows)}, {len(np.unique(rows))} of them distinct and {len(strangers)} not in the pool "
                 f"(first: {strangers[:5].tolist()}); mend the file or change the budget"
             )
         return rows

@@ -8,7 +8,7 @@ Dimension key: N rows of the training set, B batch, C classes.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,7 +21,7 @@ from calrun.method.objective import Objective
 from calrun.method.start import Start
 from calrun.method.stored import StoredLogits
 from calrun.method.visit import Visit
-from calrun.model.base import Output
+from calrun.model.base import Classifier, Output
 from calrun.optimizer import Recipe
 from calrun.predict import Predictor
 from calrun.round import Round
@@ -39,7 +39,7 @@ class Phase:
         freeze_batch_norm: whether BatchNorm keeps its statistics while training (Emam et al. 2021, code).
     """
 
-    trainable: str = "all"
+    trainable: Literal["all", "head"] = "all"
     optimizer: Recipe | None = None
     stop: StoppingRule | None = None
     freeze_batch_norm: bool = False
@@ -73,7 +73,7 @@ class Setup:
         compile: whether training passes go through torch.compile.
     """
 
-    build_net: Callable[[], nn.Module]
+    build_net: Callable[[], Classifier]
     train: Source
     val: Source | None
     predictor: Predictor
@@ -94,8 +94,8 @@ class Method(pl.LightningModule):
         stop_later: ends the rounds after the first instead; none uses `stop`.
         lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer's recipe
             scales (SGD); `none` does not.
-        forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the other
-            (replayed rows first), which normalises each by its own batch statistics.
+        forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the
+            other (replayed rows first), which normalises each by its own batch statistics.
         store_when: stored targets come from the `end_of_round` (the paper) or `first_epoch_online` (the authors' code).
         phases: the fits of a round, one after the other.
     """
@@ -168,7 +168,7 @@ class Method(pl.LightningModule):
         """Returns columns of training rows, in evaluation mode and transform."""
         return self.setup_.predictor(self.net, self.setup_.train, rows, wanted)
 
-    def fresh_net(self, this_round: Round) -> nn.Module:
+    def fresh_net(self, this_round: Round) -> Classifier:
         """Returns a new network; its weights depend on the seed and the round alone, not on the method."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(this_round.torch_seed("model"))
@@ -203,8 +203,8 @@ class Method(pl.LightningModule):
         self.stored.to(self.device)
         self.known_targets_N = self.known_targets_N.to(self.device)
         self.correct, self.total_loss = torch.zeros((2,), device=self.device).unbind()
-        # a bound method, because a second module attribute would stand twice in the state
-        self.call_net: Callable[[Tensor], Output] = (torch.compile(self.net) if self.setup_.compile else self.net).__call__
+        call: Any = torch.compile(self.net) if self.setup_.compile else self.net
+        self.call_net: Callable[[Tensor], Output] = call.__call__  # a module here would stand twice in the state
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.current_epoch))
@@ -234,7 +234,7 @@ class Method(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         schedule = self.lr_schedulers()
         if schedule is not None:
-            schedule.step()  # type: ignore[union-attr, call-arg]
+            schedule.step()  # type: ignore[union-attr]
         self.work.epochs += 1
 
     def epoch_figures(self) -> EpochFigures:
@@ -260,7 +260,7 @@ class Method(pl.LightningModule):
         else:
             loss.backward()  # type: ignore[no-untyped-call] # the same without Lightning's layers around it
         self.raw_optimizer.step()
-        torch.clear_autocast_cache()  # type: ignore[no-untyped-call] # weights changed inside one autocast region
+        torch.clear_autocast_cache()  # weights changed inside one autocast region
         samples = len(current.y) + (0 if replay is None else len(replay.y))
         self.work.samples_forward += samples
         self.work.samples_backward += samples
@@ -270,7 +270,7 @@ class Method(pl.LightningModule):
         choose, lr = self.visit.choose, self.raw_optimizer.param_groups[-1]["lr"]
         assert choose is not None
         chosen = candidates.take(choose(self.net, current, candidates, self.visit.replay_size, lr))
-        torch.clear_autocast_cache()  # type: ignore[no-untyped-call] # or training would reuse weights cast without gradients
+        torch.clear_autocast_cache()  # or training would reuse weights cast without gradients
         if len(candidates.y) > self.visit.replay_size:
             forward, backward = choose.cost(len(current.y), len(candidates.y))
             self.work.samples_forward += forward
@@ -306,4 +306,6 @@ class Epochs:
         method = self.method
         epoch = method.current_epoch
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size)
-        return method.setup_.train.blocks(steps, method.this_round.torch_seed("augmentation", method.phase_number, epoch))
+        return method.setup_.train.blocks(
+            steps, method.this_round.torch_seed("augmentation", method.phase_number, epoch)
+        )

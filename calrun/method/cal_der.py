@@ -16,8 +16,8 @@ class DarkReplay(Objective):
     Args:
         alpha: weight of the distance between logits; the paper searches {0.1, 0.25, 0.5, 0.75}.
         beta: weight of the cross-entropy of replayed rows; the paper searches {0.75, 1}.
-        reduction: `mean` over rows and classes, as the grid of alpha was made for (Buzzega et al. 2020); `sum` over classes
-            is Eq. 1 to the letter.
+        reduction: `mean` over rows and classes, for which the grid of alpha was made (Buzzega et al. 2020); `sum` over
+            classes is Eq. 1 to the letter.
     """
 
     uses_stored = True

@@ -22,9 +22,10 @@ class MostInterfered(Choose):
     Aljundi et al. and the authors' code take after minus before, and so does this.
 
     Args:
-        selection: `top` takes the highest scores (the paper); `softmax_sample` draws without replacement with probability
-            softmax(score) (the authors' code).
-        score_mode: `eval` compares losses without batch noise; `train` normalises each batch by itself (the authors' code).
+        selection: `top` takes the highest scores (the paper); `softmax_sample` draws without replacement with
+            probability softmax(score) (the authors' code).
+        score_mode: `eval` compares losses without batch noise; `train` normalises each batch by itself (the authors'
+            code).
     """
 
     def __init__(self, selection: str = "top", score_mode: str = "eval") -> None:
@@ -66,4 +67,3 @@ def interference(net: nn.Module, current: Batch, candidates: Batch, lr: Tensor |
 
 def _losses(net: nn.Module, state: dict[str, Any], batch: Batch) -> Tensor:
     return F.cross_entropy(functional_call(net, state, (batch.x,)).logits_BC.float(), batch.y, reduction="none")
-

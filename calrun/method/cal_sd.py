@@ -33,7 +33,9 @@ class SelfDistillation(Objective):
         loss = F.cross_entropy(current.logits, current.y)
         if replay is None:
             return loss
-        old = self.alpha * divergence(replay.logits, replay.stored) + self.beta * F.cross_entropy(replay.logits, replay.y)
+        old = self.alpha * divergence(replay.logits, replay.stored) + self.beta * F.cross_entropy(
+            replay.logits, replay.y
+        )
         return self.share_of_new * loss + (1 - self.share_of_new) * old
 
 

@@ -1,6 +1,6 @@
 """CAL-SDS2, submodular data summary. Das et al. 2023 (CAL), Sec. 3.2.5, Eq. 3.
 
-Greedy on G(S) = sum_{i in A} max_{j in S} w_ij + weight * log(1 + sum_{j in S} h_j) over candidates A drawn from the history.
+Greedy on G(S) = sum_{i in A} max_{j in S} w_ij + weight * log(1 + sum_{j in S} h_j), A candidates from the history.
 
 Dimension key: A candidates, C classes, D features.
 """
@@ -102,28 +102,36 @@ def dense_greedy(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: fl
 
 
 @numba.njit(cache=True)
+def _argmax(bound: np.ndarray, extra: np.ndarray, taken: np.ndarray) -> int:
+    best, value = -1, -np.inf
+    for j in range(len(bound)):
+        if not taken[j] and bound[j] + extra[j] > value:
+            best, value = j, bound[j] + extra[j]
+    return best
+
+
+@numba.njit(cache=True)
+def _gain(row: np.ndarray, covered: np.ndarray) -> float:
+    gain = 0.0
+    for i in range(len(row)):
+        if row[i] > covered[i]:
+            gain += row[i] - covered[i]
+    return gain
+
+
+@numba.njit(cache=True)
 def _lazy_greedy(kernel: np.ndarray, uncertainty: np.ndarray, size: int, weight: float) -> np.ndarray:
     """Minoux's greedy: a stale gain is an upper bound, so most gains are never computed again."""
     num = kernel.shape[0]
-    bound = np.empty(num)  # of the facility-location part; the logarithm's part is exact at every step
-    for j in range(num):
-        bound[j] = kernel[j].sum()
+    bound = kernel.astype(np.float64).sum(axis=1)  # of the coverage; the logarithm's part is exact at every step
     fresh, taken = np.zeros(num, np.int64), np.zeros(num, np.bool_)
     covered, picks, mass = np.zeros(num, kernel.dtype), np.empty(size, np.int64), 0.0
     for step in range(size):
         extra = np.log1p(uncertainty / (1.0 + mass)) * weight
-        while True:
-            best, value = -1, -np.inf
-            for j in range(num):
-                if not taken[j] and bound[j] + extra[j] > value:
-                    best, value = j, bound[j] + extra[j]
-            if fresh[best] == step:
-                break
-            row, gain = kernel[best], 0.0
-            for i in range(num):
-                if row[i] > covered[i]:
-                    gain += row[i] - covered[i]
-            bound[best], fresh[best] = gain, step
+        best = _argmax(bound, extra, taken)
+        while fresh[best] != step:
+            bound[best], fresh[best] = _gain(kernel[best], covered), step
+            best = _argmax(bound, extra, taken)
         taken[best], picks[step] = True, best
         mass += uncertainty[best]
         for i in range(num):

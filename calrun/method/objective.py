@@ -17,7 +17,7 @@ class Objective(ABC):
 
     uses_stored: bool = False  # whether rows' logits are stored when their round ends
 
-    def begin_round(self, this_round: Round) -> None:
+    def begin_round(self, this_round: Round) -> None:  # noqa: B027 - most losses have nothing to set
         """Sets what depends on the round."""
 
     @abstractmethod
@@ -36,5 +36,7 @@ class CrossEntropy(Objective):
 
 def pooled_cross_entropy(current_BC: Tensor, current_y: Tensor, replay_BC: Tensor, replay_y: Tensor) -> Tensor:
     """Returns the mean over both batches together: the current part weighs m / (m + r)."""
-    total = F.cross_entropy(current_BC, current_y, reduction="sum") + F.cross_entropy(replay_BC, replay_y, reduction="sum")
+    total = F.cross_entropy(current_BC, current_y, reduction="sum") + F.cross_entropy(
+        replay_BC, replay_y, reduction="sum"
+    )
     return total / (len(current_y) + len(replay_y))

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
+from calrun.model.base import Classifier
 from calrun.model.checkpoint import load_backbone
 
 
@@ -17,10 +17,10 @@ class Start(ABC):
     """Sets the weights of the network at the start of a round."""
 
     @abstractmethod
-    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+    def apply(self, net: Classifier, fresh: Classifier) -> None:
         """Changes `net`, which holds the last round's weights; `fresh` is this round's new initialisation."""
 
-    def first(self, net: nn.Module, fresh: nn.Module) -> None:
+    def first(self, net: Classifier, fresh: Classifier) -> None:
         """Does the same in round 1, where there is no last round: the fresh weights."""
         net.load_state_dict(fresh.state_dict())
 
@@ -28,14 +28,14 @@ class Start(ABC):
 class Cold(Start):
     """Every round starts from new random weights, BatchNorm statistics included."""
 
-    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+    def apply(self, net: Classifier, fresh: Classifier) -> None:
         net.load_state_dict(fresh.state_dict())
 
 
 class Warm(Start):
     """Every round continues from the last round's weights and BatchNorm statistics."""
 
-    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+    def apply(self, net: Classifier, fresh: Classifier) -> None:
         """Keeps the weights as they are."""
 
 
@@ -51,10 +51,10 @@ class ShrinkPerturb(Start):
     def __init__(self, shrink: float, perturb: float, reset_bn_stats: bool = True) -> None:
         self.shrink, self.perturb, self.reset_bn_stats = shrink, perturb, reset_bn_stats
 
-    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+    def apply(self, net: Classifier, fresh: Classifier) -> None:
         with torch.no_grad():
-            for parameter, new in zip(net.parameters(), fresh.parameters(), strict=True):
-                parameter.mul_(self.shrink).add_(new.to(parameter.device), alpha=self.perturb)
+            for parameter, other in zip(net.parameters(), fresh.parameters(), strict=True):
+                parameter.mul_(self.shrink).add_(other, alpha=self.perturb)
             if self.reset_bn_stats:
                 for buffer, new in zip(net.buffers(), fresh.buffers(), strict=True):
                     buffer.copy_(new)
@@ -75,16 +75,15 @@ class Checkpoint(Start):
     ) -> None:
         self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
 
-    def apply(self, net: nn.Module, fresh: nn.Module) -> None:
+    def apply(self, net: Classifier, fresh: Classifier) -> None:
         if self.path is not None:
             load_backbone(fresh, self.path, self.prefix, self.leave_out)
         net.load_state_dict(fresh.state_dict())
-        head = net.get_submodule("head")
-        if self.head_std is not None and isinstance(head, nn.Linear):
+        if self.head_std is not None:
             # the fresh head is already random for this round: rescaling it keeps the one source of randomness
             with torch.no_grad():
-                head.weight.mul_(self.head_std / head.weight.std())
-                head.bias.zero_()
+                net.head.weight.mul_(self.head_std / net.head.weight.std())
+                net.head.bias.zero_()
 
-    def first(self, net: nn.Module, fresh: nn.Module) -> None:
+    def first(self, net: Classifier, fresh: Classifier) -> None:
         self.apply(net, fresh)

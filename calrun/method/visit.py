@@ -83,7 +83,9 @@ class Replay(Newest):
 
     def __init__(self, replay_size: int, num_candidates: int | None = None, choose: Choose | None = None) -> None:
         if replay_size < 1:
-            raise ValueError(f"method.visit.replay_size wants at least 1 row, got {replay_size}; use method=finetune_new")
+            raise ValueError(
+                f"method.visit.replay_size wants at least 1 row, got {replay_size}; use method=finetune_new"
+            )
         if choose is not None and (num_candidates or 0) < replay_size:
             raise ValueError(
                 f"method.visit.num_candidates is {num_candidates}, but {replay_size} rows (replay_size) are to be chosen "

@@ -54,7 +54,7 @@ class Classifier(nn.Module):
         taps: dict[str, Tensor] = {}
 
         def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-            return lambda module, inputs, output: taps.__setitem__(name, output.clone())  # a later layer may work in place
+            return lambda module, inputs, output: taps.__setitem__(name, output.clone())
 
         handles = [self.backbone.get_submodule(name).register_forward_hook(keep(name)) for name in self._tap_names]
         try:

@@ -25,7 +25,10 @@ def test_gradient_of_the_divergence_is_difference_of_probabilities() -> None:
 
 
 def test_without_distillation_and_with_share_m_of_m_plus_r_it_is_replay_in_one_mean(make_batch) -> None:
-    current, replay = make_batch(torch.randn(2, 3).tolist(), [0, 1]), make_batch(torch.randn(4, 3).tolist(), [0, 1, 2, 0], torch.randn(4, 3).tolist())
+    current, replay = (
+        make_batch(torch.randn(2, 3).tolist(), [0, 1]),
+        make_batch(torch.randn(4, 3).tolist(), [0, 1, 2, 0], torch.randn(4, 3).tolist()),
+    )
     objective = SelfDistillation(alpha=0.0)
     objective.share_of_new = 2 / 6
     together = F.cross_entropy(torch.cat([current.logits, replay.logits]), torch.cat([current.y, replay.y]))
