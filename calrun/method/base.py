@@ -149,6 +149,8 @@ class Method(pl.LightningModule):
         if self.setup_.channels_last:
             self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective.begin_round(this_round)
+        if self.visit.choose is not None:
+            self.visit.choose.begin_round()
         self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
         self.online = {}
 
@@ -163,6 +165,10 @@ class Method(pl.LightningModule):
             return
         self.stored.write(rows, self.predict(rows)["logits"])
         self.work.samples_forward += len(rows)
+
+    def notes(self) -> dict[str, float]:
+        """Returns what the round's line should say of the method itself."""
+        return {} if self.visit.choose is None else self.visit.choose.notes()
 
     def predict(self, rows: np.ndarray, wanted: frozenset[str] = frozenset({"logits"})) -> dict[str, Tensor]:
         """Returns columns of training rows, in evaluation mode and transform."""
@@ -235,7 +241,6 @@ class Method(pl.LightningModule):
         schedule = self.lr_schedulers()
         if schedule is not None:
             schedule.step()  # type: ignore[union-attr]
-        self.work.epochs += 1
 
     def epoch_figures(self) -> EpochFigures:
         """Returns what the epoch showed: the one place where a fit waits for the device."""

@@ -6,6 +6,7 @@ Dimension key: A candidates, C classes, D features.
 """
 
 import math
+import warnings
 
 import numba
 import numpy as np
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
+
+BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
 
 
 class Summary(Choose):
@@ -49,6 +52,23 @@ class Summary(Choose):
                 raise ValueError(f"method.visit.choose.{option} wants one of {legal}, got {came!r}")
         self.sigma, self.uncertainty_weight = sigma, uncertainty_weight
         self.features, self.scale, self.uncertainty = features, scale, uncertainty
+        self.mean_similarity: Tensor | None = None
+
+    def begin_round(self) -> None:
+        self.mean_similarity = None
+
+    def notes(self) -> dict[str, float]:
+        """Returns the mean similarity of two candidates of the round's first choice; warns if the kernel sees none."""
+        if self.mean_similarity is None:
+            return {}
+        mean = self.mean_similarity.item()
+        if mean < BLIND_KERNEL:
+            warnings.warn(
+                f"cal_sds2: the mean similarity of two candidates is {mean:.1e}, so the summary is a plain choice of the "
+                "most uncertain; raise method.visit.choose.sigma or take scale=l2",
+                stacklevel=1,
+            )
+        return {"mean_similarity": mean}
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         if len(candidates.y) <= size:
@@ -57,6 +77,8 @@ class Summary(Choose):
             output = net(candidates.x)
             features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()
             kernel_AA = similarity(features_AD, self.sigma, self.scale)
+            if self.mean_similarity is None:
+                self.mean_similarity = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
             uncertainty_A = uncertainty(output.logits_BC.float(), self.uncertainty)
             return greedy_summary(kernel_AA, uncertainty_A, size, self.uncertainty_weight)
 

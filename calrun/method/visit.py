@@ -21,6 +21,13 @@ class Choose(ABC):
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         """Returns the positions of `size` candidates; leaves the network and its modes as they were."""
 
+    def begin_round(self) -> None:  # noqa: B027 - most choices have nothing to forget
+        """Forgets what held for the round before."""
+
+    def notes(self) -> dict[str, float]:
+        """Returns what a round's line should say of its choices; asked once, at the end of a round."""
+        return {}
+
     def cost(self, num_current: int, num_candidates: int) -> tuple[int, int]:
         """Returns the samples that a choice sends forward and backward."""
         return num_candidates, 0
@@ -83,13 +90,11 @@ class Replay(Newest):
 
     def __init__(self, replay_size: int, num_candidates: int | None = None, choose: Choose | None = None) -> None:
         if replay_size < 1:
-            raise ValueError(
-                f"method.visit.replay_size wants at least 1 row, got {replay_size}; use method=finetune_new"
-            )
+            raise ValueError(f"method.visit.replay_size wants 1 row or more, got {replay_size}; use finetune_new")
         if choose is not None and (num_candidates or 0) < replay_size:
             raise ValueError(
-                f"method.visit.num_candidates is {num_candidates}, but {replay_size} rows (replay_size) are to be chosen "
-                "from them; raise num_candidates or lower replay_size"
+                f"method.visit.num_candidates is {num_candidates}, but {replay_size} rows (replay_size) are to be "
+                "chosen from them; raise num_candidates or lower replay_size"
             )
         self.replay_size, self.choose = replay_size, choose
         self.num_drawn = (num_candidates or replay_size) if choose is not None else replay_size
