@@ -1,6 +1,6 @@
 """The measures beside the comparison as tables: significance against a baseline, labels saved, class balance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -8,15 +8,19 @@ import pandas as pd
 from calrun.report.balance import balance_by_budget
 from calrun.report.curves import area_under_budget_curve
 from calrun.report.efficiency import equivalent_labels, mean_saving
+from calrun.report.entropy import entropy_correlation
+from calrun.report.robustness import PREFIX, corruption_table
 from calrun.report.significance import versus
-from calrun.report.style import look_of
+from calrun.report.style import look_of, place_of
 from calrun.report.tables import MISSING, Cell, Panel, Table, label_of, lines_of, of_line, shown_budgets
 
 RANDOM = "random"
 
 
-def answer_tables(panel: Panel, baseline: str) -> Iterator[Table]:
-    """Yields the tables of one panel that its runs allow."""
+def answer_tables(
+    panel: Panel, baseline: str, entropies: Mapping[tuple[str, int], np.ndarray] | None = None
+) -> Iterator[Table]:
+    """Yields the tables of one panel that its runs allow; `entropies` of test rows by run and round, if recorded."""
     against = baseline if panel.rows == "method" else RANDOM
     names = set(panel.runs[panel.rows])
     if against in names and len(names) > 1:
@@ -25,6 +29,11 @@ def answer_tables(panel: Panel, baseline: str) -> Iterator[Table]:
         yield efficiency_table(panel)
     if panel.runs["class_counts"].notna().any():
         yield balance_table(panel)
+    if panel.rows == "method" and any(str(column).startswith(PREFIX) for column in panel.runs.columns):
+        yield corruptions_table(panel, baseline)
+    correlations = entropy_correlation(panel.runs, entropies or {})
+    if panel.rows == "method" and len(correlations):
+        yield correlations_table(panel, correlations)
 
 
 def significance_table(panel: Panel, against: str) -> Table:
@@ -135,3 +144,50 @@ def number(value: float, form: str) -> Cell:
     if np.isnan(value):
         return Cell(MISSING)
     return Cell("∞" if np.isinf(value) else form.format(value), float(value))
+
+
+def corruptions_table(panel: Panel, baseline: str) -> Table:
+    """Returns accuracy on every further test set at the last budget, and the mean difference (Das 2023, Table 7, 8)."""
+    last = int(panel.runs["labelled"].max())
+    found = corruption_table(panel.runs, last)
+    sets = sorted(found["corruption"].unique())
+    has_baseline = baseline in set(found["method"])
+    rows = []
+    for line, own in lines_of(found, panel.rows):
+        by_set = own.set_index("corruption").reindex(sets)
+        cells = [
+            percent(mean, std, 0 if np.isnan(n) else int(n)) for mean, std, n in by_set[["mean", "std", "n"]].to_numpy()
+        ]
+        base = found[found["method"] == baseline].groupby("corruption")["mean"].mean()
+        difference = (by_set["mean"] - base).mean() if has_baseline else float("nan")
+        rows.append([Cell(label_of(line, panel.rows)), *cells, number(100 * difference, "{:+.2f}")])
+    return Table(
+        title=f"{panel.title}: other test sets at {last:,} labels",
+        name=f"{panel.name}-test-sets",
+        groups=[("", 1), ("accuracy in %", len(sets)), ("", 1)],
+        columns=[panel.rows, *sets, f"mean minus {look_of(baseline).label}"],
+        rows=rows,
+        notes=["Mean over seeds ± standard deviation; the last column averages the differences over the test sets."],
+    )
+
+
+def correlations_table(panel: Panel, correlations: pd.DataFrame) -> Table:
+    """Returns the correlation of test entropies between methods, mean over rounds (Das et al. 2023, Figure 6)."""
+    both = pd.concat([correlations, correlations.rename(columns={"first": "second", "second": "first"})])
+    matrix = both.pivot_table(index="first", columns="second", values="correlation")
+    names = sorted(matrix.index, key=place_of)
+    rows = [
+        [Cell(look_of(name).label), *(number(value, "{:.2f}") for value in matrix.loc[name, names].to_numpy(float))]
+        for name in names
+    ]
+    least, most = int(correlations["n"].min()), int(correlations["n"].max())
+    return Table(
+        title=f"{panel.title}: correlation of test entropies",
+        name=f"{panel.name}-entropy-correlation",
+        groups=[("", 1), ("Pearson's r, mean over rounds", len(names))],
+        columns=["method", *(look_of(name).label for name in names)],
+        rows=rows,
+        notes=[
+            f"Between models of the same seed and round, n = {least if least == most else f'{least}–{most}'} seeds."
+        ],
+    )

@@ -15,7 +15,7 @@ def imbalance_ratio(counts_C: np.ndarray) -> float:
 def label_entropy(counts_C: np.ndarray) -> float:
     """Returns the entropy in nats of the class distribution, log C at most (Emam et al., App. B)."""
     p_C = counts_C[counts_C > 0] / counts_C.sum()
-    return float(-(p_C * np.log(p_C)).sum())
+    return float((p_C * -np.log(p_C)).sum()) + 0.0  # never -0
 
 
 def balance_by_budget(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,15 +9,20 @@ import pandas as pd
 
 from calrun.report.curves import LINE
 
-COSTS = {"time": "cumulative_fit_seconds", "steps": "cumulative_steps", "samples": "cumulative_samples_backward"}
+COSTS = {
+    "time": "cumulative_fit_seconds",
+    "steps": "cumulative_steps",
+    "samples": "cumulative_samples_backward",
+    "energy": "cumulative_energy_kwh",  # NaN unless the runs recorded it (codecarbon)
+}
 PAIR = ["context", "acquisition", "seed", "labelled"]
 
 
 def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run and budget the baseline's cumulative cost over its own, at the same seed, labels and device.
 
-    Columns time, steps, samples and relative_accuracy (App. A.1 of Das et al. 2023). What cannot be paired is NaN: a
-    seed or a budget that the baseline lacks; time also where the two ran on different devices.
+    Columns time, steps, samples, energy and relative_accuracy (App. A.1 of Das et al. 2023). What cannot be paired is
+    NaN: a seed or a budget that the baseline lacks; time and energy also where the two ran on different devices.
     """
     keep = [*PAIR, "accuracy", "device", *COSTS.values()]
     base = table.loc[table["method"] == baseline]
@@ -27,7 +32,8 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     for name, column in COSTS.items():
         result[name] = paired[f"{column}_base"] / paired[column].where(paired[column] > 0)
     same_device = paired["device"].eq(paired["device_base"]) | (paired["device"].isna() & paired["device_base"].isna())
-    result["time"] = result["time"].where(same_device)
+    for name in ("time", "energy"):
+        result[name] = result[name].where(same_device)
     result["relative_accuracy"] = paired["accuracy"] / paired["accuracy_base"]
     return result
 
@@ -35,7 +41,7 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
 def mean_speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns for each line and budget the mean over seeds of the paired ratios, their deviation and their number.
 
-    Columns time, time_std, time_n and so on for steps, samples and relative_accuracy.
+    Columns time, time_std, time_n and so on for steps, samples, energy and relative_accuracy.
     """
     ratios = speed_up(table, baseline)
     names = [*COSTS, "relative_accuracy"]

@@ -11,6 +11,7 @@ from calrun.report import plots
 from calrun.report.answers import answer_tables
 from calrun.report.forgetting import mean_forgetting_matrix
 from calrun.report.html import page
+from calrun.report.overview import overview_figure, overview_points
 from calrun.report.render import to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.tables import Panel, Table, comparison, label_of, lines_of, panels, tidy
@@ -42,11 +43,13 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
     files.append(out / "comparison.csv")
     tidy(runs.table, baseline).to_csv(files[-1], index=False)
     found = list(panels(runs.table))
-    tables = [[comparison(panel, baseline), *answer_tables(panel, baseline)] for panel in found]
+    entropies = runs.test_entropies()
+    tables = [[comparison(panel, baseline), *answer_tables(panel, baseline, entropies)] for panel in found]
     for panel, own in zip(found, tables, strict=True):
         console.print(to_text(own[0], console.width if console.is_terminal else None), soft_wrap=True)
         files += [path for table in own for path in write_table(table, out)]
         files += write_figures(panel, out, baseline)
+    files += write_overview(runs, out, baseline)
     files.append(out / "report.html")
     files[-1].write_text(page(runs, found, tables, baseline), encoding="utf-8")
     print_problems(runs.problems, console)
@@ -59,6 +62,16 @@ def write_table(table: Table, out: Path) -> list[Path]:
     markdown.write_text(to_markdown(table), encoding="utf-8")
     latex.write_text(to_latex(table), encoding="utf-8")
     return [markdown, latex]
+
+
+def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
+    """Writes the points and the figure over several data sets, models or acquisitions, if there are several."""
+    points = overview_points(runs.table, baseline)
+    if len(points[["context", "acquisition"]].drop_duplicates()) < 2:
+        return []
+    csv = out / "overview.csv"
+    points.to_csv(csv, index=False)
+    return [csv, *plots.save(overview_figure(points, baseline), out, "overview")]
 
 
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:

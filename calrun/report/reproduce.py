@@ -23,7 +23,7 @@ from calrun.report.printed import PaperTable, paper_table
 from calrun.report.render import to_markdown, to_text
 from calrun.report.runs import Runs, read
 from calrun.report.tables import MISSING, Cell, Table
-from calrun.report.verdict import Claim, claims, ours_as_cells, verdict_table, verdicts
+from calrun.report.verdict import Claim, claims, differs_from, ours_as_cells, verdict_table, verdicts
 from calrun.run import finished_accuracy, run_folder
 
 PROBE_STEPS = 3
@@ -216,10 +216,13 @@ def duration(seconds: float) -> str:
 def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, console: Console) -> list[Path]:
     """Prints and writes the verdict on every cell and claim of one printed table."""
     found = verdicts(runs.table, paper, scale)
-    tables = [verdict_table(found, paper, scale), claims_table(ours_as_cells(found), paper)]
-    for table in tables:
-        if table.rows:
-            console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
+    table = verdict_table(found, paper, scale, differs_from(runs.table, paper))
+    console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
+    tables = [table, claims_table(ours_as_cells(found), paper)]
+    for claim, answer, because, theirs, why in ([cell.text for cell in row] for row in tables[1].rows):
+        console.print(
+            f"{claim}: {answer} ({because}); paper's numbers: {theirs} ({why})", highlight=False, soft_wrap=True
+        )
     path = out / f"{tables[0].name}.md"
     path.write_text("\n".join(to_markdown(table) for table in tables if table.rows), encoding="utf-8")
     csv = path.with_suffix(".csv")

@@ -1,6 +1,6 @@
 """How close we came: ours beside the paper's, cell by cell, and the paper's claims one by one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,9 +28,9 @@ class PaperCell(NamedTuple):
 def verdicts(table: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> pd.DataFrame:
     """Returns the paper's cells with ours beside them.
 
-    Further columns: ours, ours_std (percent), n, ours_speed_up, difference (points, at the paper's precision), verdict:
-    within std (the paper's), within 1 point, off, or not run. A budget is the same if its labels times `scale` are ours to
-    within 2 %.
+    Further columns: ours, ours_std (percent), n, ours_speed_up, difference (points, at the paper's precision),
+    ours_to_al and paper_to_al (points above AL), verdict: within std (the paper's), within 1 point, off, or not run. A
+    budget is the same if its labels times `scale` are ours to within 2 %.
     """
     ours = tidy(table, BASELINE)
     ours = ours[ours["acquisition"] == paper.acquisition]
@@ -40,6 +40,9 @@ def verdicts(table: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> pd.D
     ]
     result = pd.concat([paper.cells.reset_index(drop=True), pd.DataFrame(found)], axis=1)
     result["difference"] = (result["ours"] - result["mean"]).round(1)
+    base = result[result["method"] == BASELINE].drop_duplicates("budget").set_index("budget")
+    result["ours_to_al"] = result["ours"] - result["budget"].map(base["ours"])
+    result["paper_to_al"] = result["mean"] - result["budget"].map(base["mean"])
     result["verdict"] = [
         verdict(difference, std) for difference, std in zip(result["difference"], result["std"], strict=True)
     ]
@@ -149,13 +152,13 @@ def one_method_claim(tested: dict[str, pd.DataFrame], held: dict[str, np.ndarray
 
 
 def distilling_claim(tested: dict[str, pd.DataFrame], base: pd.DataFrame) -> Claim:
-    present = [name for name in DISTILLING if name in tested]
+    text = "the distilling methods (CAL-DER, CAL-SD, CAL-SDS2) match AL at the last budget"
+    present = [name for name in DISTILLING if name in tested and not np.isnan(tested[name]["mean"].iloc[-1])]
     lacking = [name for name in present if not bool(matches(tested[name], base).iloc[-1])]
-    listed = ", ".join(look_of(name).label for name in (lacking or present))
+    if lacking or not present:
+        return Claim(text, "no" if lacking else "open", f"not {labels(lacking)}" if lacking else "not run")
     return Claim(
-        "the distilling methods (CAL-DER, CAL-SD, CAL-SDS2) match AL at the last budget",
-        yes_no(bool(present) and not lacking),
-        f"not {listed}" if lacking else listed,
+        text, "yes" if len(present) == len(DISTILLING) else "open", f"{labels(present)} do; no others were run"
     )
 
 
@@ -171,8 +174,19 @@ def warm_start_claim(tested: dict[str, pd.DataFrame], warm: pd.DataFrame | None)
     )
 
 
+def labels(names: Iterable[str]) -> str:
+    return ", ".join(look_of(name).label for name in names)
+
+
 def yes_no(holds_true: bool) -> str:
     return "yes" if holds_true else "no"
+
+
+def differs_from(table: pd.DataFrame, paper: PaperTable) -> list[str]:
+    """Returns in what the runs are not the paper's: data set, model or acquisition."""
+    wanted = {"dataset": paper.dataset, "model": paper.model, "acquisition": paper.acquisition}
+    came = {name: sorted(set(table[name]) - {own}) for name, own in wanted.items()}
+    return [f"{name} {', '.join(others)} in place of {wanted[name]}" for name, others in came.items() if others]
 
 
 def ours_as_cells(found: pd.DataFrame) -> pd.DataFrame:
@@ -182,26 +196,28 @@ def ours_as_cells(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> Table:
-    """Returns the verdicts as a table, a row per method and budget."""
+def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, unlike: Sequence[str] = ()) -> Table:
+    """Returns the verdicts as a table, a row per method and budget; `unlike`: how our runs are not the paper's."""
     ordered = sorted(found.to_dict("records"), key=lambda row: (place_of(row["method"]), row["variant"]))
     rows = [verdict_row(row) for row in ordered]
     counts = found["verdict"].value_counts()
     summary = ", ".join(f"{counts[name]} {name}" for name in (WITHIN_STD, WITHIN_POINT, OFF, NOT_RUN) if name in counts)
     notes = [f"{len(found)} cells: {summary}.", "Accuracy in %, mean ± std over n seeds; without ± it is one seed."]
     if scale != 1:
-        notes.insert(0, f"SCALED: pool, budgets and epochs times {scale:g}; accuracies cannot meet the paper's.")
+        notes.insert(0, f"SCALED: pool, budgets and epochs times {scale:g}; the paper's accuracies are out of reach.")
+    if unlike:
+        notes.insert(0, f"NOT THE PAPER'S SETTING: {'; '.join(unlike)}.")
     notes += [
         f"Suspect in the paper: {look_of(row['method']).label} at {row['budget']}: {row['suspect']}."
         for row in ordered
         if row["suspect"]
     ]
-    columns = ["method", "budget", "n", "ours", "paper", "difference", "verdict", "ours", "paper"]
+    columns = ["method", "budget", "n", "ours", "paper", "difference", "verdict", *["ours", "paper"] * 2]
     return Table(
         title=f"{paper.source}: {paper.dataset}, {paper.model}, {paper.acquisition}"
         + (f" (scaled, x {scale:g})" if scale != 1 else ""),
         name=f"{paper.name.replace('/', '-')}-verdict",
-        groups=[("", 3), ("test accuracy in %", 4), ("speed-up in fit time", 2)],
+        groups=[("", 3), ("test accuracy in %", 4), ("minus AL", 2), ("speed-up", 2)],
         columns=columns,
         rows=rows,
         notes=notes,
@@ -219,6 +235,8 @@ def verdict_row(row: dict[Any, Any]) -> list[Cell]:
         with_std(row["mean"], row["std"], mark),
         formatted(row["difference"], "{:+.1f}"),
         Cell(str(row["verdict"]), bold=row["verdict"] == WITHIN_STD),
+        formatted(row["ours_to_al"], "{:+.1f}"),
+        formatted(row["paper_to_al"], "{:+.1f}"),
         formatted(row["ours_speed_up"], "{:.1f}×"),
         formatted(row["speed_up"], "{:.1f}×"),
     ]

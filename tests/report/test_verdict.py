@@ -7,7 +7,7 @@ import pytest
 
 from calrun.report.printed import paper_table
 from calrun.report.runs import read
-from calrun.report.verdict import claims, ours_as_cells, verdict, verdict_table, verdicts
+from calrun.report.verdict import claims, differs_from, ours_as_cells, verdict, verdict_table, verdicts
 
 MakeRun = Callable[..., Path]
 
@@ -49,7 +49,9 @@ def test_scaled_runs_meet_scaled_budgets_and_say_so(make_run: MakeRun, tmp_path:
     assert "scaled" in table["context"].iloc[0]
     found = verdicts(table, paper, scale=0.1)
     assert found.loc[found["n"] > 0, "budget"].tolist() == ["10%", "15%"]
-    assert "SCALED" in verdict_table(found, paper, 0.1).notes[0]
+    table_shown = verdict_table(found, paper, 0.1, differs_from(table, paper))
+    assert "model mlp in place of resnet18" in table_shown.notes[0]
+    assert "SCALED" in table_shown.notes[1]
 
 
 def test_sensitivity_cells_meet_by_variant_however_numbers_are_written(make_run: MakeRun, tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_claims_fail_where_a_method_is_slower_or_missing() -> None:
     every, one, distilling, warm = claims(cells)
     assert (every.answer, every.because) == ("no", "not at 20%")
     assert (one.answer, one.because) == ("no", "most by CAL-ER: 1 of 2 budgets")
-    assert distilling.answer == "no"
+    assert (distilling.answer, distilling.because) == ("open", "not run")
     assert warm.answer == "open"
 
 

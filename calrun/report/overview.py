@@ -1,0 +1,47 @@
+"""Many data sets at once: relative accuracy against speed-up, averaged (Das et al. 2023, App. A.1, Figures 1, 3, 4)."""
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from calrun.report.cost import average_points, mean_speed_up
+from calrun.report.plots import PRINT, scatter
+from calrun.report.style import look_of
+
+COLUMNS = 3
+
+
+def overview_points(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
+    """Returns relative accuracy and speed-up for each context, acquisition, method and budget, means over seeds."""
+    points = mean_speed_up(table, baseline).dropna(subset=["relative_accuracy", "time"])
+    return points[["context", "acquisition", "method", "variant", "labelled", "relative_accuracy", "time"]]
+
+
+def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
+    """Returns a field per context, averaged over budgets (Figure 3), and one averaged over the contexts too (Figure 1).
+
+    The last holds only the methods that every context has: means over different data sets do not compare.
+    """
+    by_context = average_points(points, ["context", "acquisition", "method", "variant"])
+    fields = [
+        (f"{context}, {acquisition}", own)
+        for (context, acquisition), own in by_context.groupby(["context", "acquisition"])
+    ]
+    shared = by_context.groupby("method")["context"].nunique()
+    in_all = by_context[by_context["method"].map(shared) == by_context["context"].nunique()]
+    overall = average_points(in_all, ["method"]).assign(context="", acquisition="", variant="")
+    fields.append((f"mean over {len(fields)}", overall))
+    num_rows = -(-len(fields) // COLUMNS)
+    with mpl.rc_context(PRINT):
+        figure = Figure(figsize=(3.5 * min(COLUMNS, len(fields)), 3.2 * num_rows), layout="constrained")
+        axes = figure.subplots(num_rows, min(COLUMNS, len(fields)), squeeze=False).flat
+        for field, (title, own) in zip(axes, fields, strict=False):
+            field.set_title(title, loc="left", fontsize=8)
+            field.axhline(1.0, color="#999999", lw=0.8, zorder=0)
+            field.set(xlabel=f"speed-up over {look_of(baseline).label}", ylabel="relative accuracy")
+            field.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+            field.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+            scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method")
+        for empty in list(axes)[len(fields) :]:
+            empty.set_visible(False)
+    return figure

@@ -1,0 +1,25 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from calrun.report.cost import average_points
+from calrun.report.overview import overview_figure, overview_points
+from calrun.report.runs import read
+
+MakeRun = Callable[..., Path]
+
+
+def test_points_are_averaged_over_budgets_then_over_data_sets(make_run: MakeRun, tmp_path: Path) -> None:
+    for dataset, gain in (("digits", 1.0), ("fmnist", 0.5)):
+        make_run([0.5, 0.8], dataset=dataset, seconds=[10, 10])
+        make_run([0.5 * gain, 0.8 * gain], dataset=dataset, method="cal_er", seconds=[10, 2])
+        if dataset == "digits":
+            make_run([0.5, 0.8], dataset=dataset, method="cal_sd")
+    points = overview_points(read([tmp_path]).table)
+    figure_3 = average_points(points, ["context", "method"]).set_index(["context", "method"])
+    assert figure_3.loc[("fmnist, mlp", "cal_er"), "relative_accuracy"] == pytest.approx(0.5)
+    assert figure_3.loc[("fmnist, mlp", "cal_er"), "time"] == pytest.approx((1 + 20 / 12) / 2)
+    *by_context, overall = overview_figure(points).axes
+    assert len(by_context) == 2
+    assert sorted(text.get_text() for text in overall.texts) == ["AL", "CAL-ER"]  # CAL-SD lacks a data set
