@@ -145,6 +145,7 @@ class EpochKeeper(Checkpoint):
             "seconds": self.seconds,
             "work": asdict(self.method.work),
             "online": self.method.online,
+            "kept": {} if self.method.visit.choose is None else self.method.visit.choose.kept,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -153,3 +154,5 @@ class EpochKeeper(Checkpoint):
         self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
         self.saved, self.finished = self.started, self.started if self.reason else None
         self.method.work, self.method.online = Work(**state_dict["work"]), state_dict["online"]
+        if self.method.visit.choose is not None:
+            self.method.visit.choose.kept = state_dict["kept"]

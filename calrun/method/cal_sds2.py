@@ -52,20 +52,17 @@ class Summary(Choose):
                 raise ValueError(f"method.visit.choose.{option} wants one of {legal}, got {came!r}")
         self.sigma, self.uncertainty_weight = sigma, uncertainty_weight
         self.features, self.scale, self.uncertainty = features, scale, uncertainty
-        self.mean_similarity: Tensor | None = None
-
-    def begin_round(self) -> None:
-        self.mean_similarity = None
+        self.begin_round()
 
     def notes(self) -> dict[str, float]:
         """Returns the mean similarity of two candidates of the round's first choice; warns if the kernel sees none."""
-        if self.mean_similarity is None:
+        if not self.kept:
             return {}
-        mean = self.mean_similarity.item()
+        mean = self.kept["mean_similarity"].item()
         if mean < BLIND_KERNEL:
             warnings.warn(
-                f"cal_sds2: the mean similarity of two candidates is {mean:.1e}, so the summary is a plain choice of the "
-                "most uncertain; raise method.visit.choose.sigma or take scale=l2",
+                f"cal_sds2: the mean similarity of two candidates is {mean:.1e}, so the summary is a plain choice of "
+                "the most uncertain; raise method.visit.choose.sigma or take scale=l2",
                 stacklevel=1,
             )
         return {"mean_similarity": mean}
@@ -77,8 +74,8 @@ class Summary(Choose):
             output = net(candidates.x)
             features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()
             kernel_AA = similarity(features_AD, self.sigma, self.scale)
-            if self.mean_similarity is None:
-                self.mean_similarity = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
+            if not self.kept:
+                self.kept["mean_similarity"] = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
             uncertainty_A = uncertainty(output.logits_BC.float(), self.uncertainty)
             return greedy_summary(kernel_AA, uncertainty_A, size, self.uncertainty_weight)
 

@@ -21,8 +21,9 @@ class Choose(ABC):
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         """Returns the positions of `size` candidates; leaves the network and its modes as they were."""
 
-    def begin_round(self) -> None:  # noqa: B027 - most choices have nothing to forget
+    def begin_round(self) -> None:
         """Forgets what held for the round before."""
+        self.kept: dict[str, Tensor] = {}  # what a checkpoint inside a round has to save
 
     def notes(self) -> dict[str, float]:
         """Returns what a round's line should say of its choices; asked once, at the end of a round."""
