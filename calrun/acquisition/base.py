@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calrun.acquisition.cost import Cost, Sizes, one_pass
+
 
 class Images(Protocol):
     """The pictures behind rows, in the evaluation transform and on the model's device."""
@@ -116,12 +118,19 @@ class Acquisition(ABC):
     """Chooses the rows to label next.
 
     `needs` names the columns of `Candidates` that `select` reads; the loop computes exactly these in one pass.
-    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants.
+    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One that goes
+    beyond a single look at its columns overrides `cost`, and names in `approximation` what to choose where it does not
+    fit.
     """
 
     needs: frozenset[str] = frozenset()
     num_mc_samples: int = 0
+    approximation: str = "scale below 1, or acquisition=margin, which keeps one number per class and row"
 
     @abstractmethod
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         """Returns min(budget, N) distinct rows of `candidates.rows` as int64, in the order of choice."""
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns what `select` takes, estimated without running it: here a single look at the columns."""
+        return one_pass(self.needs, sizes)

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
 from calrun.acquisition.farthest_first import First, farthest_first
-from calrun.acquisition.pairs import medoid_1center
+from calrun.acquisition.pairs import medoid_1center, pairs_cost
 from calrun.acquisition.row_order import in_row_order
 
 EmptyInit = Literal["random", "medoid1center", "first"]
@@ -32,6 +34,7 @@ class KCenterGreedy(Acquisition):
     """
 
     needs = frozenset({"features", "labelled_features"})
+    approximation = "acquisition=partitioned_coreset"
 
     def __init__(self, empty_init: EmptyInit, memory_gib: float | None) -> None:
         self.empty_init = empty_init
@@ -46,6 +49,15 @@ class KCenterGreedy(Acquisition):
             start = nearest_labelled(points, labelled)
         rows: np.ndarray = candidates.rows[farthest_first(points, budget, rng, start)]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns (L + b) N D, and N D more for each scan of the farthest rows."""
+        rows, width = sizes.candidates, sizes.features
+        norms = kernel_cost.points(rows, width) + kernel_cost.points(sizes.labelled, width)
+        start = kernel_cost.fold(rows, max(sizes.labelled, 1), width)
+        if not sizes.labelled and self.empty_init == "medoid1center":
+            start += pairs_cost(rows, width)
+        return norms + start + kernel_cost.farthest_first(rows, width, sizes.bought)
 
 
 def centred_points(

@@ -10,11 +10,13 @@ from typing import Literal
 import numpy as np
 import torch
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import at_random, centred_points, lowest_row
+from calrun.acquisition.cost import FLOAT, Cost, Sizes, one_pass
 from calrun.acquisition.farthest_first import First, farthest_first
 from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.pairs import farthest_pair, nearest_to_mean
+from calrun.acquisition.pairs import farthest_pair, nearest_to_mean, pairs_cost
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
 
@@ -71,3 +73,15 @@ class DispersionMin(Acquisition):
             picks = within(np.arange(len(candidates)), budget)
         rows: np.ndarray = candidates.rows[picks]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns b N D, of each class if it goes class by class."""
+        parts = sizes.classes if self.class_conditional else 1
+        part = sizes.share(parts, 0)
+        rows, width = part.candidates, part.features
+        start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, 1, width)
+        if self.start == "farthest_pair":
+            start += pairs_cost(rows, width, self.start)
+        chosen = FLOAT * rows * width if parts > 1 else 0
+        work = start + kernel_cost.farthest_first(rows, width, part.bought)
+        return one_pass(self.needs, sizes) + work.times(parts).holding(chosen)

@@ -6,6 +6,8 @@ Dimension key: N rows, B rows of a block.
 import numpy as np
 import torch
 
+from calrun.acquisition import kernel_cost
+from calrun.acquisition.cost import Cost
 from calrun.acquisition.factors import Points, distances, full_precision
 
 MOST_ROWS = 200_000  # all pairs of more take hours
@@ -33,10 +35,8 @@ def nearest_to_mean(points: Points, rng: np.random.Generator) -> int:
 
 
 def _greatest_distances(points: Points, what: str) -> torch.Tensor:
-    if len(points) > MOST_ROWS:
-        raise ValueError(
-            f"{what} compares all pairs of {len(points)} rows, wanted at most {MOST_ROWS}; start at random instead"
-        )
+    if refusal := too_many(len(points), what):
+        raise ValueError(refusal)
     greatest_N = torch.zeros_like(points.norms_N)
     with full_precision():
         for span in points.spans():
@@ -45,3 +45,15 @@ def _greatest_distances(points: Points, what: str) -> torch.Tensor:
                 part = distances(block, points.block(other)).amax(dim=1)
                 torch.maximum(greatest_N[span], part, out=greatest_N[span])
     return greatest_N
+
+
+def pairs_cost(num_rows: int, width: int, what: str = "medoid1center") -> Cost:
+    """Returns the cost of a start that looks at all pairs."""
+    return kernel_cost.fold(num_rows, num_rows, width) + Cost(refusal=too_many(num_rows, what))
+
+
+def too_many(num_rows: int, what: str) -> str:
+    """Returns why so many rows are refused, or nothing."""
+    if num_rows <= MOST_ROWS:
+        return ""
+    return f"{what} compares all pairs of {num_rows} rows, wanted at most {MOST_ROWS}; start at random instead"

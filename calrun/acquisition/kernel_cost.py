@@ -1,0 +1,102 @@
+"""What the kernels take that several acquisitions share, in the terms of `cost`.
+
+How often a lazy kernel has to look again depends on the rows; the constants below were found on clustered features, and
+other rows may take several times as long. Factors of traffic count temporaries that leave the caches.
+
+Dimension key: N rows, M centres, T leaders, R represented rows, F width of all factors together.
+"""
+
+from math import ceil, log
+
+from calrun.acquisition.cost import FLOAT, Cost
+from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES
+from calrun.acquisition.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
+from calrun.acquisition.kmeans_plusplus import FIRST_BLOCK
+from calrun.acquisition.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
+
+CONVERTED = 3  # a block is read, and its converted copy written and read
+PRODUCTS = {1: 4, 2: 12}  # traffic of each distance, in numbers, by factors
+PICKS_PER_LEADER = 0.25  # of the leaders of a farthest-first scan, how many are taken before the bound decides
+EVALUATIONS = 1.0  # of N ln b gains that a lazy greedy selection evaluates
+
+
+def points(num_rows: int, width: int) -> Cost:
+    """Returns the cost of the norms of points, and of keeping them with the distances to come."""
+    block = min(num_rows, MAX_BLOCK) * (2 * width + 2 * MAX_CENTRES)
+    traffic = 2 * CONVERTED * num_rows * width
+    calls = 6 * ceil(num_rows / MAX_BLOCK)
+    return Cost(2.0 * num_rows * width, FLOAT * traffic, FLOAT * (block + 2 * num_rows), calls=calls)
+
+
+def fold(num_rows: int, num_centres: int, width: int, num_factors: int = 1) -> Cost:
+    """Returns the cost of the distances of all points to some centres, of which only the least is kept."""
+    reads = CONVERTED * num_rows * width * ceil(num_centres / MAX_BLOCK)
+    pairs = num_rows * num_centres
+    blocks = ceil(num_rows / MAX_BLOCK) * ceil(num_centres / MAX_CENTRES)
+    products = min(num_rows, MAX_BLOCK) * min(num_centres, MAX_CENTRES) * num_factors
+    traffic = FLOAT * (reads + PRODUCTS[num_factors] * pairs)
+    return Cost(2.0 * pairs * (width + 1), traffic, FLOAT * products, calls=10 * blocks)
+
+
+def farthest_first(num_rows: int, width: int, budget: int) -> Cost:
+    """Returns the cost of `farthest_first.farthest_first` after its start."""
+    if budget == 0:
+        return Cost()
+    leaders = min(max(FEWEST_LEADERS, num_rows // SHARE_OF_LEADERS), num_rows)
+    num_scans = ceil(budget / max(1.0, PICKS_PER_LEADER * leaders))
+    scan = Cost(0, FLOAT * (12 * num_rows + 2 * leaders * width), FLOAT * (leaders * width + 4 * num_rows), calls=30)
+    pick = Cost(2.0 * leaders * width, FLOAT * leaders * (width + 8), calls=14)
+    picks_of_scan = ceil(budget / num_scans)
+    folded = fold(num_rows, picks_of_scan, width).times(num_scans - 1)
+    return (scan.times(num_scans) + pick.times(budget) + folded).holding(FLOAT * num_rows)
+
+
+def kmeans_plusplus(num_rows: int, width: int, budget: int, num_factors: int = 1, max_block: int = MOST_DRAWS) -> Cost:
+    """Returns the cost of `kmeans_plusplus.kmeans_plusplus` if nearly all draws are accepted, after its start."""
+    total, left, block = Cost(), budget, min(FIRST_BLOCK, max_block)
+    while left > 0:
+        draws = min(block, left)
+        left -= draws
+        within = Cost(2.0 * draws**2 * width, FLOAT * draws**2 * 8, 16.0 * draws**2, calls=20 + draws)
+        cumulative = Cost(num_rows, 24.0 * num_rows, 8.0 * num_rows)
+        total += within + cumulative + (fold(num_rows, draws, width, num_factors) if left else Cost())
+        block = min(2 * block, max_block)
+    return total
+
+
+def lloyd(num_rows: int, width: int, num_clusters: int, iterations: int) -> Cost:
+    """Returns the cost of k-means with its seeding and all the iterations that it may take."""
+    pairs = num_rows * num_clusters
+    assign = Cost(2.0 * pairs * (width + 1), FLOAT * (CONVERTED * num_rows * width + 3 * pairs), FLOAT * (1 << 21))
+    update = Cost(num_rows * width, 32.0 * num_rows * width, 16.0 * (num_clusters + MAX_BLOCK) * width)
+    kept = 16.0 * num_rows + FLOAT * num_clusters * width
+    rounds = (assign + update).times(iterations) + assign
+    return (kmeans_plusplus(num_rows, width, num_clusters) + rounds).holding(kept)
+
+
+def facility_location(
+    num_rows: int, represented: int, width: int, budget: int, limit: float, functions: int = 0
+) -> Cost:
+    """Returns the cost of the similarities and of the lazy greedy selection.
+
+    Args:
+        num_rows: N.
+        represented: R.
+        width: F.
+        budget: rows to choose.
+        limit: bytes up to which the matrix of similarities is kept.
+        functions: exponentials of one similarity.
+    """
+    pairs = float(num_rows * represented)
+    symmetric = num_rows == represented
+    product = Cost((1 if symmetric else 2) * pairs * width, 5 * FLOAT * pairs, functions=functions * pairs, calls=20)
+    row = Cost(5.0 * represented, 6.0 * FLOAT * represented)
+    kept = FLOAT * pairs <= limit
+    if not kept:
+        product = Cost(2.0 * pairs * width, 4 * FLOAT * pairs, functions=functions * pairs)
+        row += Cost(2.0 * represented * width, FLOAT * represented * width / 16, functions=functions * represented)
+    prepared = Cost(4.0 * num_rows * width, 6 * FLOAT * num_rows * width, 2 * FLOAT * num_rows * width)
+    evaluated = EVALUATIONS * num_rows * log(budget + 1)
+    picks = row.times(evaluated) + Cost(0, 32.0 * num_rows, calls=60).times(budget)
+    held = FLOAT * (pairs if kept else min(limit / FLOAT, 4 * 1024 * represented)) + FLOAT * num_rows * width
+    return (prepared + product + Cost(pairs, FLOAT * pairs) + picks).holding(held)
