@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import nearest_labelled
-from calrun.acquisition.factors import Factor, Points, feature_chunk, refuse_not_finite
+from calrun.acquisition.factors import Factor, Points, feature_chunk, in_memory, refuse_not_finite
 from calrun.acquisition.kmeans_plusplus import (
     MAX_BLOCK,
     First,
@@ -24,7 +23,6 @@ from calrun.acquisition.kmeans_plusplus import (
     largest_norm,
     uniform,
 )
-from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.row_order import in_row_order
 
 FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
@@ -102,17 +100,3 @@ def residuals(logits_BC: Tensor) -> Tensor:
 
 def with_one(features_BD: Tensor) -> Tensor:
     return F.pad(features_BD, (0, 1), value=1.0)
-
-
-def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
-    """Returns the factor with its transform applied, if the result fits into the limit, else as it is."""
-    num_rows, num_columns = factor.store_NF.shape
-    if num_rows * num_columns * factor.dtype.itemsize > limit_bytes(memory_gib, factor.store_NF.device):
-        return factor
-    ready_NF = torch.empty((num_rows, num_columns), dtype=factor.dtype, device=factor.store_NF.device)
-    for start in range(0, num_rows, STRIDE):
-        ready_NF[start : start + STRIDE] = factor[slice(start, start + STRIDE)]
-    return Factor(ready_NF)
-
-
-STRIDE = 4096  # rows converted at once

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.acquisition.badge import STRIDE, Badge, residuals
-from calrun.acquisition.factors import Factor, Points, feature_chunk
+from calrun.acquisition.badge import Badge, residuals
+from calrun.acquisition.factors import MAX_BLOCK, Factor, Points, feature_chunk
 
 
 class PooledBadge(Badge):
@@ -55,7 +55,7 @@ class PooledBadge(Badge):
 def pool(factor: Factor, size: int, chunk: int) -> Tensor:
     """Returns the (N, size) averages over neighbouring columns."""
     pooled_NP = torch.empty((len(factor), size), dtype=factor.dtype, device=factor.store_NF.device)
-    stride = min(STRIDE, chunk)
+    stride = min(MAX_BLOCK, chunk)
     for start in range(0, len(factor), stride):
         block_BF = factor[slice(start, start + stride)]
         pooled_NP[start : start + stride] = F.adaptive_avg_pool1d(block_BF[:, None], size).squeeze(1)

@@ -8,6 +8,7 @@ Dimension key: N rows, B rows of a block, M centres, F features of one factor.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.memory import chunk_rows, limit_bytes
 
 MAX_BLOCK = 4096  # rows: a block and its products stay near the caches
 SAMPLE = 4096  # rows whose mean is near enough to centre by
@@ -82,6 +83,12 @@ class Points:
         """Yields the slices of consecutive chunks."""
         for start in range(0, len(self), self.chunk):
             yield slice(start, min(start + self.chunk, len(self)))
+
+    def in_memory(self, memory_gib: float | None) -> "Points":
+        """Returns the same points, with transforms applied once and not in each pass where the result fits."""
+        ready = copy(self)
+        ready.factors = tuple(in_memory(factor, memory_gib) for factor in self.factors)
+        return ready
 
     def block(self, index: slice | Tensor) -> Block:
         return Block(tuple(factor[index] for factor in self.factors), self.norms_N[index])
@@ -153,6 +160,17 @@ def rough_mean(factor: Factor) -> Tensor:
 def feature_chunk(num_features: int, memory_gib: float | None, device: torch.device) -> int:
     """Returns how many rows of features, their conversion and their products fit into the limit."""
     return chunk_rows(4 * (2 * num_features + 2 * MAX_CENTRES), memory_gib, device)
+
+
+def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
+    """Returns the factor with its transform applied, if the result fits into the limit, else as it is."""
+    num_rows, num_columns = factor.store_NF.shape
+    if num_rows * num_columns * factor.dtype.itemsize > limit_bytes(memory_gib, factor.store_NF.device):
+        return factor
+    ready_NF = torch.empty((num_rows, num_columns), dtype=factor.dtype, device=factor.store_NF.device)
+    for start in range(0, num_rows, MAX_BLOCK):
+        ready_NF[start : start + MAX_BLOCK] = factor[slice(start, start + MAX_BLOCK)]
+    return Factor(ready_NF)
 
 
 def refuse_not_finite(norms_N: Tensor, rows: np.ndarray, what: str) -> None:

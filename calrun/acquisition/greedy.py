@@ -17,6 +17,7 @@ from calrun.acquisition.similarity import Similarity
 from calrun.acquisition.top_k import Bound, beats, leaders
 
 FEWEST = 16  # rows evaluated together
+TILE = 1 << 19  # similarities evaluated at once: they stay in the caches
 
 
 def facility_location(similarity: Similarity, budget: int) -> np.ndarray:
@@ -37,7 +38,7 @@ def facility_location(similarity: Similarity, budget: int) -> np.ndarray:
         row_R = similarity.rows(torch.tensor([pick], device=bound_N.device)).squeeze(0)
         best_R = row_R if best_R is None else torch.maximum(best_R, row_R, out=best_R)
         bound_N[pick] = -torch.inf
-        together = max(FEWEST, min(similarity.chunk, (together + evaluated) // 2))
+        together = max(FEWEST, evaluated // 4)
     return np.array(picks, dtype=np.int64)
 
 
@@ -50,14 +51,22 @@ def _best(similarity: Similarity, bound_N: Tensor, best_R: Tensor | None, togeth
     evaluated = 0
     while True:
         candidates, bound = leaders(stale_N, together)
-        gains_B = similarity.rows(candidates).sub_(best_R).clamp_(min=0).sum(dim=1, dtype=torch.float64)
+        gains_B = _gains(similarity, candidates, best_R)
         known_B = stale_N[candidates] == -torch.inf  # taken, or evaluated for this pick
         bound_N[candidates] = torch.where(known_B, bound_N[candidates], gains_B)
         gains_B = gains_B.masked_fill(known_B, -torch.inf)
         stale_N[candidates] = -torch.inf
         evaluated += len(candidates)
+        together = min(2 * together, similarity.chunk)
         first = int(gains_B.argmax())  # of several the first, which is the lowest position
         if beats(here := Bound(float(gains_B[first]), int(candidates[first])), Bound(gain, winner)):
             gain, winner = here
         if bound.value == -math.inf or beats(Bound(gain, winner), bound):
             return winner, evaluated
+
+
+def _gains(similarity: Similarity, index_B: Tensor, best_R: Tensor) -> Tensor:
+    """Returns how much each of some rows would add to the represented rows' best similarities."""
+    tiles = torch.split(index_B, max(1, TILE // len(best_R)))
+    gains = [similarity.rows(tile).sub_(best_R).clamp_(min=0).sum(dim=1, dtype=torch.float64) for tile in tiles]
+    return torch.cat(gains)

@@ -60,7 +60,7 @@ class Hierarchy:
         if exact:
             return self._cut(points.factors[0][slice(None)].double().cpu().numpy(), num_clusters)
         logger.warning("clusters %d k-means centres instead of %d rows: an approximation", number, len(rows))
-        micro = kmeans(points, number, rng, MICRO_ITERATIONS, tol=0)
+        micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO_ITERATIONS, tol=0)
         merged_K = self._cut(micro.centres_KF.double().cpu().numpy(), num_clusters)
         labels_N: np.ndarray = merged_K[micro.labels_N.cpu().numpy()]
         return labels_N

@@ -37,7 +37,7 @@ class KMeansSampling(Acquisition):
         budget = min(budget, len(candidates))
         if budget <= 0:
             return np.empty(0, dtype=np.int64)
-        clusters = kmeans(points, budget, rng, self.max_iter, self.tol, self.num_init)
+        clusters = kmeans(points.in_memory(self.memory_gib), budget, rng, self.max_iter, self.tol, self.num_init)
         rows: np.ndarray = candidates.rows[nearest_members(clusters)]
         return rows
 

@@ -51,6 +51,7 @@ class ProbCover(Acquisition):
         features_ND, labelled_LD = candidates.features_ND, candidates.labelled_features_LD
         points, labelled = centred_points(features_ND, labelled_LD, candidates.rows, self.memory_gib, self.normalize)
         covered_N = nearest_labelled(points, labelled) < self.delta**2
+        points = points.in_memory(self.memory_gib)
         picks = greedy_cover(points, covered_N, min(budget, len(candidates)), self.delta)
         rest = _without(candidates, picks)
         more = self.fallback.select(rest, budget - len(picks), rng)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.factors import MAX_BLOCK, full_precision
+from calrun.acquisition.factors import MAX_BLOCK, Block, distances, full_precision, squared_norms
 from calrun.acquisition.memory import GIB, chunk_rows, limit_bytes
 
 MOST_ROWS = 200_000  # all pairs of more take hours
@@ -39,6 +39,11 @@ class Kernel:
     normalize: Literal["l2", "standardize", "none"]
     sigma: float | Literal["median"]
 
+    @property
+    def functions(self) -> int:
+        """Exponentials that one similarity takes."""
+        return int(self.kind in ("rbf", "exp_distance"))
+
     def prepare(self, features_ND: Tensor) -> Tensor:
         """Returns the features, normalised and in at least single precision."""
         x_ND = features_ND if features_ND.dtype == torch.float64 else features_ND.float()
@@ -56,16 +61,25 @@ class Kernel:
         return float(torch.pdist(sample_BD).median()) if len(sample_BD) > 1 else 1.0
 
     def __call__(self, x_BD: Tensor, y_RD: Tensor, width: float) -> Tensor:
-        product_BR = x_BD @ y_RD.T
         if self.kind == "cosine_clip0":
-            return product_BR.clamp_(min=0)
+            return (x_BD @ y_RD.T).clamp_(min=0)
         if self.kind == "cosine_rescaled":
-            return product_BR.add_(1).div_(2).clamp_(min=0)
-        norms_B1, norms_R = (x_BD * x_BD).sum(dim=1, keepdim=True), (y_RD * y_RD).sum(dim=1)
-        squared_BR = product_BR.mul_(-2).add_(norms_B1).add_(norms_R).clamp_(min=0)
+            return (x_BD @ y_RD.T).add_(1).div_(2).clamp_(min=0)
+        squared_BR = distances(Block((x_BD,), squared_norms([x_BD])), Block((y_RD,), squared_norms([y_RD])))
         if self.kind == "rbf":
             return squared_BR.div_(-2 * (width or math.inf) ** 2).exp_()
         return squared_BR.sqrt_().div_(-x_BD.shape[1]).exp_()
+
+
+def too_many(num_rows: int, num_represented: int) -> str:
+    """Returns why so many pairs are refused, or nothing."""
+    if num_rows * num_represented <= MOST_ROWS**2:
+        return ""
+    return (
+        f"facility location compares {num_rows} rows with {num_represented}, {num_rows * num_represented:.2g} "
+        f"pairs ({num_rows * num_represented * 4 / GIB:.3g} GiB), wanted at most {MOST_ROWS**2:.2g}; set "
+        "acquisition.represented to a random subset, or acquisition=partitioned around it (both approximate)"
+    )
 
 
 class Similarity:
@@ -94,12 +108,8 @@ class Similarity:
     ) -> None:
         num_rows = len(features_ND)
         num_represented = num_rows if represented is None else len(represented)
-        if num_rows * num_represented > MOST_ROWS**2:
-            raise ValueError(
-                f"facility location compares {num_rows} rows with {num_represented}, {num_rows * num_represented:.2g} "
-                f"pairs ({num_rows * num_represented * 4 / GIB:.3g} GiB), wanted at most {MOST_ROWS**2:.2g}; set "
-                "acquisition.represented to a random subset, or acquisition=partitioned around it (both approximate)"
-            )
+        if refusal := too_many(num_rows, num_represented):
+            raise ValueError(refusal)
         self.kernel, self.groups_N = kernel, groups_N
         self.x_ND = kernel.prepare(features_ND)
         self.index_R = None if represented is None else torch.from_numpy(represented).to(self.x_ND.device)

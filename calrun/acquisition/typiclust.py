@@ -66,6 +66,7 @@ class TypiClust(Acquisition):
             return np.empty(0, dtype=np.int64)
         store_ND = torch.cat([features_ND, labelled_LD.to(features_ND)]) if len(labelled_LD) else features_ND
         points, _ = centred_points(store_ND, None, np.arange(len(store_ND)), self.memory_gib, unit_length=True)
+        points = points.in_memory(self.memory_gib)
         num_clusters = min(len(labelled_LD) + budget, self.max_clusters, len(points))
         labels_N = kmeans(points, num_clusters, rng, self.max_iter, tol=TOLERANCE).labels_N.cpu().numpy()
         free_N, labelled_L = labels_N[: len(candidates)], labels_N[len(candidates) :]
