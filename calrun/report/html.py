@@ -23,6 +23,7 @@ from calrun.report.significance import bands
 from calrun.report.style import Look, look_of
 from calrun.report.tables import Cell, Line, Panel, Table, label_of, lines_of, of_line, tidy
 
+NAMED_BY = ("dataset", "model", "method", "acquisition")
 POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]
 
 
@@ -45,6 +46,7 @@ def page(runs: Runs, panels: Sequence[Panel], tables: Sequence[Sequence[Table]],
         problems=runs.problems,
         counts=f"{len(runs.folders)} runs, {len(runs.table)} rounds",
         drawn=script_json(drawn),
+        numeric=numeric,
         style=resource("page.css"),
         script=resource("page.js"),
     )
@@ -152,16 +154,23 @@ def difference_table(runs: Runs) -> Table:
     members: dict[str, list[str]] = defaultdict(list)
     for run_id, configuration in runs.configurations.items():
         members[configuration.setting].append(run_id)
+    firsts = [runs.configurations[ids[0]] for ids in members.values()]
     leaves = [
-        {key: value for key, value in runs.configurations[ids[0]].leaves.items() if is_setting(key)}
-        for ids in members.values()
+        {key: value for key, value in own.leaves.items() if is_setting(key) and not key.startswith("choices.")}
+        for own in firsts
     ]
     keys = differing_keys(leaves)
     rows = [
-        [Cell(str(len(ids)), len(ids)), *(Cell(str(own.get(key, "–"))) for key in keys)]
-        for ids, own in zip(members.values(), leaves, strict=True)
+        [Cell(", ".join(own.choices[name] for name in NAMED_BY)), Cell(str(len(ids)), len(ids))]
+        + [Cell(str(values.get(key, "–"))) for key in keys]
+        for own, ids, values in zip(firsts, members.values(), leaves, strict=True)
     ]
-    return Table("Differences", "differences", [("", len(keys) + 1)], ["runs", *keys], rows)
+    return Table("Differences", "differences", [("", len(keys) + 2)], ["setting", "runs", *keys], rows)
+
+
+def numeric(table: Table, column: int) -> bool:
+    """Says whether a column holds numbers, whose heading then stands over their right edge."""
+    return any(not math.isnan(row[column].value) for row in table.rows)
 
 
 def cell(value: float, form: str) -> Cell:

@@ -34,14 +34,14 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
     num_rows = -(-len(fields) // COLUMNS)
     with mpl.rc_context(PRINT):
         figure = Figure(figsize=(3.5 * min(COLUMNS, len(fields)), 3.2 * num_rows), layout="constrained")
-        axes = figure.subplots(num_rows, min(COLUMNS, len(fields)), squeeze=False).flat
+        axes = list(figure.subplots(num_rows, min(COLUMNS, len(fields)), squeeze=False).flat)
         for field, (title, own) in zip(axes, fields, strict=False):
             field.set_title(title, loc="left", fontsize=8)
             field.axhline(1.0, color="#999999", lw=0.8, zorder=0)
             field.set(xlabel=f"speed-up over {look_of(baseline).label}", ylabel="relative accuracy")
             field.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
-            field.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+            field.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
             scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method")
-        for empty in list(axes)[len(fields) :]:
+        for empty in axes[len(fields) :]:
             empty.set_visible(False)
     return figure

@@ -84,7 +84,7 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
         right.set_title(f"at {points['labelled'].max():,} labels", loc="left", fontsize=9)
         right.set_ylabel("test accuracy in %")
         for axes, level in ((left, 1.0), (right, 100 * float(last.loc[last["method"] == baseline, "mean"].mean()))):
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
             axes.set_xlabel(f"speed-up of training over {look_of(baseline).label}")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             axes.axhline(level, color="#999999", lw=0.8, zorder=0)

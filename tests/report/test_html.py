@@ -61,6 +61,7 @@ def test_script_data_is_strict_json_without_closing_tags() -> None:
     assert plain(1.0) == 1.0
 
 
+@pytest.mark.slow
 def test_two_hundred_runs_stay_under_ten_megabytes(make_run: MakeRun, tmp_path: Path) -> None:
     for seed in range(20):
         for method in ("al", "al_ws", "cal_er", "cal_mir", "cal_der", "cal_sd", "cal_sds2", "a", "b", "c"):
