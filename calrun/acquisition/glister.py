@@ -13,20 +13,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.glister_head import Gains, Part, ValidationHead, residual, summed_gradient
+from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, regulariser_cost
 from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.top_k import finite
 
 MAX_FLOP = 1e16  # days on a workstation
 VALIDATION = {"pool": (), "labelled": (), "val": ("val_logits", "val_features", "val_targets")}
 ALWAYS = ("logits", "features", "labelled_logits", "labelled_features", "labelled_targets")
-Part = tuple[Tensor, Tensor, Tensor]  # features (P, D), logits (P, C), targets (P,)
 
 
 class Glister(Acquisition):
@@ -43,6 +39,8 @@ class Glister(Acquisition):
             `diversity` subtracts sum_s exp(-d^2 / 2) over the batch. DISTIL's Rand, FacLoc and Diversity.
         memory_gib: limit for temporary tensors; None is a quarter of what is free.
     """
+
+    approximation = "acquisition.refresh_every of budget / 15, or acquisition.validation=val"
 
     def __init__(
         self,
@@ -64,8 +62,8 @@ class Glister(Acquisition):
                 raise ValueError(f"acquisition.{option} is {value!r}, wanted one of {list(known)}")
         if refresh_every < 1 or (self.regulariser == "random" and not 0 <= self.weight <= 1):
             raise ValueError(
-                f"acquisition.refresh_every is {refresh_every} and acquisition.regulariser.weight {self.weight}, wanted "
-                "at least 1 and, for regulariser.name=random, a share between 0 and 1"
+                f"acquisition.refresh_every is {refresh_every} and acquisition.regulariser.weight {self.weight}, "
+                "wanted at least 1 and, for regulariser.name=random, a share between 0 and 1"
             )
         self.lr, self.validation, self.inner_grad = lr, validation, inner_grad
         self.refresh_every, self.memory_gib = refresh_every, memory_gib
@@ -74,20 +72,49 @@ class Glister(Acquisition):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
         budget = min(budget, len(candidates))
-        num_greedy = budget
-        if self.regulariser == "random":
-            num_greedy = math.ceil((1 - self.weight) * budget - 1e-9)
+        num_greedy = self._num_greedy(budget)
         features_ND = candidates.features_ND
         residual_NC = residual(candidates.logits_NC, candidates.logits_NC.argmax(dim=1))
-        regulariser = REGULARISERS[self.regulariser](Gradients(residual_NC, features_ND, self.memory_gib))
+        gradients = Gradients(residual_NC, features_ND, self.memory_gib)
         head = self._validation_head(candidates)
-        self._refuse_infeasible(head, features_ND, num_greedy)
-        picked = self._greedy(head, features_ND, residual_NC, regulariser, num_greedy, candidates.rows)
+        refreshes = math.ceil(num_greedy / self.refresh_every)
+        if refusal := infeasible(refreshes, head.num_rows, len(candidates), head.num_classes, features_ND.shape[1]):
+            raise ValueError(refusal)
+        gains = Gains(gradients, candidates.rows, head.chunk)
+        picked = self._greedy(head, gains, REGULARISERS[self.regulariser](gradients), num_greedy)
         left = np.setdiff1d(np.arange(len(candidates)), picked)
         picked += rng.choice(left, budget - num_greedy, replace=False).tolist()
         return candidates.rows[picked].astype(np.int64)
 
-    def _validation_head(self, candidates: Candidates) -> "ValidationHead":
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns (b / refresh_every) (N + V) C D for the gradients, and b V D for the moves of the head."""
+        rows, classes, width = sizes.candidates, sizes.classes, sizes.features
+        num_validation = {"pool": rows + sizes.labelled, "labelled": sizes.labelled, "val": sizes.validation}
+        validation, num_greedy = num_validation[self.validation], self._num_greedy(sizes.bought)
+        refreshes = math.ceil(num_greedy / self.refresh_every)
+        seen = rows + validation
+        refresh = Cost(
+            seen * classes * (2.0 * width + 6),
+            FLOAT * seen * (width + 8 * classes),
+            functions=validation * classes,
+            calls=40,
+        )
+        move = Cost(2.0 * validation * (width + classes), FLOAT * validation * (width + 3 * classes), calls=20)
+        before = Cost(
+            2.0 * (sizes.labelled + validation) * classes * width,
+            2 * FLOAT * seen * (width + 4 * classes),
+            functions=seen * classes,
+        )
+        work = before + refresh.times(refreshes) + move.times(num_greedy)
+        held = FLOAT * (2 * rows + 3 * validation) * classes + 32.0 * rows
+        extra = regulariser_cost(self.regulariser, sizes, num_greedy)
+        refusal = infeasible(refreshes, validation, sizes.candidates, classes, width)
+        return (work + extra + Cost(refusal=refusal)).holding(held)
+
+    def _num_greedy(self, budget: int) -> int:
+        return math.ceil((1 - self.weight) * budget - 1e-9) if self.regulariser == "random" else budget
+
+    def _validation_head(self, candidates: Candidates) -> ValidationHead:
         """Returns the head on the validation rows after the step on the labelled rows."""
         labelled_targets_L = candidates.labelled_targets_L.to(candidates.logits_NC.device)
         labelled: Part = (candidates.labelled_features_LD, candidates.labelled_logits_LC, labelled_targets_L)
@@ -105,109 +132,33 @@ class Glister(Acquisition):
             )
         head = ValidationHead(parts, candidates.logits_NC.dtype, self.memory_gib)
         step = self.lr / (max(len(labelled_targets_L), 1) if self.inner_grad == "mean" else 1)
-        head.descend(*gradient([labelled], head.chunk), step)
+        head.descend(summed_gradient(labelled, head.chunk), step)
         return head
 
-    def _refuse_infeasible(self, head: "ValidationHead", features_ND: Tensor, num_greedy: int) -> None:
-        refreshes = math.ceil(num_greedy / self.refresh_every)
-        flop = (
-            2.0
-            * refreshes
-            * features_ND.numel()
-            * head.num_classes
-            * (1 + 2 * head.num_rows / max(len(features_ND), 1))
-        )
-        if flop > MAX_FLOP:
-            raise ValueError(
-                f"acquisition=glister needs {flop:.1e} FLOP for {refreshes} gradients over {head.num_rows} validation "
-                f"rows and {len(features_ND)} candidates, wanted at most {MAX_FLOP:.0e}; raise "
-                "acquisition.refresh_every (budget / 15, say) or use validation=val"
-            )
-
-    def _greedy(
-        self,
-        head: "ValidationHead",
-        features_ND: Tensor,
-        residual_NC: Tensor,
-        regulariser: Regulariser,
-        num_greedy: int,
-        rows: np.ndarray,
-    ) -> list[int]:
+    def _greedy(self, head: ValidationHead, gains: Gains, regulariser: Regulariser, num_greedy: int) -> list[int]:
+        features_ND, residual_NC = gains.gradients.features_ND, gains.gradients.residual_NC
         picked: list[int] = []
-        taken_N = np.zeros(len(rows), dtype=bool)
+        new: list[int] = []
+        taken_N = np.zeros(len(features_ND), dtype=bool)
         while len(picked) < num_greedy:
-            gain_N = taylor_gains(features_ND, residual_NC, head)
-            end = min(num_greedy, len(picked) + self.refresh_every)
-            new: list[int] = []
-            for _ in range(len(picked), end):
-                score_N = finite(gain_N + self.weight * regulariser.reward_N, rows, "gains")
-                new.append(int(np.where(taken_N, -np.inf, score_N).argmax()))
+            gradient = head.advance(features_ND[new].to(residual_NC.dtype), residual_NC[new], self.lr)
+            new = []
+            while len(new) < min(self.refresh_every, num_greedy - len(picked)):
+                bonus_N = self.weight * regulariser.reward_N.cpu().numpy()
+                new.append(gains.best(gradient, bonus_N, taken_N))
                 taken_N[new[-1]] = True
                 regulariser.add(new[-1])
-            head.take(features_ND[new].to(residual_NC.dtype), residual_NC[new], self.lr)
             picked += new
         return picked
 
 
-class ValidationHead:
-    """The logits of the validation rows while the head moves, in exact linear updates."""
-
-    def __init__(self, parts: list[Part], dtype: torch.dtype, memory_gib: float | None) -> None:
-        self.parts = [(features, logits.to(dtype, copy=True), targets) for features, logits, targets in parts]
-        self.num_rows = sum(len(features) for features, _, _ in parts)
-        self.num_classes = parts[0][1].shape[1]
-        features, logits, _ = self.parts[0]
-        bytes_per_row = logits.element_size() * (6 * logits.shape[1] + 2 * features.shape[1])
-        self.chunk = chunk_rows(bytes_per_row, memory_gib, logits.device)
-
-    def descend(self, gradient_CD: Tensor, gradient_C: Tensor, lr: float) -> None:
-        """Moves the head by -lr times a gradient of its weight and bias."""
-        for features_PD, logits_PC, _ in self.parts:
-            for x, out in zip(torch.split(features_PD, self.chunk), torch.split(logits_PC, self.chunk), strict=True):
-                out.sub_(F.linear(x.to(out.dtype), gradient_CD, gradient_C), alpha=lr)
-
-    def take(self, features_QD: Tensor, residual_QC: Tensor, lr: float) -> None:
-        """Moves the head by -lr times the gradients of the picked rows: a matrix of rank Q."""
-        for features_PD, logits_PC, _ in self.parts:
-            for x, out in zip(torch.split(features_PD, self.chunk), torch.split(logits_PC, self.chunk), strict=True):
-                if len(features_QD) == 1:
-                    out.addr_((x.to(out.dtype) @ features_QD[0]).add_(1), residual_QC[0], alpha=-lr)
-                else:
-                    out.addmm_((x.to(out.dtype) @ features_QD.T).add_(1), residual_QC, alpha=-lr)
-
-    def gradient(self) -> tuple[Tensor, Tensor]:
-        """Returns the gradient of the mean validation loss in the head's weight and bias."""
-        gradient_CD, gradient_C = gradient(self.parts, self.chunk)
-        return gradient_CD / self.num_rows, gradient_C / self.num_rows
-
-
-def gradient(parts: list[Part], chunk: int) -> tuple[Tensor, Tensor]:
-    """Returns the gradient of the summed cross-entropy in a head's weight and bias, (p - y)^T [h; 1]."""
-    features, logits, _ = parts[0]
-    gradient_CD = logits.new_zeros(logits.shape[1], features.shape[1])
-    gradient_C = logits.new_zeros(logits.shape[1])
-    for part in parts:
-        for features_PD, logits_PC, targets_P in zip(*(torch.split(tensor, chunk) for tensor in part), strict=True):
-            residual_PC = residual(logits_PC, targets_P)
-            gradient_CD += residual_PC.T @ features_PD.to(logits.dtype)
-            gradient_C += residual_PC.sum(dim=0)
-    return gradient_CD, gradient_C
-
-
-def residual(logits_PC: Tensor, targets_P: Tensor) -> Tensor:
-    """Returns p - y; the entry of the target is minus the sum of the others, so that confident rows do not cancel."""
-    residual_PC = logits_PC.softmax(dim=1)
-    residual_PC.scatter_(1, targets_P[:, None], 0)
-    return residual_PC.scatter_(1, targets_P[:, None], -residual_PC.sum(dim=1, keepdim=True))
-
-
-def taylor_gains(features_ND: Tensor, residual_NC: Tensor, head: ValidationHead) -> Tensor:
-    """Returns <gradient of a row, gradient of the validation loss>: how much a step on it lowers the loss, per lr."""
-    gradient_CD, gradient_C = head.gradient()
-    gains = [
-        (F.linear(features_BD.to(gradient_CD.dtype), gradient_CD, gradient_C) * residual_BC).sum(dim=1)
-        for features_BD, residual_BC in zip(
-            torch.split(features_ND, head.chunk), torch.split(residual_NC, head.chunk), strict=True
-        )
-    ]
-    return torch.cat(gains)
+def infeasible(refreshes: int, num_validation: int, num_candidates: int, num_classes: int, num_features: int) -> str:
+    """Returns why so many gradients are too many, or nothing."""
+    flop = 2.0 * refreshes * (num_candidates + 2 * num_validation) * num_classes * num_features
+    if flop <= MAX_FLOP:
+        return ""
+    return (
+        f"acquisition=glister needs {flop:.1e} FLOP for {refreshes} gradients over {num_validation} validation rows "
+        f"and {num_candidates} candidates, wanted at most {MAX_FLOP:.0e}; raise acquisition.refresh_every (budget / "
+        "15, say) or use validation=val"
+    )

@@ -5,11 +5,13 @@ Distances are between last-layer gradients (p - y) x [h; 1], whose inner product
 Dimension key: N candidates, B rows of one chunk, C classes, D features.
 """
 
+import math
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.memory import chunk_rows
 
 
@@ -101,3 +103,16 @@ REGULARISERS: dict[str, type[NoReward] | type[Diversity] | type[FacilityLocation
     "diversity": Diversity,
     "facility_location": FacilityLocation,
 }
+
+
+def regulariser_cost(name: str, sizes: Sizes, picks: int) -> Cost:
+    """Returns what a reward takes: N (C + D) for each pick, or N^2 (C + D) ln b in all for facility location."""
+    rows, width = sizes.candidates, sizes.classes + sizes.features
+    norms = Cost(2.0 * rows * width, 2 * FLOAT * rows * width, 4 * FLOAT * rows)
+    distances = Cost(2.0 * rows * width, FLOAT * rows * (width + 12), 4 * FLOAT * rows, calls=20)
+    if name == "diversity":
+        return norms + (distances + Cost(functions=rows)).times(picks)
+    if name == "facility_location":
+        start = Cost(4.0 * rows * sizes.classes * sizes.features, FLOAT * rows * (2 * width + 4 * sizes.classes))
+        return norms + start + distances.times(picks) + distances.times(rows * (1 + math.log(max(picks, 1))) / 2)
+    return norms

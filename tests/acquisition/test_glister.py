@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.glister import Glister, ValidationHead, residual, taylor_gains
+from calrun.acquisition.glister import Glister
+from calrun.acquisition.glister_head import Gains, HeadGradient, ValidationHead, residual, taylor_gains
+from calrun.acquisition.glister_regulariser import Gradients
 
 N, L, V, C, D = 25, 8, 10, 3, 4
 
@@ -109,15 +111,19 @@ def head_of(columns: dict[str, Any]) -> ValidationHead:
     return ValidationHead([part], torch.float64, memory_gib=None)
 
 
+def gradient_of(columns: dict[str, Any]) -> HeadGradient:
+    return head_of(columns).advance(columns["features"][:0], columns["logits"][:0], lr=0.0)
+
+
 @settings(deadline=None, max_examples=8)
 @given(st.integers(0, 2**31))
 def test_the_gain_is_the_fall_of_the_validation_loss_for_a_small_step(seed: int) -> None:
     columns = world(seed)
     residual_NC = residual(columns["logits"], columns["logits"].argmax(dim=1))
-    gain_N = taylor_gains(columns["features"], residual_NC, head_of(columns))
+    gain_N = taylor_gains(columns["features"], residual_NC, gradient_of(columns))
     for row in range(5):
         head = head_of(columns)
-        head.take(columns["features"][[row]], residual_NC[[row]], lr=1e-6)
+        head.advance(columns["features"][[row]], residual_NC[[row]], lr=1e-6)
         before, after = (
             F.cross_entropy(logits, columns["val_targets"]) for logits in (columns["val_logits"], head.parts[0][1])
         )
@@ -126,10 +132,29 @@ def test_the_gain_is_the_fall_of_the_validation_loss_for_a_small_step(seed: int)
 
 def test_without_a_step_the_picks_are_the_largest_first_gains() -> None:
     columns = world(0)
-    head = head_of(columns)
     residual_NC = residual(columns["logits"], columns["logits"].argmax(dim=1))
-    expected = taylor_gains(columns["features"], residual_NC, head).argsort(descending=True)[:6].tolist()
+    expected = (
+        taylor_gains(columns["features"], residual_NC, gradient_of(columns)).argsort(descending=True)[:6].tolist()
+    )
     assert picks(columns, 6, lr=0.0, validation="val") == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gains_that_cannot_win_are_not_renewed_and_the_best_is_the_same(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features_ND, logits_NC = torch.randn(400, D, generator=generator), torch.randn(400, C, generator=generator)
+    gradients = Gradients(residual(logits_NC, logits_NC.argmax(dim=1)), features_ND, memory_gib=None)
+    lazy, taken_N, renewed = Gains(gradients, np.arange(400), chunk=64), np.zeros(400, dtype=bool), []
+    weight_CD, bias_C = torch.randn(C, D, generator=generator), torch.randn(C, generator=generator)
+    for _ in range(30):
+        gradient = HeadGradient(weight_CD.clone(), bias_C)
+        best = lazy.best(gradient, np.zeros(400), taken_N)
+        renewed.append(lazy.known is not None and lazy.known[0] is gradient)
+        assert best == Gains(gradients, np.arange(400), chunk=64).best(gradient, np.zeros(400), taken_N)
+        taken_N[best] = True
+        weight_CD += 0.01 * torch.randn(C, D, generator=generator)
+    assert renewed[0]
+    assert 1 <= sum(renewed) < 20
 
 
 def test_rare_refreshes_take_the_best_of_stale_gains() -> None:
