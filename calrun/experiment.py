@@ -143,7 +143,8 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
-        method: Method = instantiate(cfg.method, setup=setup)
+        # in containers of OmegaConf's, Setup and Phase would be configurations instead of objects
+        method: Method = instantiate(cfg.method, _partial_=True, _convert_="all")(setup=setup)
     return method
 
 

@@ -86,7 +86,8 @@ class Fitter:
             limit_val_batches=0,
             use_distributed_sampler=False,
         )
-        trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=keeper.path if keeper.path.exists() else None)
+        resume = keeper.path if keeper.path.exists() else None
+        trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
         if keeper.best is not None:
             method.net.load_state_dict(keeper.best)
         gc.collect()  # a finished Trainer holds on to its model until the collector runs

@@ -1,0 +1,135 @@
+"""calrun as its user types it, and runs small enough to play many times."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, open_dict
+
+from calrun.cli import main
+from calrun.environment import environment  # noqa: F401 - pulls in what a first run would otherwise be charged for
+from calrun.places import CONF
+
+SMALL = (
+    "model=mlp",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+    "trainer.cal_epochs=2",
+    "budget=counts",
+    "budget.start=20",
+    "budget.rounds=3",
+    "dataset.num_train=200",
+)
+TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small operations are slower on several threads, and several test processes share the machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def small() -> tuple[str, ...]:
+    """Overrides that make a run on digits take a fraction of a second."""
+    return SMALL
+
+
+@pytest.fixture
+def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """Runs the command with these words, in this process: outputs go to tmp_path/outputs."""
+    for variable in ("CALRUN_DEBUG", "CALRUN_QUIET", "SLURM_NTASKS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+    def run(*words: str) -> Answer:
+        outputs = [f"paths.outputs={tmp_path / 'outputs'}"] if words[0] == "run" else []
+        monkeypatch.setattr("sys.argv", ["calrun", *words[:1], *outputs, *words[1:]])
+        monkeypatch.syspath_prepend(str(tmp_path))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        captured = capfd.readouterr()
+        return Answer(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def play(calrun: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Plays one small run on digits; further overrides win."""
+
+    def run(*overrides: str) -> Answer:
+        return calrun("run", *SMALL, *overrides)
+
+    return run
+
+
+@pytest.fixture
+def refusal(calrun: Callable[..., Answer], tmp_path: Path) -> Callable[..., str]:
+    """Runs a command that must fail as a user's mistake; returns the one line that says so."""
+
+    def refused(*words: str) -> str:
+        answer = calrun(*words)
+        lines = answer.err.splitlines()
+        assert answer.code == 2, answer
+        assert len(lines) == 1, answer.err
+        assert lines[0].startswith("calrun: "), answer.err
+        assert "Traceback" not in answer.out + answer.err
+        return lines[0]
+
+    return refused
+
+
+@pytest.fixture
+def configure() -> Iterator[Callable[..., DictConfig]]:
+    """Composes a configuration from overrides, with the names of the chosen options."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+
+        def composed(*overrides: str, small: bool = True) -> DictConfig:
+            words = [*(SMALL if small else ()), *overrides]
+            cfg = compose("config", overrides=words, return_hydra_config=True)
+            with open_dict(cfg):
+                del cfg["hydra"]
+            return cfg
+
+        yield composed
+
+
+def only_folder(outputs: Path) -> Path:
+    """The one run folder below outputs."""
+    (folder,) = [path.parent for path in outputs.rglob("config.yaml")]
+    return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Callable[[], Path]:
+    """Returns the one run folder that a command has made."""
+    return lambda: only_folder(tmp_path / "outputs")
+
+
+def without_times(folder: Path) -> list[dict[str, Any]]:
+    """The rounds of a run but for what a clock or the process decides."""
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+@pytest.fixture
+def result_of() -> Callable[[Path], tuple[list[dict[str, Any]], str]]:
+    """Returns a run's rounds (but for times) and picks: what must not depend on when or how often it was killed."""
+    return lambda folder: (without_times(folder), (folder / "picks.csv").read_text())
