@@ -1,0 +1,29 @@
+"""Hierarchical clustering of rows."""
+
+import numpy as np
+import pytest
+import torch
+
+from calrun.acquisition.hierarchy import Hierarchy
+
+BLOBS_ND = torch.tensor([[0.0], [0.1], [10.0], [10.2], [20.0], [20.1], [0.05], [10.1]])
+ROWS = np.arange(8)
+
+
+def labels(threshold: float | None, rows_per_cluster: float, micro: int | None) -> np.ndarray:
+    hierarchy = Hierarchy("average", threshold, rows_per_cluster, micro, None)
+    return hierarchy.clusters(BLOBS_ND, ROWS, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("threshold", "rows_per_cluster", "micro"), [(1.0, 1, None), (None, 3, None), (None, 3, 5)])
+def test_separate_blobs_are_the_clusters(threshold: float | None, rows_per_cluster: float, micro: int | None) -> None:
+    found = labels(threshold, rows_per_cluster, micro)
+    blob_N = (BLOBS_ND.squeeze(1) / 10).round()
+    for i in range(8):
+        assert ((found == found[i]) == (blob_N == blob_N[i]).numpy()).all()
+
+
+def test_a_hierarchy_that_does_not_fit_is_refused_with_the_approximation() -> None:
+    hierarchy = Hierarchy("average", None, 10, None, 1e-3)
+    with pytest.raises(ValueError, match=r"of 5000 rows needs 0.186 GiB, but the limit is 0.001 GiB; .*micro_clusters"):
+        hierarchy.clusters(torch.zeros(5000, 2), np.arange(5000), np.random.default_rng(0))

@@ -1,0 +1,43 @@
+"""Lloyd's algorithm against scikit-learn's and its own promises."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+
+from calrun.acquisition.factors import Factor, Points
+from calrun.acquisition.lloyd import assign, kmeans, lloyd
+
+X_ND = torch.randn(150, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("chunk", [11, 1000])
+def test_clusters_are_scikit_learns_from_the_same_start(chunk: int) -> None:
+    found = lloyd(Points([Factor(X_ND)], chunk), X_ND[:7], max_iter=300, tol=0)
+    expected = KMeans(7, init=X_ND[:7].numpy(), n_init=1, max_iter=300, tol=0, algorithm="lloyd").fit(X_ND.numpy())
+    np.testing.assert_array_equal(found.labels_N.numpy(), expected.labels_)
+    assert found.inertia == pytest.approx(expected.inertia_)
+
+
+def test_inertia_never_grows() -> None:
+    points = Points([Factor(X_ND)], 64)
+    inertias = [lloyd(points, X_ND[:9], max_iter=steps, tol=0).inertia for steps in range(12)]
+    assert all(later <= earlier + 1e-9 for earlier, later in zip(inertias, inertias[1:], strict=False))  # noqa: RUF007
+
+
+def test_no_cluster_is_empty_even_among_copies() -> None:
+    x_ND = torch.tensor([[0.0], [0.0], [0.0], [1.0]])
+    clusters = lloyd(Points([Factor(x_ND)], 2), torch.zeros(4, 1), max_iter=5, tol=0)
+    assert sorted(clusters.labels_N.tolist()) == [0, 1, 2, 3]
+
+
+def test_more_runs_are_never_worse() -> None:
+    points = Points([Factor(X_ND)], 64)
+    one = kmeans(points, 12, np.random.default_rng(0), max_iter=20, tol=0)
+    many = kmeans(points, 12, np.random.default_rng(0), max_iter=20, tol=0, num_init=5)
+    assert many.inertia <= one.inertia
+
+
+def test_each_point_goes_to_the_first_of_its_nearest_centres() -> None:
+    points = Points([Factor(torch.tensor([[0.0], [1.0], [3.0]]))], 2)
+    assert assign(points, torch.tensor([[0.0], [2.0], [2.0]])).labels_N.tolist() == [0, 0, 1]

@@ -1,0 +1,79 @@
+"""ProbCover: greedy maximum coverage by balls."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from calrun.acquisition import probcover as module
+from calrun.acquisition.base import Candidates
+from calrun.acquisition.factors import Factor, Points
+from calrun.acquisition.margin import Margin
+from calrun.acquisition.probcover import ProbCover, greedy_cover
+from calrun.acquisition.random import RandomRows
+
+
+def literal(x_ND: Tensor, covered_N: Tensor, budget: int, delta: float) -> list[int]:
+    near_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist") < delta
+    covered_N, picks = covered_N.clone(), []
+    while len(picks) < budget and not covered_N.all():
+        gains_N = (near_NN & ~covered_N).sum(dim=1)
+        gains_N[picks] = -1
+        picks.append(int(gains_N.argmax()))
+        covered_N |= near_NN[picks[-1]]
+    return picks
+
+
+@pytest.mark.parametrize(("seed", "delta"), itertools.product(range(4), [0.3, 0.8, 2.0]))
+def test_picks_are_those_of_brute_force(seed: int, delta: float) -> None:
+    x_ND = torch.randn(70, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    covered_N = torch.arange(70) % 9 == 0
+    found = greedy_cover(Points([Factor(x_ND)], 16), covered_N, 40, delta)
+    assert found.tolist() == literal(x_ND, covered_N, 40, delta)
+
+
+def chosen(x_ND: Tensor, labelled_LD: Tensor, budget: int, delta: float) -> list[int]:
+    candidates = Candidates(np.arange(len(x_ND)), {"features": x_ND, "labelled_features": labelled_LD})
+    acquisition = ProbCover(delta, normalize=False, fallback=RandomRows(), memory_gib=None)
+    return acquisition.select(candidates, budget, np.random.default_rng(0)).tolist()
+
+
+def test_coverage_is_within_its_bound_of_the_best() -> None:
+    for seed in range(6):
+        x_ND = torch.randn(10, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        near_NN = torch.cdist(x_ND, x_ND) < 0.7
+        best = max(int(near_NN[list(s)].any(dim=0).sum()) for s in itertools.combinations(range(10), 3))
+        assert int(near_NN[chosen(x_ND, x_ND[:0], 3, 0.7)].any(dim=0).sum()) >= (1 - 1 / np.e) * best
+
+
+def test_tiny_balls_cover_themselves_in_row_order_to_the_very_last_row() -> None:
+    x_ND = torch.arange(30.0)[:, None]
+    assert chosen(x_ND, x_ND[:0], 30, 1e-3) == list(range(30))
+
+
+def test_one_huge_ball_covers_all_and_the_fallback_fills_up() -> None:
+    x_ND = torch.arange(30.0)[:, None]
+    picks = chosen(x_ND, x_ND[:0], 8, 100.0)
+    assert picks[0] == 0
+    assert len(set(picks)) == 8
+    assert picks != list(range(8))
+
+
+def test_what_labelled_rows_cover_is_not_covered_again() -> None:
+    x_ND = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0], [9.1]])
+    assert chosen(x_ND, torch.tensor([[0.05]]), 2, 0.5) == [4, 3]
+
+
+def test_too_many_pairs_are_refused_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 20)
+    with pytest.raises(ValueError, match=r"probcover compares 30 rows .* acquisition=partitioned"):
+        chosen(torch.arange(30.0)[:, None], torch.empty(0, 1), 2, 0.1)
+
+
+def test_a_fallback_that_needs_the_labels_of_the_rows_just_chosen_is_refused() -> None:
+    fallback = Margin(space="prob", mc_dropout=False, num_mc_samples=10, memory_gib=None)
+    fallback.needs = frozenset({"labelled_logits"})
+    with pytest.raises(ValueError, match="choose random or typiclust"):
+        ProbCover(0.5, True, fallback, None)
