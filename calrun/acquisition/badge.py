@@ -12,8 +12,10 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import nearest_labelled
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import Factor, Points, feature_chunk, in_memory, refuse_not_finite
 from calrun.acquisition.kmeans_plusplus import (
     MAX_BLOCK,
@@ -23,6 +25,7 @@ from calrun.acquisition.kmeans_plusplus import (
     largest_norm,
     uniform,
 )
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.row_order import in_row_order
 
 FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
@@ -44,6 +47,8 @@ class Badge(Acquisition):
         greedy_trials: draws so many and takes the best of them, each time; 1 is the paper.
         memory_gib: limit for temporary tensors; None is a quarter of what is free.
     """
+
+    approximation = "acquisition=badge_pooled, or acquisition=partitioned_badge"
 
     def __init__(
         self,
@@ -74,6 +79,29 @@ class Badge(Acquisition):
             start = nearest_labelled(points, labelled) if len(labelled) else uniform
         rows: np.ndarray = candidates.rows[self.draw(points, budget, rng, start)]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns b N (C + D), and L N (C + D) more if labelled rows condition the draws."""
+        rows = sizes.candidates + (sizes.labelled if self.condition_on_labelled else 0)
+        softmax = Cost(6.0 * rows * sizes.classes, 8.0 * FLOAT * rows * sizes.classes, functions=rows * sizes.classes)
+        kept = FLOAT * rows * sizes.classes
+        if kept > limit_bytes(self.memory_gib, sizes.device):
+            return softmax.times(sizes.bought / self.max_block + 2) + self._draw_cost(sizes, self._width(sizes))
+        return (softmax + self._draw_cost(sizes, self._width(sizes))).holding(kept)
+
+    def _width(self, sizes: Sizes) -> int:
+        return sizes.classes + sizes.features + self.bias
+
+    def _draw_cost(self, sizes: Sizes, width: int) -> Cost:
+        """Returns the cost of the draws from gradients whose two factors have `width` columns together."""
+        rows = sizes.candidates
+        start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, 1, width, 2)
+        if self.condition_on_labelled:
+            start += kernel_cost.points(sizes.labelled, width) + kernel_cost.fold(rows, sizes.labelled, width, 2)
+        if self.greedy_trials > 1:
+            trial = kernel_cost.fold(rows, 1, width, 2) + Cost(0, 24.0 * rows, 8.0 * rows)
+            return start + trial.times(self.greedy_trials * sizes.bought)
+        return start + kernel_cost.kmeans_plusplus(rows, width, sizes.bought, 2, self.max_block)
 
     def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:
         """Returns the gradient embeddings; where they fit, the softmax is taken once and not in every pass."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.acquisition.badge import Badge, residuals
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import MAX_BLOCK, Factor, Points, feature_chunk
 
 
@@ -28,6 +29,8 @@ class PooledBadge(Badge):
         condition_on_labelled: as `Badge`; the authors' code conditions.
         memory_gib: limit for temporary tensors; None is a quarter of what is free.
     """
+
+    approximation = "acquisition=partitioned_badge_pooled with acquisition.subset_unlabelled"
 
     def __init__(
         self,
@@ -50,6 +53,15 @@ class PooledBadge(Badge):
         chunk = feature_chunk(logits_NC.shape[1] + features_ND.shape[1], self.memory_gib, features_ND.device)
         pooled = [Factor(pool(store, size, chunk)) for store, size in zip(stores, sizes, strict=True)]
         return Points(pooled, feature_chunk(sum(sizes), self.memory_gib, features_ND.device))
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N (C + D) for the pooling, then b N of the pooled columns."""
+        rows = sizes.candidates + (sizes.labelled if self.condition_on_labelled else 0)
+        height = min(self.max_height, sizes.classes)
+        width = height + self.pooled_size // height
+        wide = rows * (sizes.classes + sizes.features)
+        pooling = Cost(7.0 * wide, 8.0 * FLOAT * wide, functions=rows * sizes.classes)
+        return (pooling + self._draw_cost(sizes, width)).holding(FLOAT * rows * width)
 
 
 def pool(factor: Factor, size: int, chunk: int) -> Tensor:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import finite
 
@@ -31,6 +32,8 @@ class Balancing(Acquisition):
     """
 
     needs = frozenset({"features", "head_bias", "labelled_features", "labelled_targets", "oracle"})
+
+    approximation = "acquisition=balanced_random, which reads the classes and no features"
 
     def __init__(self, denominator: str, memory_gib: float | None) -> None:
         if denominator not in DENOMINATORS:
@@ -54,6 +57,15 @@ class Balancing(Acquisition):
             picked.append(position)
             classes.add(position, int(class_N[position]))
         return candidates.rows[picked].astype(np.int64)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns b N (D + C), if classes are out of balance until the end."""
+        rows, width = sizes.candidates, sizes.features
+        norms = Cost(4.0 * rows * width, 7 * FLOAT * rows * width, calls=50)
+        pick = Cost(3.0 * rows * width, 3 * FLOAT * rows * width, calls=60)
+        pick += Cost(2.0 * rows * sizes.classes, 4 * FLOAT * rows * sizes.classes)
+        held = FLOAT * rows * (2 * sizes.classes + 4) + 2 * FLOAT * rows * width
+        return (norms + pick.times(sizes.bought)).holding(min(held, limit_bytes(self.memory_gib, sizes.device)))
 
     def _scores(self, classes: "Centres") -> np.ndarray:
         """Returns the squared distance to the rarest class (1 if it is empty) over that to the frequent ones."""

@@ -3,11 +3,14 @@
 Dimension key: N candidates, B rows of one chunk, K Monte-Carlo samples, C classes.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.memory import chunk_rows
 from calrun.acquisition.top_k import largest
 from calrun.acquisition.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
@@ -30,6 +33,18 @@ class Bald(Acquisition):
         refuse_identical_samples(candidates.mc_log_probs_NKC)
         scores_N = mutual_information(candidates.mc_log_probs_NKC, self.memory_gib)
         return largest(scores_N, candidates.rows, budget)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N K C: one look, two exponentials for each number."""
+        return bald_cost(sizes)
+
+
+def bald_cost(sizes: Sizes) -> Cost:
+    """Returns the cost of everyone's mutual information."""
+    numbers = float(sizes.candidates * sizes.mc_samples * sizes.classes)
+    chunks = math.ceil(3 * FLOAT * numbers / CACHE_BYTES)
+    functions, scores = 2 * numbers + 2 * sizes.candidates * sizes.classes, 16.0 * sizes.candidates
+    return Cost(8 * numbers, 5 * FLOAT * numbers + 3 * scores, scores + CACHE_BYTES, functions, 15 * chunks)
 
 
 def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Tensor:

@@ -13,7 +13,8 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.mase import boundary_gap, leave_distance
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.mase import boundary_gap, leave_cost, leave_distance
 from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import finite, smallest
@@ -60,6 +61,16 @@ class BalancedSelection(Acquisition):
         for c in turns.tolist():
             picked[next(position for _, position in queues[c] if position not in picked)] = None
         return candidates.rows[list(picked)].astype(np.int64)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N C for the distances and as much for the nearest rows of each class; `exact` solves b problems."""
+        numbers, rows = float(sizes.candidates * sizes.classes), sizes.candidates
+        turned = FLOAT * numbers if FLOAT * numbers <= limit_bytes(self.memory_gib, sizes.device) else 0.0
+        queues = Cost(3 * numbers, 40.0 * numbers, 24.0 * rows, calls=25 * sizes.classes)
+        problems = Cost(4.0 * sizes.bought * sizes.classes**3, calls=200 * sizes.bought)
+        if self.dcsdb == "pairwise":
+            problems = Cost(calls=sizes.bought)
+        return (leave_cost(sizes) + queues + problems).holding(turned + 24.0 * rows)
 
 
 class Boundaries:

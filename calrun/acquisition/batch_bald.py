@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.bald import mutual_information
+from calrun.acquisition.bald import bald_cost, mutual_information
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.memory import GIB, limit_bytes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import finite, smallest
@@ -29,6 +30,8 @@ BLOCK = 16  # candidates per matrix product
 COARSE_BLOCK = 128  # candidates per matrix product with merged outcomes
 TILE = 1024  # outcomes per matrix product, so that a tile stays in the cache
 MAX_FLOP = 1e16  # days on a workstation, should no bound ever decide
+EXPECTED_MERGED = 4 * COARSE_BLOCK  # candidates that a pick usually evaluates with merged outcomes
+EXPECTED_EXACT = 8 * BLOCK  # and with all outcomes
 
 
 class BatchBald(Acquisition):
@@ -50,6 +53,7 @@ class BatchBald(Acquisition):
     """
 
     needs = frozenset({"mc_log_probs"})
+    approximation = "acquisition.prefilter of 10 x budget, or acquisition=bald"
 
     def __init__(
         self, num_mc_samples: int, num_samples: int, prefilter: int | None, lazy: bool, memory_gib: float | None
@@ -76,6 +80,19 @@ class BatchBald(Acquisition):
         warn_if_saturated(budget, information, log_probs_NKC.shape[1])
         return candidates.rows[picked].astype(np.int64)
 
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N' M K C for each pick, of the candidates that bounds leave: N' is all of them without `lazy`."""
+        rows = min(sizes.candidates, max(sizes.bought, self.prefilter or sizes.candidates))
+        exact, merged = (min(rows, EXPECTED_EXACT), min(rows, EXPECTED_MERGED)) if self.lazy else (rows, 0)
+        total, outcomes = bald_cost(sizes), 1
+        for _ in range(1, sizes.bought):
+            outcomes = min(outcomes * sizes.classes, self.num_samples)
+            pairs = sizes.classes * (exact * outcomes + merged * math.ceil(2 * math.sqrt(outcomes)))
+            table = float(outcomes * sizes.mc_samples)
+            blocks = exact / BLOCK * math.ceil(outcomes / TILE) + merged / COARSE_BLOCK
+            total += Cost(2.0 * pairs * sizes.mc_samples, 100 * table, 24 * table, pairs + 3 * table, 8 * blocks)
+        return total + Cost(refusal=self._refusal(sizes.mc_samples, sizes.classes, rows, sizes.bought))
+
     def _refuse_infeasible(self, log_probs_NKC: Tensor, num_kept: int, budget: int) -> None:
         _, num_mc, num_classes = log_probs_NKC.shape
         needed, limit = 24 * self.num_samples * num_mc, limit_bytes(self.memory_gib, log_probs_NKC.device)
@@ -85,13 +102,19 @@ class BatchBald(Acquisition):
                 f"samples but the limit is {limit / GIB:.3g} GiB; lower acquisition.num_samples or raise "
                 "acquisition.memory_gib"
             )
+        if refusal := self._refusal(num_mc, num_classes, num_kept, budget):
+            raise ValueError(refusal)
+
+    def _refusal(self, num_mc: int, num_classes: int, num_kept: int, budget: int) -> str:
+        """Returns why so much work is refused, or nothing."""
         flop = 2.0 * num_kept * self.num_samples * num_mc * num_classes * budget
-        if flop > MAX_FLOP:
-            raise ValueError(
-                f"acquisition=batch_bald may need {flop:.1e} FLOP for {budget} of {num_kept} rows with {num_classes} "
-                f"classes and {num_mc} samples, wanted at most {MAX_FLOP:.0e}; set acquisition.prefilter (10 x budget, "
-                "say), lower acquisition.num_samples, or use acquisition=bald"
-            )
+        if flop <= MAX_FLOP:
+            return ""
+        return (
+            f"acquisition=batch_bald may need {flop:.1e} FLOP for {budget} of {num_kept} rows with {num_classes} "
+            f"classes and {num_mc} samples, wanted at most {MAX_FLOP:.0e}; set acquisition.prefilter (10 x budget, "
+            "say), lower acquisition.num_samples, or use acquisition=bald"
+        )
 
 
 class Outcomes:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.hierarchy import Hierarchy
 from calrun.acquisition.row_order import in_row_order
 
@@ -24,6 +25,8 @@ class ClusterMargin(Acquisition):
         recluster: `every_round`, or `never` after the first time: the paper's, for which the object must live through
             all rounds or be given back its state.
     """
+
+    approximation = "a smaller acquisition.clustering.micro_clusters"
 
     def __init__(
         self,
@@ -53,6 +56,12 @@ class ClusterMargin(Acquisition):
             members.setdefault(cluster_of[row], []).append(row)
         queues = [rng.permutation(np.sort(rows)) if self.pick == "random" else rows for rows in members.values()]
         return np.array(round_robin([list(queue) for queue in queues], budget), dtype=np.int64)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns the cost of the margins, of the clusters, and of going round them."""
+        uncertain = sizes.with_budget(self.k_m_factor * sizes.budget)
+        turns = Cost(sizes.candidates, 100.0 * sizes.candidates, 200.0 * sizes.candidates)
+        return self.margin.cost(uncertain) + self.clustering.cost(sizes) + turns
 
     def _cluster_of(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
         rows = candidates.rows.tolist()

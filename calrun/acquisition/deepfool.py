@@ -7,14 +7,18 @@ Dimension key: B batch, C classes, A rows of the batch that still keep their pre
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import FLOAT, Cost, Sizes, input_bytes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import smallest
+
+EXPECTED_STEPS = 3  # Moosavi-Dezfooli et al. 2016 find that a network changes its mind within so many
 
 Net = Callable[[Tensor], Tensor]  # x (B, ...) to logits (B, C)
 
@@ -33,6 +37,7 @@ class DeepFool(Acquisition):
     """
 
     needs = frozenset({"images", "model"})
+    approximation = "acquisition.top_classes=10, and a smaller acquisition.batch_size"
 
     def __init__(
         self, max_iter: int, overshoot: float, epsilon: float, top_classes: int | None, batch_size: int
@@ -54,6 +59,15 @@ class DeepFool(Acquisition):
             for _, x in candidates.images.batches(candidates.rows, self.batch_size):
                 lengths.append(self.lengths(lambda x: model(x).logits_BC, x.detach().clone()))
         return smallest(torch.cat(lengths), candidates.rows, budget)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns a forward pass and a backward pass for each class tried, a few times for each row."""
+        tried = min(self.top_classes or sizes.classes, sizes.classes)
+        rows, steps = sizes.candidates, min(EXPECTED_STEPS, self.max_iter)
+        pass_ = Cost(sizes.forward_flops, sizes.activation_bytes + 6 * input_bytes(sizes))
+        held = FLOAT * rows + min(rows, self.batch_size) * (sizes.activation_bytes + 8 * input_bytes(sizes))
+        calls = Cost(rows, bytes_peak=held, calls=100.0 * steps * (1 + tried) * ceil(rows / self.batch_size))
+        return pass_.times(rows * steps * (1 + tried)) + calls
 
     def lengths(self, net: Net, x: Tensor) -> Tensor:
         """Returns the length of each row's perturbation.

@@ -9,12 +9,15 @@ Dimension key: N candidates, R represented rows, D features.
 import numpy as np
 import torch
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import Cost, Sizes, one_pass
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.greedy import facility_location
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity
+from calrun.acquisition.similarity import Kernel, Similarity, too_many
 
 
 class FacilityLocation(Acquisition):
@@ -28,6 +31,8 @@ class FacilityLocation(Acquisition):
         memory_gib: limit for the similarity matrix, beyond which its rows are computed when needed; None is a quarter
             of what is free.
     """
+
+    approximation = "acquisition.represented=10000, a random subset to stand for all"
 
     def __init__(
         self, kernel: Kernel, class_conditional: bool, represented: int | None, memory_gib: float | None
@@ -58,3 +63,18 @@ class FacilityLocation(Acquisition):
             picks = within(np.arange(len(candidates)), budget)
         rows: np.ndarray = candidates.rows[picks]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N R D for the similarities and N R ln b for the choice, of each class if it goes class by class."""
+        parts = sizes.classes if self.class_conditional else 1
+        part = sizes.share(parts, 0)
+        represented = min(self.represented or part.candidates, part.candidates)
+        work = kernel_cost.facility_location(
+            part.candidates,
+            represented,
+            part.features,
+            part.bought,
+            limit_bytes(self.memory_gib, sizes.device),
+            self.kernel.functions,
+        )
+        return one_pass(self.needs, sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))

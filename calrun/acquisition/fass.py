@@ -7,11 +7,14 @@ Dimension key: N candidates, F filtered rows, C classes, D features.
 import numpy as np
 import torch
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.greedy import facility_location
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity
+from calrun.acquisition.similarity import Kernel, Similarity, too_many
 
 
 class Fass(Acquisition):
@@ -25,6 +28,8 @@ class Fass(Acquisition):
         memory_gib: limit for the similarity matrix, beyond which its rows are computed when needed; None is a quarter
             of what is free.
     """
+
+    approximation = "a smaller acquisition.factor"
 
     def __init__(
         self,
@@ -58,3 +63,12 @@ class Fass(Acquisition):
         similarity = Similarity(self.kernel, features_FD, None, groups_F, self.memory_gib)
         rows: np.ndarray = kept[facility_location(similarity, budget)]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns the filter's cost, then F^2 D for the similarities and F^2 ln b for the choice."""
+        filtered = sizes.with_budget(self.factor * sizes.budget)
+        rows, width, limit = filtered.bought, sizes.features, limit_bytes(self.memory_gib, sizes.device)
+        look = Cost(sizes.candidates * width, FLOAT * (sizes.candidates + 2 * rows) * width)
+        choice = kernel_cost.facility_location(rows, rows, width, sizes.bought, limit, self.kernel.functions)
+        choice = choice.holding(FLOAT * rows * width)
+        return self.uncertainty.cost(filtered) + look + choice + Cost(refusal=too_many(rows, rows))

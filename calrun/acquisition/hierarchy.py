@@ -11,7 +11,9 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.coreset import centred_points
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.lloyd import kmeans
 from calrun.acquisition.memory import GIB, limit_bytes
 
@@ -47,23 +49,43 @@ class Hierarchy:
             ValueError: if the pairwise distances do not fit into the limit.
         """
         points, _ = centred_points(features_ND, None, rows, self.memory_gib)
-        exact = self.micro_clusters is None or len(rows) <= self.micro_clusters
-        number = len(rows) if exact or self.micro_clusters is None else self.micro_clusters
-        needed, limit = BYTES_PER_PAIR * number**2, limit_bytes(self.memory_gib)
-        if needed > limit:
-            raise ValueError(
-                f"hierarchical clustering of {number} rows needs {needed / GIB:.3g} GiB, but the limit is "
-                f"{limit / GIB:.3g} GiB; set a smaller acquisition.clustering.micro_clusters (approximate) or raise "
-                "acquisition.clustering.memory_gib"
-            )
+        number = self._number(len(rows))
+        if refusal := self._refusal(number):
+            raise ValueError(refusal)
         num_clusters = max(1, int(np.ceil(len(rows) / self.rows_per_cluster)))
-        if exact:
+        if number == len(rows):
             return self._cut(points.factors[0][slice(None)].double().cpu().numpy(), num_clusters)
         logger.warning("clusters %d k-means centres instead of %d rows: an approximation", number, len(rows))
         micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO_ITERATIONS, tol=0)
         merged_K = self._cut(micro.centres_KF.double().cpu().numpy(), num_clusters)
         labels_N: np.ndarray = merged_K[micro.labels_N.cpu().numpy()]
         return labels_N
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns n^2 D for the distances of the n rows or centres that are merged, and the k-means before it."""
+        rows, width = sizes.candidates, sizes.features
+        number = self._number(rows)
+        pairs = float(number) ** 2
+        merging = Cost(1.5 * pairs * width, 80 * pairs, BYTES_PER_PAIR * pairs) + Cost(refusal=self._refusal(number))
+        start = kernel_cost.points(rows, width)
+        if number < rows:
+            start += kernel_cost.lloyd(rows, width, number, MICRO_ITERATIONS)
+        return start + merging.holding(8.0 * number * width)
+
+    def _number(self, num_rows: int) -> int:
+        """Returns how many rows, or centres of them, are merged."""
+        return num_rows if self.micro_clusters is None else min(num_rows, self.micro_clusters)
+
+    def _refusal(self, number: int) -> str:
+        """Returns why so many rows are refused, or nothing."""
+        needed, limit = BYTES_PER_PAIR * number**2, limit_bytes(self.memory_gib)
+        if needed <= limit:
+            return ""
+        return (
+            f"hierarchical clustering of {number} rows needs {needed / GIB:.3g} GiB, but the limit is "
+            f"{limit / GIB:.3g} GiB; set a smaller acquisition.clustering.micro_clusters (approximate) or raise "
+            "acquisition.clustering.memory_gib"
+        )
 
     def _cut(self, x_ND: np.ndarray, num_clusters: int) -> np.ndarray:
         if len(x_ND) < 2:

@@ -7,9 +7,12 @@ Dimension key: N candidates, K clusters, D features.
 
 import numpy as np
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.lloyd import Clusters, kmeans
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.row_order import in_row_order
 
 
@@ -24,6 +27,7 @@ class KMeansSampling(Acquisition):
     """
 
     needs = frozenset({"features"})
+    approximation = "a smaller acquisition.max_iter, or acquisition=typiclust, which makes at most 500 clusters"
 
     def __init__(self, num_init: int, max_iter: int, tol: float, memory_gib: float | None) -> None:
         self.num_init = num_init
@@ -40,6 +44,13 @@ class KMeansSampling(Acquisition):
         clusters = kmeans(points.in_memory(self.memory_gib), budget, rng, self.max_iter, self.tol, self.num_init)
         rows: np.ndarray = candidates.rows[nearest_members(clusters)]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N b D for each iteration, all `max_iter` of them."""
+        rows, width = sizes.candidates, sizes.features
+        centred = min(FLOAT * rows * width, limit_bytes(self.memory_gib, sizes.device))
+        runs = kernel_cost.lloyd(rows, width, sizes.bought, self.max_iter).times(self.num_init)
+        return (kernel_cost.points(rows, width) + runs).holding(centred)
 
 
 def nearest_members(clusters: Clusters) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.memory import chunk_rows
 from calrun.acquisition.top_k import smallest
 
@@ -35,6 +36,18 @@ class Mase(Acquisition):
         for part, out in zip(torch.split(logits_NC, chunk), torch.split(distance_N, chunk), strict=True):
             out.copy_(leave_distance(part, gap_CC))
         return smallest(distance_N, candidates.rows, budget)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N C, and C^2 D for the gaps between classes."""
+        return leave_cost(sizes)
+
+
+def leave_cost(sizes: Sizes) -> Cost:
+    """Returns the cost of everyone's distance to the boundary of its class."""
+    numbers, scores = float(sizes.candidates * sizes.classes), 16.0 * sizes.candidates
+    head = sizes.classes * (sizes.classes + sizes.features)
+    gap = Cost(3.0 * sizes.classes**2 * sizes.features, bytes_peak=8.0 * head)
+    return Cost(4 * numbers, 8 * FLOAT * numbers + 3 * scores, 3 * FLOAT * numbers + scores, calls=10) + gap
 
 
 def boundary_gap(weight_CD: Tensor) -> Tensor:

@@ -7,12 +7,15 @@ Dimension key: N candidates, L labelled rows, P parts.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import numpy as np
 import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import Cost, Sizes, column_bytes
 from calrun.acquisition.row_order import PER_ROW, in_row_order
 
 PER_LABELLED_ROW = ("labelled_rows", "labelled_features", "labelled_logits", "labelled_targets")
@@ -46,6 +49,7 @@ class Partitioned(Acquisition):
             raise ValueError(f"acquisition.partitions must be at least 1, got {partitions}")
         self.needs = inner.needs
         self.num_mc_samples = inner.num_mc_samples
+        self.approximation = "more acquisition.partitions, or acquisition.subset_unlabelled"
         self.inner = inner
         self.partitions = partitions
         self.shuffle = shuffle
@@ -60,6 +64,15 @@ class Partitioned(Acquisition):
         shares = shares_of(budget, self.partitions, self.shuffle, [len(part) for part in parts])
         chosen = [self.inner.select(part, share, rng) for part, share in zip(parts, shares, strict=True)]
         return np.concatenate(chosen).astype(np.int64)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns the inner acquisition's cost of one part, as often as there are parts, and that of making them."""
+        labelled = min(sizes.labelled, self.subset_labelled or sizes.labelled)
+        candidates = min(sizes.candidates, max(self.subset_unlabelled or sizes.candidates, sizes.budget))
+        seen = replace(sizes, candidates=candidates, labelled=labelled)
+        part = seen.share(self.partitions, ceil(labelled / (self.partitions if self.split_labelled else 1)))
+        copied = self.partitions * sum(column_bytes(self.needs, part).values())  # all parts stand side by side
+        return (Cost(0, 2.0 * copied) + self.inner.cost(part).times(self.partitions)).holding(copied)
 
     def _parts(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Iterator[Candidates]:
         num_labelled = num_labelled_rows(candidates)

@@ -10,9 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points, nearest_labelled
+from calrun.acquisition.cost import FLOAT, Cost, Sizes, column_bytes
 from calrun.acquisition.factors import Points, distances, full_precision
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.partitioned import num_labelled_rows, part_of
 from calrun.acquisition.row_order import in_row_order
 
@@ -29,6 +32,8 @@ class ProbCover(Acquisition):
         fallback: chooses when everything is covered, where the authors' code would take the first row again.
         memory_gib: limit for temporary tensors; None is a quarter of what is free.
     """
+
+    approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=probcover"
 
     def __init__(self, delta: float, normalize: bool, fallback: Acquisition, memory_gib: float | None) -> None:
         if delta <= 0:
@@ -57,6 +62,16 @@ class ProbCover(Acquisition):
         more = self.fallback.select(rest, budget - len(picks), rng)
         return np.concatenate([candidates.rows[picks], more]).astype(np.int64)
 
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N^2 D twice: for the degrees, and for their fall as all gets covered; L N D for the labelled rows."""
+        rows, width = sizes.candidates, sizes.features
+        start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, sizes.labelled, width)
+        balls = kernel_cost.fold(rows, 1, width).times(sizes.bought)
+        held = min(FLOAT * rows * width, limit_bytes(self.memory_gib, sizes.device))
+        cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
+        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.needs, sizes).values()))
+        return cover + left + Cost(refusal=too_many(rows, rows))
+
 
 def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -> np.ndarray:
     """Returns the positions that greedily cover the most, ties to the lowest, until all is covered or bought.
@@ -71,11 +86,8 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
         ValueError: if there are too many pairs.
     """
     uncovered = (~covered_N).nonzero().squeeze(1)
-    if len(points) * len(uncovered) > MOST_ROWS**2:
-        raise ValueError(
-            f"probcover compares {len(points)} rows with {len(uncovered)} uncovered ones, wanted at most "
-            f"{MOST_ROWS**2:.2g} pairs; use acquisition=partitioned around it (approximate)"
-        )
+    if refusal := too_many(len(points), len(uncovered)):
+        raise ValueError(refusal)
     covered_N = covered_N.clone()
     picks: list[int] = []
     degrees_N = _degrees(points, uncovered, delta) if budget > 0 else torch.zeros_like(covered_N)
@@ -87,6 +99,16 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
         degrees_N -= _degrees(points, newly_N.nonzero().squeeze(1), delta)
         degrees_N[picks] = -1
     return np.array(picks, dtype=np.int64)
+
+
+def too_many(num_rows: int, num_uncovered: int) -> str:
+    """Returns why so many pairs are refused, or nothing."""
+    if num_rows * num_uncovered <= MOST_ROWS**2:
+        return ""
+    return (
+        f"probcover compares {num_rows} rows with {num_uncovered} uncovered ones, wanted at most "
+        f"{MOST_ROWS**2:.2g} pairs; use acquisition=partitioned around it (approximate)"
+    )
 
 
 def _degrees(points: Points, among: Tensor, delta: float) -> Tensor:

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import Block, Points, distances, squared_norms
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.lloyd import kmeans
@@ -40,6 +42,7 @@ class TypiClust(Acquisition):
     """
 
     needs = frozenset({"features", "labelled_features"})
+    approximation = "a smaller acquisition.max_iter, or acquisition@acquisition.inner=typiclust in partitioned_coreset"
 
     def __init__(
         self,
@@ -75,6 +78,19 @@ class TypiClust(Acquisition):
         )
         rows: np.ndarray = candidates.rows[self._picks(points, free_N, list(itertools.islice(visits, budget)))]
         return rows
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N K D for each iteration of k-means, and the squares of the visited clusters' sizes times D."""
+        rows, width = sizes.candidates + sizes.labelled, sizes.features
+        clusters = max(1, min(sizes.labelled + sizes.bought, self.max_clusters, rows))
+        grouping = kernel_cost.points(rows, width) + kernel_cost.lloyd(rows, width, clusters, self.max_iter)
+        members = sizes.candidates / clusters
+        pairs = members**2 * min(clusters, sizes.bought)
+        double = 2 * FLOAT
+        traffic = double * (2 * sizes.candidates * width + 12 * pairs)
+        typicality = Cost(2 * pairs * width, traffic, 4 * double * members**2)
+        picks = Cost(bytes_read=30.0 * sizes.bought * members, calls=20 * sizes.bought + 100 * clusters)
+        return (grouping + typicality + picks).holding(2 * FLOAT * rows * width)
 
     def _picks(self, points: Points, free_N: np.ndarray, visits: list[int]) -> np.ndarray:
         """Returns the most typical candidate of each visited cluster that was not taken before."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.memory import chunk_rows
 from calrun.acquisition.top_k import smallest
 
@@ -52,6 +53,14 @@ class Uncertainty(Acquisition):
         for part, out in zip(torch.split(column, chunk), torch.split(certainty_N, chunk), strict=True):
             out.copy_(self.certainty(log_mean_probs(part) if self.mc_dropout else part))
         return smallest(certainty_N, candidates.rows, budget)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns N C, or N K C of dropout passes: one look, an exponential for each number."""
+        width = sizes.classes * (1 + sizes.mc_samples * self.mc_dropout)
+        numbers, rows = float(sizes.candidates * width), sizes.candidates
+        chunks = math.ceil(4 * FLOAT * numbers / CACHE_BYTES)
+        traffic, peak = 3 * FLOAT * numbers + 48 * rows, CACHE_BYTES + 16.0 * rows
+        return Cost(8 * numbers, traffic, peak, numbers + 6 * rows, 20 * chunks)
 
 
 class RunnerUp(NamedTuple):

@@ -19,9 +19,10 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates, Images
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import smallest
-from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe
+from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe, pair_cost
 
 
 class Vaal(Acquisition):
@@ -33,6 +34,7 @@ class Vaal(Acquisition):
     """
 
     needs = frozenset({"images", "labelled_rows"})
+    approximation = "a smaller acquisition.recipe.width, batch_size or epochs"
 
     def __init__(self, recipe: Recipe, checkpoint_dir: str | None) -> None:
         self.recipe, self.checkpoint_dir = recipe, checkpoint_dir
@@ -56,6 +58,10 @@ class Vaal(Acquisition):
             self._fit(pair, pairs, first.device)
         scores_N = labelled_logits(pair.to(first.device), images, candidates.rows, self.recipe.batch_size)
         return smallest(scores_N, candidates.rows, budget)
+
+    def cost(self, sizes: Sizes) -> Cost:
+        """Returns the training of both nets and a look at each candidate."""
+        return pair_cost(self.recipe, sizes)
 
     def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device) -> None:
         """Trains the pair, from the last epoch of an interrupted fit on the same rows if there is one."""

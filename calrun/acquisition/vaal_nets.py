@@ -15,6 +15,8 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Images
+from calrun.acquisition.cost import FLOAT, Cost, Sizes, input_bytes
+from calrun.model.forward_work import forward_work
 
 
 @dataclass(frozen=True)
@@ -201,3 +203,23 @@ def in_random_order(rows: np.ndarray, length: int, rng: np.random.Generator) -> 
     """Returns `length` rows: one random order of all of them after the other."""
     orders = [rng.permutation(rows) for _ in range(-(-length // len(rows)))]
     return np.concatenate(orders)[:length]
+
+
+def pair_cost(recipe: Recipe, sizes: Sizes) -> Cost:
+    """Returns the cost of training the pair on the candidates, and of its look at each of them."""
+    channels, height, width = sizes.input_shape
+    with torch.device("meta"):  # shapes alone
+        pair, x = AdversarialPair((channels, height, width), recipe, seed=0), torch.empty(2, *sizes.input_shape)
+    autoencoder = forward_work(pair.autoencoder, x)
+    looked = forward_work(pair, x, pair.labelled_logits)
+    parameters = sum(parameter.numel() for parameter in pair.parameters())
+    batch = max(2, min(recipe.batch_size, sizes.candidates))
+    rows = 2 * batch  # labelled and unlabelled
+    passes = 3 * recipe.num_vae_steps * (autoencoder.flops + looked.flops)
+    passes += recipe.num_discriminator_steps * looked.flops
+    updates = 2 * recipe.num_vae_steps + recipe.num_discriminator_steps
+    moved = rows * updates * 3 * autoencoder.activation_bytes + 10 * FLOAT * updates * parameters
+    held = 4 * FLOAT * parameters + rows * (2 * autoencoder.activation_bytes + 2 * input_bytes(sizes))
+    step = Cost(rows * passes, moved, held, calls=300 * updates)
+    look = Cost(looked.flops, looked.activation_bytes + input_bytes(sizes)).times(sizes.candidates)
+    return step.times(recipe.epochs * -(-sizes.candidates // batch)) + look
