@@ -27,7 +27,7 @@ class KMeansSampling(Acquisition):
     """
 
     needs = frozenset({"features"})
-    approximation = "a smaller acquisition.max_iter, or acquisition=typiclust, which makes at most 500 clusters"
+    approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=kmeans"
 
     def __init__(self, num_init: int, max_iter: int, tol: float, memory_gib: float | None) -> None:
         self.num_init = num_init

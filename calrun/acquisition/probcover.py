@@ -107,7 +107,8 @@ def too_many(num_rows: int, num_uncovered: int) -> str:
         return ""
     return (
         f"probcover compares {num_rows} rows with {num_uncovered} uncovered ones, wanted at most "
-        f"{MOST_ROWS**2:.2g} pairs; use acquisition=partitioned around it (approximate)"
+        f"{MOST_ROWS**2:.2g} pairs; choose acquisition=partitioned_coreset acquisition@acquisition.inner=probcover "
+        "(approximate)"
     )
 
 

@@ -78,7 +78,8 @@ def too_many(num_rows: int, num_represented: int) -> str:
     return (
         f"facility location compares {num_rows} rows with {num_represented}, {num_rows * num_represented:.2g} "
         f"pairs ({num_rows * num_represented * 4 / GIB:.3g} GiB), wanted at most {MOST_ROWS**2:.2g}; set "
-        "acquisition.represented to a random subset, or acquisition=partitioned around it (both approximate)"
+        "acquisition.represented to a random subset, or choose acquisition=partitioned_coreset "
+        "acquisition@acquisition.inner=facility_location (both approximate)"
     )
 
 

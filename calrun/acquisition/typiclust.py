@@ -42,7 +42,7 @@ class TypiClust(Acquisition):
     """
 
     needs = frozenset({"features", "labelled_features"})
-    approximation = "a smaller acquisition.max_iter, or acquisition@acquisition.inner=typiclust in partitioned_coreset"
+    approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=typiclust"
 
     def __init__(
         self,
