@@ -20,6 +20,14 @@ from calrun.method.base import Epochs, Method, Work
 from calrun.round import Round
 from calrun.stop import EpochFigures
 
+OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that a run does not leave open
+    "logger": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "limit_val_batches": 0,
+    "use_distributed_sampler": False,
+}
 Progress = Callable[[int, int, EpochFigures], None]
 
 
@@ -75,22 +83,39 @@ class Fitter:
     def _fit(self, method: Method, keeper: "EpochKeeper", folder: Path) -> None:
         trainer = pl.Trainer(
             **self.trainer,
+            **OURS,
             max_epochs=method.stop_rule().max_epochs,
             callbacks=[keeper],
             default_root_dir=folder,  # its own: under SLURM Lightning loads any hpc_ckpt that it finds there
             plugins=[LightningEnvironment()],  # one owner of signals and requeueing, and it is not Lightning
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            limit_val_batches=0,
-            use_distributed_sampler=False,
         )
         resume = keeper.path if keeper.path.exists() else None
         trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
         if keeper.best is not None:
             method.net.load_state_dict(keeper.best)
         gc.collect()  # a finished Trainer holds on to its model until the collector runs
+
+
+def trainer_arguments(trainer: DictConfig) -> dict[str, Any]:
+    """Returns the arguments of Lightning's Trainer out of the group `trainer`."""
+    named = {name: trainer[name] for name in ("accelerator", "devices", "precision", "deterministic")}
+    return {**named, **(OmegaConf.to_container(trainer.lightning, resolve=True) or {})}  # type: ignore[dict-item]
+
+
+def refusals(trainer: dict[str, Any]) -> list[str]:
+    """Returns what Lightning says against arguments of its Trainer, and whether they are for more than one device."""
+    taken = sorted(trainer.keys() & {*OURS, "max_epochs", "callbacks", "default_root_dir", "plugins"})
+    if taken:
+        return [f"trainer.lightning sets {taken}, which a run sets by itself; leave them out"]
+    try:
+        made = pl.Trainer(**trainer, **OURS, enable_checkpointing=False)
+    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
+        return [f"trainer: Lightning refuses {trainer} ({error})"]
+    if made.world_size != 1:
+        return [
+            f"trainer: a run trains on one device, but {trainer} asks for {made.world_size}; set trainer.devices to 1"
+        ]
+    return []
 
 
 class EpochKeeper(Checkpoint):
@@ -103,6 +128,7 @@ class EpochKeeper(Checkpoint):
         self.method, self.path, self.fitter = method, path, fitter
         self.rule = method.stop_rule()
         self.history: list[EpochFigures] = []
+        method.epoch = 0
         self.reason = ""
         self.best: dict[str, Tensor] | None = None
         self.seconds_before = 0.0
@@ -122,6 +148,7 @@ class EpochKeeper(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.history.append(self.method.epoch_figures())
+        self.method.epoch = len(self.history)
         self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1])
         if self.rule.needs_validation and self._is_best():
             self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.method.net.state_dict().items()}
@@ -151,6 +178,7 @@ class EpochKeeper(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = [EpochFigures(**figures) for figures in state_dict["history"]]
+        self.method.epoch = len(self.history)
         self.reason, self.best = state_dict["reason"], state_dict["best"]
         self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
         self.saved, self.finished = self.started, self.started if self.reason else None

@@ -128,7 +128,7 @@ class Method(pl.LightningModule):
         self.lr_scale, self.forward_mode, self.store_when = lr_scale, forward_mode, store_when
         self.net = setup.build_net()
         self.stored = StoredLogits(len(setup.train))
-        self.phase_number = 0
+        self.phase_number = self.epoch = 0
         self.work = Work()
         self.online: dict[str, Tensor] = {}
 
@@ -213,7 +213,7 @@ class Method(pl.LightningModule):
         self.call_net: Callable[[Tensor], Output] = call.__call__  # a module here would stand twice in the state
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.work.epochs))
+        torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.epoch))
         self.raw_optimizer: Any = self.optimizers(use_pl_optimizer=False)
         self.scales_loss = getattr(self.trainer.precision_plugin, "scaler", None) is not None
         self.net.train()
@@ -234,7 +234,7 @@ class Method(pl.LightningModule):
         self.num_seen += len(logits_BC)
         self.num_steps += len(seen)
         self.work.steps += len(seen)
-        if self.objective.uses_stored and self.store_when == "first_epoch_online" and self.work.epochs == 0:
+        if self.objective.uses_stored and self.store_when == "first_epoch_online" and self.epoch == 0:
             self._store_online(torch.cat([batch.rows for batch, _ in seen]), logits_BC.float())
 
     def on_train_epoch_end(self) -> None:
@@ -305,15 +305,14 @@ class Method(pl.LightningModule):
 class Epochs:
     """The batches of a fit, planned epoch by epoch as Lightning asks for them.
 
-    Epochs are counted by the round's work: Lightning's own counter is one behind when it asks for the first epoch of a
+    The keeper of the fit counts the epochs: Lightning's own counter is one behind when it asks for the first epoch of a
     resumed fit.
     """
 
     method: Method
 
     def __iter__(self) -> Iterator[Block]:
-        method = self.method
-        epoch = method.work.epochs
+        method, epoch = self.method, self.method.epoch
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size)
         return method.setup_.train.blocks(
             steps, method.this_round.torch_seed("augmentation", method.phase_number, epoch)
