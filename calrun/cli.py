@@ -1,18 +1,21 @@
-"""The command `calrun`: run, status, report, list."""
+"""The command `calrun`: run, plan, status, report, reproduce, list."""
 
 import os
 import sys
+from math import nan
 from pathlib import Path
 from typing import Annotated
 
 import hydra
 import typer
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun.errors import report as report_error
 from calrun.places import CONF
 
+failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -21,7 +24,14 @@ def run_task(cfg: DictConfig) -> float:
     """Plays one configuration; Hydra composes it and, in a multirun, calls this once for each job."""
     from calrun.run import play
 
-    return play(cfg, dict(HydraConfig.get().runtime.choices), quiet=os.environ.get("CALRUN_QUIET") == "1")
+    hydra_cfg = HydraConfig.get()
+    try:
+        return play(cfg, dict(hydra_cfg.runtime.choices), quiet=os.environ.get("CALRUN_QUIET") == "1")
+    except Exception as error:
+        if hydra_cfg.mode != RunMode.RUN:
+            raise  # with Hydra's line that tells which job of a multirun it was
+        failed.append(error)
+        return nan
 
 
 @app.command(
@@ -30,7 +40,10 @@ def run_task(cfg: DictConfig) -> float:
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
     sys.argv = ["calrun run", *context.args]
+    failed.clear()
     run_task()
+    for error in failed:
+        raise error
 
 
 @app.command("status")
@@ -62,6 +75,22 @@ def report_command(
     from calrun.report.main import report
 
     report(folders, out or folders[0] / "report", baseline)
+
+
+@app.command("reproduce")
+def reproduce_command(
+    table: Annotated[str, typer.Argument(help="a recipe, such as cal/table1 (calrun list experiment)")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="further GROUP=OPTION KEY=VALUE for every run")] = None,
+    seeds: Annotated[str | None, typer.Option(help="seeds to play, such as 0,1,2; default: the recipe's")] = None,
+    scale: Annotated[float, typer.Option(help="shrinks pool, budgets and epochs alike; marks the table")] = 1.0,
+    launcher: Annotated[str | None, typer.Option(help="where runs go, such as processes or slurm")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
+) -> None:
+    """Plays what is missing of a paper's table and says how close it came, cell by cell."""
+    from calrun.report.reproduce import reproduce
+
+    more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]
+    reproduce(table, seeds, scale, more, dry_run)
 
 
 def main() -> None:
