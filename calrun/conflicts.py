@@ -1,8 +1,9 @@
 """Finds options that cannot work together, all at once and before the first fit."""
 
 import os
+from types import UnionType
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from calrun.acquisition.base import Acquisition
@@ -12,8 +13,21 @@ from calrun.dropout import dropout_modules
 from calrun.method.base import Method
 from calrun.model.base import Classifier
 
+NUMBERS: dict[str, tuple[type | UnionType, int, bool]] = {  # kind, least value, whether none is allowed
+    "seed": (int, 0, False),
+    "seed_set_seed": (int, 0, True),
+    "trainer.batch_size": (int, 1, False),
+    "trainer.predict_batch_size": (int, 1, False),
+    "trainer.max_epochs": (int, 1, False),
+    "trainer.cal_epochs": (int, 1, False),
+    "trainer.num_threads": (int, 1, True),
+    "trainer.checkpoint_every_seconds": (int | float, 0, False),
+    "val_fraction": (int | float, 0, False),
+    "scale": (int | float, 0, False),
+}
 
-def conflicts(cfg: DictConfig, data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
+
+def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
     """Returns one sentence for each thing that cannot work."""
     problems = []
     for group, acquisition in acquisitions.items():
@@ -30,8 +44,25 @@ def conflicts(cfg: DictConfig, data: Dataset, method: Method, acquisitions: dict
             f"SLURM started {num_tasks} tasks (SLURM_NTASKS), but a run is one task and the others would train "
             "beside it without knowing of it; set tasks_per_node to 1"
         )
-    if cfg.trainer.batch_size < 1:
-        problems.append(f"trainer.batch_size wants at least 1 row, got {cfg.trainer.batch_size}")
+    if method.visit.replay_size and not method.start.remembers:
+        problems.append(
+            f"the method replays {method.visit.replay_size} old rows a step, but each round starts from weights "
+            "that never saw them; choose a method that continues from the last weights, such as cal_er"
+        )
+    return problems
+
+
+def mend_numbers(cfg: DictConfig) -> list[str]:
+    """Returns one sentence for each impossible number; puts a possible one there, so that the rest is checked too."""
+    problems = []
+    for key, (kind, least, optional) in NUMBERS.items():
+        value = OmegaConf.select(cfg, key)
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if (value is None and optional) or (is_number and value >= least):
+            continue
+        wanted = "a whole number" if kind is int else "a number"
+        problems.append(f"{key} wants {wanted} of at least {least}, got {value!r}")
+        OmegaConf.update(cfg, key, max(least, 1))
     return problems
 
 

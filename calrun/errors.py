@@ -6,7 +6,8 @@ import sys
 import traceback
 
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError)
 
@@ -19,7 +20,8 @@ def sentence(error: BaseException) -> str:
     text = _text(cause)
     target = re.search(r"full_key: (\S+)", str(error))
     if target and cause is not error and isinstance(cause, TypeError):
-        text = f"{target.group(1)}: {text}"
+        key = target.group(1)
+        text = f"{key}: {text}; leave it out or choose another {key.split('.')[0]}"
     return re.sub(r"\s+", " ", text).strip()
 
 
@@ -41,6 +43,10 @@ def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f" {error.filename}" if error.filename else ""
         return f"cannot read or write{where}: {error.strerror.lower()}; mend this and run the same command again"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} has no value yet; add {error.full_key}=..."
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
+        return _unknown_key(str(error.full_key), error.parent_node)
     text = str(error)
     options = re.search(
         r"Could not find '(\S+?)/(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S
@@ -50,3 +56,11 @@ def _text(error: BaseException) -> str:
         shown = ", ".join(option for option in legal.split() if not option.startswith("_"))
         return f"{group}={name} is no option; choose one of: {shown}"
     return text
+
+
+def _unknown_key(key: str, parent: DictConfig) -> str:
+    where, legal = key.rpartition(".")[0], sorted(str(name) for name in parent if not str(name).startswith("_"))
+    if not legal:
+        return f"{key} is no option, for {where} as chosen has none; leave it out or choose another {key.split('.')[0]}"
+    owner = f"{where} has" if where else "a configuration has"
+    return f"{key} is no option; {owner}: {', '.join(legal)}; +{key}=... would add it"

@@ -12,15 +12,18 @@ from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.candidates import gather
-from calrun.conflicts import conflicts
+from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
+from calrun.fit import refusals, trainer_arguments
 from calrun.method.base import Method, Setup
 from calrun.model.base import Classifier
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
+
+SEPARATOR = "; also: "  # between the problems of a configuration
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def build(cfg: DictConfig) -> Experiment:
         ValueError: with every conflict found, one after the other.
     """
     cfg = cfg.copy()
+    problems, sizes = mend_numbers(cfg), []
+    if refused := refusals(trainer_arguments(cfg.trainer)):
+        raise ValueError(SEPARATOR.join([*problems, *refused]))
     for epochs in ("max_epochs", "cal_epochs"):
         cfg.trainer[epochs] = scaled([cfg.trainer[epochs]], cfg.scale)[0]
     if cfg.trainer.num_threads:
@@ -108,13 +114,13 @@ def build(cfg: DictConfig) -> Experiment:
     )
     method = build_method(cfg, data, predictor)
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
-    problems, sizes = conflicts(cfg, data, method, chosen), []
+    problems += conflicts(data, method, chosen)
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
     except ValueError as error:
         problems.append(str(error))
     if problems:
-        raise ValueError("; also: ".join(problems))
+        raise ValueError(SEPARATOR.join(problems))
     seed_set_seed = cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed
     options = RecordOptions(**cfg.record)
     return Experiment(

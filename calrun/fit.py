@@ -12,6 +12,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
@@ -28,6 +30,7 @@ OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that a run does not
     "limit_val_batches": 0,
     "use_distributed_sampler": False,
 }
+NOT_OPEN = ("max_epochs", "callbacks", "default_root_dir", "plugins", "gradient_clip_val", "accumulate_grad_batches")
 Progress = Callable[[int, int, EpochFigures], None]
 
 
@@ -104,13 +107,12 @@ def trainer_arguments(trainer: DictConfig) -> dict[str, Any]:
 
 def refusals(trainer: dict[str, Any]) -> list[str]:
     """Returns what Lightning says against arguments of its Trainer, and whether they are for more than one device."""
-    taken = sorted(trainer.keys() & {*OURS, "max_epochs", "callbacks", "default_root_dir", "plugins"})
-    if taken:
-        return [f"trainer.lightning sets {taken}, which a run sets by itself; leave them out"]
+    if taken := sorted(trainer.keys() & {*OURS, *NOT_OPEN}):
+        return [f"trainer.lightning sets {taken}, which a run does not leave open; leave them out"]
     try:
         made = pl.Trainer(**trainer, **OURS, enable_checkpointing=False)
     except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
-        return [f"trainer: Lightning refuses {trainer} ({error})"]
+        return [f"trainer: Lightning refuses {trainer} ({error}); correct it"]
     if made.world_size != 1:
         return [
             f"trainer: a run trains on one device, but {trainer} asks for {made.world_size}; set trainer.devices to 1"

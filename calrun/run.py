@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.environment import environment
 from calrun.experiment import Experiment, build
 from calrun.files import replace_text
-from calrun.fit import Fitter
+from calrun.fit import Fitter, trainer_arguments
 from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.progress import Progress
@@ -74,8 +74,7 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     progress = Progress(record, quiet)
     logger: Logger = instantiate(cfg.logger)
     replace_text(record.folder / "environment.json", json.dumps(environment(exp.predictor.device), indent=1) + "\n")
-    trainer = {name: cfg.trainer[name] for name in ("accelerator", "devices", "precision", "deterministic")}
-    fit = Fitter({**trainer, **cfg.trainer.lightning}, cfg.trainer.checkpoint_every_seconds, progress.epoch)
+    fit = Fitter(trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch)
     try:
         logger.start(record.folder, record.config, record.rounds())
         return run(exp, record, fit, (progress.round, logger.log))

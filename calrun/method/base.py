@@ -234,7 +234,11 @@ class Method(pl.LightningModule):
         self.num_seen += len(logits_BC)
         self.num_steps += len(seen)
         self.work.steps += len(seen)
-        if self.objective.uses_stored and self.store_when == "first_epoch_online" and self.epoch == 0:
+        if (
+            self.objective.uses_stored
+            and self.store_when == "first_epoch_online"
+            and self.phase_number == self.epoch == 0
+        ):
             self._store_online(torch.cat([batch.rows for batch, _ in seen]), logits_BC.float())
 
     def on_train_epoch_end(self) -> None:
@@ -262,9 +266,10 @@ class Method(pl.LightningModule):
         self.raw_optimizer.zero_grad()
         if self.scales_loss:
             self.manual_backward(loss)
+            self.optimizers().step()  # type: ignore[union-attr] # takes the scale out of the gradients
         else:
             loss.backward()  # type: ignore[no-untyped-call] # the same without Lightning's layers around it
-        self.raw_optimizer.step()
+            self.raw_optimizer.step()
         torch.clear_autocast_cache()  # weights changed inside one autocast region
         samples = len(current.y) + (0 if replay is None else len(replay.y))
         self.work.samples_forward += samples
@@ -314,6 +319,7 @@ class Epochs:
     def __iter__(self) -> Iterator[Block]:
         method, epoch = self.method, self.method.epoch
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size)
-        return method.setup_.train.blocks(
-            steps, method.this_round.torch_seed("augmentation", method.phase_number, epoch)
-        )
+        seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
+        yield from method.setup_.train.blocks(
+            steps, seed
+        )  # planned when first asked: Lightning makes one more to test it

@@ -16,6 +16,8 @@ from calrun.model.checkpoint import load_backbone
 class Start(ABC):
     """Sets the weights of the network at the start of a round."""
 
+    remembers: bool = False  # whether anything of the last round's weights is left
+
     @abstractmethod
     def apply(self, net: Classifier, fresh: Classifier) -> None:
         """Changes `net`, which holds the last round's weights; `fresh` is this round's new initialisation."""
@@ -35,6 +37,8 @@ class Cold(Start):
 class Warm(Start):
     """Every round continues from the last round's weights and BatchNorm statistics."""
 
+    remembers = True
+
     def apply(self, net: Classifier, fresh: Classifier) -> None:
         """Keeps the weights as they are."""
 
@@ -47,6 +51,8 @@ class ShrinkPerturb(Start):
         perturb: share of the new weights; Ash and Adams use 0.1, the CAL code 0.2.
         reset_bn_stats: whether BatchNorm's running statistics start anew.
     """
+
+    remembers = True
 
     def __init__(self, shrink: float, perturb: float, reset_bn_stats: bool = True) -> None:
         self.shrink, self.perturb, self.reset_bn_stats = shrink, perturb, reset_bn_stats
