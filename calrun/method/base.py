@@ -322,4 +322,4 @@ class Epochs:
         seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
         yield from method.setup_.train.blocks(
             steps, seed
-        )  # planned when first asked: Lightning makes one more to test it
+        )  # when first asked: Lightning makes one more
