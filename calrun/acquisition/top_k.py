@@ -69,8 +69,9 @@ def leaders(values_N: Tensor, number: int) -> tuple[Tensor, Bound]:
     if number >= len(values_N):
         return torch.arange(len(values_N), device=values_N.device), Bound(-math.inf, len(values_N))
     threshold = values_N.topk(number + 1).values[-1]
-    above_N = values_N > threshold
-    tied = (values_N == threshold).nonzero().squeeze(1)
-    spare = number - int(above_N.sum())
-    above_N[tied[:spare]] = True
-    return above_N.nonzero().squeeze(1), Bound(float(threshold), int(tied[spare]))
+    best = (values_N >= threshold).nonzero().squeeze(1)  # hardly more than `number`, unless there are ties
+    above = values_N[best] > threshold
+    tied = best[~above]
+    spare = number - (len(best) - len(tied))
+    leading = torch.cat([best[above], tied[:spare]]).sort().values if spare else best[above]
+    return leading, Bound(float(threshold), int(tied[spare]))
