@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 UNHASHED = ("paths", "logger", "record", "experiment_name")
 WHERE_NOT_WHAT = ("root", "path", "file", "folder")  # of these only the last part of the value counts
 HOW_NOT_WHAT = ("checkpoint_every_seconds", "num_workers")
+LOCK_ATTEMPTS, LOCK_WAIT_SECONDS = 5, 0.05
 PICKS_HEADER = ("round", "order", "row", "item_id", "class")
 
 
@@ -138,7 +139,7 @@ class Record:
         self.status("finished", round=len(self.rounds()), rounds=len(self.rounds()), accuracy=accuracy)
         return accuracy
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Says that the run has stopped, if the disk still lets it; the rounds that are committed stay."""
         with suppress(OSError):
             self.status(
@@ -151,14 +152,16 @@ class Record:
 
     def _hold(self) -> TextIO:
         lock = (self.folder / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ValueError(
-                f"another process is running in {self.folder}; wait for it, stop it, or change the configuration"
-            ) from None
-        return lock
+        for _ in range(LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            except BlockingIOError:
+                time.sleep(LOCK_WAIT_SECONDS)  # `calrun status` holds the lock for a moment when it looks
+        lock.close()
+        raise ValueError(
+            f"another process is running in {self.folder}; wait for it, stop it, or change the configuration"
+        )
 
     def _refuse_foreign(self) -> None:
         path = self.folder / "config.yaml"

@@ -45,7 +45,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     record = Record(folder, config_of(cfg, choices, exp))
     try:
         return _play(cfg, exp, record, quiet)
-    except BaseException as error:
+    except Exception as error:  # what interrupts a run is no fault of it: the lock shows that nobody plays it
         record.fail(error)
         raise
     finally:

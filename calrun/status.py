@@ -57,14 +57,25 @@ def show(folder: Path) -> None:
 
 def _status(folder: Path) -> RunStatus:
     said: dict[str, Any] = json.loads((folder / "status.json").read_text())
+    if said["state"] == "running" and not is_held(folder):  # killed before it could say so
+        said = _last_words(folder) or said | {"state": "interrupted"}  # the same command continues it
     state = said["state"]
-    if state == "running" and not is_held(folder):
-        state = "interrupted"  # killed before it could say so; the same command continues it
     where = f"{said['round']}/{said['rounds']} {said.get('phase', '')}" if "round" in said else ""
     if "epoch" in said:
         where += f" epoch {said['epoch']}/{said['epochs']}"
     note = f"{said['accuracy']:.2%}" if "accuracy" in said else str(said.get("error", ""))[:100]
     return RunStatus(folder.name, state, where.strip(), note, said.get("updated", ""))
+
+
+def _last_words(folder: Path) -> dict[str, Any] | None:
+    """Returns what a run would say that was killed after its last commit."""
+    path = folder / "rounds.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    last: dict[str, Any] = json.loads(lines[-1]) if lines else {"round": 0, "rounds": 1}
+    if last["round"] < last["rounds"]:
+        return None
+    accuracy = next(iter(last["test"].values()))["accuracy"]
+    return {"state": "finished", "round": last["round"], "rounds": last["rounds"], "accuracy": accuracy}
 
 
 def is_held(folder: Path) -> bool:

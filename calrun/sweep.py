@@ -14,8 +14,10 @@ from typing import Any
 from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -34,8 +36,11 @@ class Sweep(Callback):
         self.watcher: Watcher | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Composes every job, so that a wrong option fails before the first one runs, and notes their folders."""
-        folders = planned_folders(config)
+        """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
+        try:
+            folders = planned_folders(config)
+        except (HydraException, OmegaConfBaseException):
+            return
         for experiment in {folder.parent for folder in folders}:
             names = [folder.name for folder in folders if folder.parent == experiment]
             replace_text(experiment / SWEEP_FILE, json.dumps({"runs": names}, indent=1) + "\n")
