@@ -62,7 +62,7 @@ class Balancing(Acquisition):
         """Returns b N (D + C), if classes are out of balance until the end."""
         rows, width = sizes.candidates, sizes.features
         norms = Cost(4.0 * rows * width, 7 * FLOAT * rows * width, calls=50)
-        pick = Cost(3.0 * rows * width, 3 * FLOAT * rows * width, calls=60)
+        pick = Cost(3.0 * rows * width, 12 * FLOAT * rows * width, calls=60)
         pick += Cost(2.0 * rows * sizes.classes, 4 * FLOAT * rows * sizes.classes)
         held = FLOAT * rows * (2 * sizes.classes + 4) + 2 * FLOAT * rows * width
         return (norms + pick.times(sizes.bought)).holding(min(held, limit_bytes(self.memory_gib, sizes.device)))

@@ -35,7 +35,7 @@ class Bald(Acquisition):
         return largest(scores_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N K C: one look, two exponentials for each number."""
+        """Returns N K C: one look, a few exponentials for each number."""
         return bald_cost(sizes)
 
 
@@ -43,7 +43,7 @@ def bald_cost(sizes: Sizes) -> Cost:
     """Returns the cost of everyone's mutual information."""
     numbers = float(sizes.candidates * sizes.mc_samples * sizes.classes)
     chunks = math.ceil(3 * FLOAT * numbers / CACHE_BYTES)
-    functions, scores = 2 * numbers + 2 * sizes.candidates * sizes.classes, 16.0 * sizes.candidates
+    functions, scores = 5 * numbers + 2 * sizes.candidates * sizes.classes, 16.0 * sizes.candidates
     return Cost(8 * numbers, 5 * FLOAT * numbers + 3 * scores, scores + CACHE_BYTES, functions, 15 * chunks)
 
 

@@ -66,7 +66,7 @@ class BalancedSelection(Acquisition):
         """Returns N C for the distances and as much for the nearest rows of each class; `exact` solves b problems."""
         numbers, rows = float(sizes.candidates * sizes.classes), sizes.candidates
         turned = FLOAT * numbers if FLOAT * numbers <= limit_bytes(self.memory_gib, sizes.device) else 0.0
-        queues = Cost(3 * numbers, 40.0 * numbers, 24.0 * rows, calls=25 * sizes.classes)
+        queues = Cost(3 * numbers, 160.0 * numbers, 24.0 * rows, calls=25 * sizes.classes)
         problems = Cost(4.0 * sizes.bought * sizes.classes**3, calls=200 * sizes.bought)
         if self.dcsdb == "pairwise":
             problems = Cost(calls=sizes.bought)

@@ -30,8 +30,8 @@ BLOCK = 16  # candidates per matrix product
 COARSE_BLOCK = 128  # candidates per matrix product with merged outcomes
 TILE = 1024  # outcomes per matrix product, so that a tile stays in the cache
 MAX_FLOP = 1e16  # days on a workstation, should no bound ever decide
-EXPECTED_MERGED = 4 * COARSE_BLOCK  # candidates that a pick usually evaluates with merged outcomes
-EXPECTED_EXACT = 8 * BLOCK  # and with all outcomes
+EXPECTED_MERGED = 0.35  # of the candidates, how many a pick usually evaluates with merged outcomes
+EXPECTED_EXACT = 0.15  # and with all outcomes
 
 
 class BatchBald(Acquisition):
@@ -83,7 +83,7 @@ class BatchBald(Acquisition):
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N' M K C for each pick, of the candidates that bounds leave: N' is all of them without `lazy`."""
         rows = min(sizes.candidates, max(sizes.bought, self.prefilter or sizes.candidates))
-        exact, merged = (min(rows, EXPECTED_EXACT), min(rows, EXPECTED_MERGED)) if self.lazy else (rows, 0)
+        exact, merged = (EXPECTED_EXACT * rows, EXPECTED_MERGED * rows) if self.lazy else (float(rows), 0.0)
         total, outcomes = bald_cost(sizes), 1
         for _ in range(1, sizes.bought):
             outcomes = min(outcomes * sizes.classes, self.num_samples)

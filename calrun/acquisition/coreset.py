@@ -57,7 +57,7 @@ class KCenterGreedy(Acquisition):
         start = kernel_cost.fold(rows, max(sizes.labelled, 1), width)
         if not sizes.labelled and self.empty_init == "medoid1center":
             start += pairs_cost(rows, width)
-        return norms + start + kernel_cost.farthest_first(rows, width, sizes.bought)
+        return norms + start + kernel_cost.farthest_first(rows, width, sizes.bought, cold=not sizes.labelled)
 
 
 def centred_points(

@@ -83,5 +83,5 @@ class DispersionMin(Acquisition):
         if self.start == "farthest_pair":
             start += pairs_cost(rows, width, self.start)
         chosen = FLOAT * rows * width if parts > 1 else 0
-        work = start + kernel_cost.farthest_first(rows, width, part.bought)
+        work = start + kernel_cost.farthest_first(rows, width, part.bought, cold=True)
         return one_pass(self.needs, sizes) + work.times(parts).holding(chosen)

@@ -66,7 +66,8 @@ class Hierarchy:
         rows, width = sizes.candidates, sizes.features
         number = self._number(rows)
         pairs = float(number) ** 2
-        merging = Cost(1.5 * pairs * width, 80 * pairs, BYTES_PER_PAIR * pairs) + Cost(refusal=self._refusal(number))
+        traffic = 8 * pairs * width + 80 * pairs  # each distance reads both of its rows, number by number
+        merging = Cost(1.5 * pairs * width, traffic, BYTES_PER_PAIR * pairs) + Cost(refusal=self._refusal(number))
         start = kernel_cost.points(rows, width)
         if number < rows:
             start += kernel_cost.lloyd(rows, width, number, MICRO_ITERATIONS)

@@ -16,13 +16,15 @@ from calrun.acquisition.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
 
 CONVERTED = 3  # a block is read, and its converted copy written and read
 PRODUCTS = {1: 4, 2: 12}  # traffic of each distance, in numbers, by factors
-PICKS_PER_LEADER = 0.25  # of the leaders of a farthest-first scan, how many are taken before the bound decides
-EVALUATIONS = 1.0  # of N ln b gains that a lazy greedy selection evaluates
+PICKS_PER_LEADER = 0.5  # of the leaders of a farthest-first scan, how many are taken before the bound decides
+COLD_SCANS, COLD_LEADERS = 4, 4  # without centres to start from: short scans, each with more leaders
+EVALUATIONS = 1.5  # of N ln b gains that a lazy greedy selection evaluates
+GAIN_TRAFFIC = 12  # numbers that move for each similarity of a gain
 
 
 def points(num_rows: int, width: int) -> Cost:
     """Returns the cost of the norms of points, and of keeping them with the distances to come."""
-    block = min(num_rows, MAX_BLOCK) * (2 * width + 2 * MAX_CENTRES)
+    block = min(num_rows, MAX_BLOCK) * CONVERTED * width
     traffic = 2 * CONVERTED * num_rows * width
     calls = 6 * ceil(num_rows / MAX_BLOCK)
     return Cost(2.0 * num_rows * width, FLOAT * traffic, FLOAT * (block + 2 * num_rows), calls=calls)
@@ -33,18 +35,21 @@ def fold(num_rows: int, num_centres: int, width: int, num_factors: int = 1) -> C
     reads = CONVERTED * num_rows * width * ceil(num_centres / MAX_BLOCK)
     pairs = num_rows * num_centres
     blocks = ceil(num_rows / MAX_BLOCK) * ceil(num_centres / MAX_CENTRES)
-    products = min(num_rows, MAX_BLOCK) * min(num_centres, MAX_CENTRES) * num_factors
+    products = min(num_rows, MAX_BLOCK) * (width + min(num_centres, MAX_CENTRES) * num_factors)
     traffic = FLOAT * (reads + PRODUCTS[num_factors] * pairs)
     return Cost(2.0 * pairs * (width + 1), traffic, FLOAT * products, calls=10 * blocks)
 
 
-def farthest_first(num_rows: int, width: int, budget: int) -> Cost:
-    """Returns the cost of `farthest_first.farthest_first` after its start."""
+def farthest_first(num_rows: int, width: int, budget: int, cold: bool) -> Cost:
+    """Returns the cost of `farthest_first.farthest_first` after its start; `cold` is a start from one point."""
     if budget == 0:
         return Cost()
-    leaders = min(max(FEWEST_LEADERS, num_rows // SHARE_OF_LEADERS), num_rows)
-    num_scans = ceil(budget / max(1.0, PICKS_PER_LEADER * leaders))
-    scan = Cost(0, FLOAT * (12 * num_rows + 2 * leaders * width), FLOAT * (leaders * width + 4 * num_rows), calls=30)
+    first_leaders = max(FEWEST_LEADERS, num_rows // SHARE_OF_LEADERS)
+    leaders = min(first_leaders * (COLD_LEADERS if cold else 1), num_rows)
+    num_scans = ceil(budget / max(1.0, PICKS_PER_LEADER * leaders)) + (COLD_SCANS - 1) * cold
+    scan = Cost(
+        0, FLOAT * (12 * num_rows + 2 * leaders * width), FLOAT * (3 * leaders * width + 4 * num_rows), calls=30
+    )
     pick = Cost(2.0 * leaders * width, FLOAT * leaders * (width + 8), calls=14)
     picks_of_scan = ceil(budget / num_scans)
     folded = fold(num_rows, picks_of_scan, width).times(num_scans - 1)
@@ -90,7 +95,7 @@ def facility_location(
     pairs = float(num_rows * represented)
     symmetric = num_rows == represented
     product = Cost((1 if symmetric else 2) * pairs * width, 5 * FLOAT * pairs, functions=functions * pairs, calls=20)
-    row = Cost(5.0 * represented, 6.0 * FLOAT * represented)
+    row = Cost(5.0 * represented, GAIN_TRAFFIC * FLOAT * represented)
     kept = FLOAT * pairs <= limit
     if not kept:
         product = Cost(2.0 * pairs * width, 4 * FLOAT * pairs, functions=functions * pairs)
@@ -98,5 +103,6 @@ def facility_location(
     prepared = Cost(4.0 * num_rows * width, 6 * FLOAT * num_rows * width, 2 * FLOAT * num_rows * width)
     evaluated = EVALUATIONS * num_rows * log(budget + 1)
     picks = row.times(evaluated) + Cost(0, 32.0 * num_rows, calls=60).times(budget)
-    held = FLOAT * (pairs if kept else min(limit / FLOAT, 4 * 1024 * represented)) + FLOAT * num_rows * width
+    block = 2 * FLOAT * min(num_rows, 1024) * represented
+    held = (FLOAT * pairs if kept else 0.0) + min(block, limit) + FLOAT * num_rows * width
     return (prepared + product + Cost(pairs, FLOAT * pairs) + picks).holding(held)

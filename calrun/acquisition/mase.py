@@ -47,7 +47,7 @@ def leave_cost(sizes: Sizes) -> Cost:
     numbers, scores = float(sizes.candidates * sizes.classes), 16.0 * sizes.candidates
     head = sizes.classes * (sizes.classes + sizes.features)
     gap = Cost(3.0 * sizes.classes**2 * sizes.features, bytes_peak=8.0 * head)
-    return Cost(4 * numbers, 8 * FLOAT * numbers + 3 * scores, 3 * FLOAT * numbers + scores, calls=10) + gap
+    return Cost(4 * numbers, 16 * FLOAT * numbers + 3 * scores, 3 * FLOAT * numbers + scores, calls=10) + gap
 
 
 def boundary_gap(weight_CD: Tensor) -> Tensor:

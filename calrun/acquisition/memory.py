@@ -19,10 +19,15 @@ def limit_bytes(memory_gib: float | None, device: torch.device | None = None) ->
                 f"acquisition.memory_gib must be positive, got {memory_gib}; leave it null for the default"
             )
         return int(memory_gib * GIB)
+    return int(SHARE_OF_FREE * free_bytes(device))
+
+
+def free_bytes(device: torch.device | None = None) -> int:
+    """Returns what is free on a device, or for the host and none on the host."""
     accelerator = torch.accelerator.current_accelerator()
     if device is not None and accelerator is not None and device.type == accelerator.type:
-        return int(SHARE_OF_FREE * torch.accelerator.get_memory_info(device)[0])
-    return int(SHARE_OF_FREE * psutil.virtual_memory().available)
+        return int(torch.accelerator.get_memory_info(device)[0])
+    return int(psutil.virtual_memory().available)
 
 
 def chunk_rows(bytes_per_row: int, memory_gib: float | None, device: torch.device | None = None) -> int:

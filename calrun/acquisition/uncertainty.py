@@ -55,12 +55,12 @@ class Uncertainty(Acquisition):
         return smallest(certainty_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N C, or N K C of dropout passes: one look, an exponential for each number."""
+        """Returns N C, or N K C of dropout passes: one look, an exponential and two logarithms for each number."""
         width = sizes.classes * (1 + sizes.mc_samples * self.mc_dropout)
         numbers, rows = float(sizes.candidates * width), sizes.candidates
         chunks = math.ceil(4 * FLOAT * numbers / CACHE_BYTES)
         traffic, peak = 3 * FLOAT * numbers + 48 * rows, CACHE_BYTES + 16.0 * rows
-        return Cost(8 * numbers, traffic, peak, numbers + 6 * rows, 20 * chunks)
+        return Cost(8 * numbers, traffic, peak, 3 * numbers + 16 * rows, 20 * chunks)
 
 
 class RunnerUp(NamedTuple):
