@@ -18,6 +18,7 @@ from calrun.acquisition.top_k import Bound, beats, leaders
 
 FEWEST_LEADERS = 1024
 SHARE_OF_LEADERS = 16  # at first one row of so many
+NUMBERS_OF_LEADERS = 1 << 25  # at first: each pick reads them all
 SHORT_SCAN = 64  # picks: a scan that ends before is given twice the leaders next time
 TAKEN = -1.0  # marks the distance of a point that is a centre
 
@@ -43,7 +44,9 @@ def farthest_first(points: Points, budget: int, rng: np.random.Generator, start:
         picks.append(start(points, rng))
         nearest_N = points.nearest(points.block(torch.tensor(picks, device=points.device)))
         nearest_N[picks] = TAKEN
-    num_leaders = min(max(FEWEST_LEADERS, len(points) // SHARE_OF_LEADERS), points.room)
+    width = sum(factor.store_NF.shape[1] for factor in points.factors)
+    num_leaders = min(len(points) // SHARE_OF_LEADERS, NUMBERS_OF_LEADERS // width)
+    num_leaders = min(max(FEWEST_LEADERS, num_leaders), points.room)
     while len(picks) < budget:
         leaders_T, bound = leaders(nearest_N, num_leaders)
         if not nearest_N[leaders_T].max() > 0:

@@ -76,5 +76,6 @@ def _gains(similarity: Similarity, index_B: Tensor, best_R: Tensor) -> Tensor:
 def row_sums(x_BR: Tensor) -> Tensor:
     """Returns the sums of the rows: of few columns in their own precision, of those in double precision."""
     whole = x_BR.shape[1] // FEW_COLUMNS * FEW_COLUMNS
-    partial = x_BR[:, :whole].unflatten(1, (-1, FEW_COLUMNS)).sum(dim=2)
-    return partial.sum(dim=1, dtype=torch.float64) + x_BR[:, whole:].sum(dim=1, dtype=torch.float64)
+    partial = x_BR[:, :whole].reshape(len(x_BR), whole // FEW_COLUMNS, FEW_COLUMNS).sum(dim=2)
+    sums_B: Tensor = partial.sum(dim=1, dtype=torch.float64) + x_BR[:, whole:].sum(dim=1, dtype=torch.float64)
+    return sums_B
