@@ -320,6 +320,4 @@ class Epochs:
         method, epoch = self.method, self.method.epoch
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size)
         seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
-        yield from method.setup_.train.blocks(
-            steps, seed
-        )  # when first asked: Lightning makes one more
+        yield from method.setup_.train.blocks(steps, seed)  # when first asked: Lightning makes one more

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from calrun.method.cal_sd import SelfDistillation, divergence
-from calrun.method.objective import pooled_cross_entropy
+from calrun.method.objective import CrossEntropy
 
 
 def test_loss_is_equation_2(make_batch, later_round) -> None:
@@ -33,7 +33,7 @@ def test_without_distillation_and_with_share_m_of_m_plus_r_it_is_replay_in_one_m
     objective.share_of_new = 2 / 6
     together = F.cross_entropy(torch.cat([current.logits, replay.logits]), torch.cat([current.y, replay.y]))
     torch.testing.assert_close(objective(current, replay), together)
-    torch.testing.assert_close(pooled_cross_entropy(current.logits, current.y, replay.logits, replay.y), together)
+    torch.testing.assert_close(CrossEntropy()(current, replay), together)
 
 
 def test_first_round_weighs_new_rows_fully(make_batch, first_round) -> None:
