@@ -9,6 +9,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from calrun.places import CONF, options
+
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError)
 
 
@@ -48,13 +50,14 @@ def _text(error: BaseException) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
         return _unknown_key(str(error.full_key), error.parent_node)
     text = str(error)
-    options = re.search(
+    listed = re.search(
         r"Could not find '(\S+?)/(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S
     )
-    if options:
-        group, name, legal = options.groups()
-        shown = ", ".join(option for option in legal.split() if not option.startswith("_"))
-        return f"{group}={name} is no option; choose one of: {shown}"
+    if listed:
+        group, name, legal = listed.groups()
+        ours = options(group)[group] if (CONF / group).is_dir() else []  # in folders too, where Hydra does not look
+        shown = sorted({*ours, *(option for option in legal.split() if not option.startswith("_"))})
+        return f"{group}={name} is no option; choose one of: {', '.join(shown)}"
     return text
 
 

@@ -1,0 +1,328 @@
+"""What a user gets wrong ends in one sentence, exit code 2 and a folder as it was."""
+
+import fcntl
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calrun.places import options
+
+Refusal = Callable[..., str]
+GROUPS = [group for group in options() if group != "hparams"]
+
+
+@pytest.fixture
+def refused(refusal: Refusal, small: tuple[str, ...], tmp_path: Path) -> Refusal:
+    """Plays a small run that must be refused before its folder is made."""
+
+    def run(*overrides: str, base: tuple[str, ...] = small) -> str:
+        line = refusal("run", *base, *overrides)
+        assert not list(tmp_path.glob("outputs/**/rounds.jsonl"))
+        assert not list(tmp_path.glob("outputs/**/config.yaml"))
+        return line
+
+    return run
+
+
+# --- options and values ---
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_unknown_option_lists_the_legal_ones(group: str, refusal: Refusal) -> None:
+    line = refusal("run", f"{group}=banana")
+    assert f"{group}=banana is no option; choose one of: " in line
+    assert line.endswith(", ".join(options(group)[group]))
+
+
+@pytest.mark.parametrize(
+    ("override", "legal"),
+    [("sed=3", "seed"), ("trainer.max_epoch=3", "max_epochs"), ("model.hiden=[3]", "hidden"), ("nogroup=al", "method")],
+)
+def test_an_unknown_key_lists_the_ones_beside_it(override: str, legal: str, refused: Refusal) -> None:
+    line = refused(override)
+    assert f"{override.split('=')[0]} is no option" in line
+    assert legal in line
+
+
+def test_a_choice_that_only_the_user_can_make_is_asked_for(refusal: Refusal) -> None:
+    assert "dataset.path has no value yet; add dataset.path=..." in refusal("run", "dataset=npz")
+
+
+def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
+    assert "'seed'" in refused("seed")
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("trainer.max_epochs=0", "trainer.max_epochs wants a whole number of at least 1, got 0"),
+        ("trainer.cal_epochs=0", "trainer.cal_epochs wants a whole number of at least 1, got 0"),
+        ("trainer.batch_size=0", "trainer.batch_size wants a whole number of at least 1, got 0"),
+        ("trainer.batch_size=many", "trainer.batch_size wants a whole number of at least 1, got 'many'"),
+        ("trainer.num_threads=0", "trainer.num_threads wants a whole number of at least 1, got 0"),
+        ("trainer.checkpoint_every_seconds=often", "trainer.checkpoint_every_seconds wants a number"),
+        ("seed=-1", "seed wants a whole number of at least 0, got -1"),
+        ("seed_set_seed=x", "seed_set_seed wants a whole number of at least 0, got 'x'"),
+        ("budget.rounds=0", "budget.rounds wants a whole number of at least 1, but is 0"),
+        ("budget.start=0", "budget.start wants a whole number of at least 1, but is 0"),
+        ("val_fraction=1.5", "val_fraction wants a number from 0 up to 1"),
+        ("scale=0", "scale one above 0"),
+        ("optimizer.lr=-1", "optimizer.lr wants a finite learning rate above 0"),
+        ("budget.start=500", "the budget wants 500 labels in round 1 of 3, but the pool has 200 rows"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
+    assert wanted in refused(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("trainer.accelerator=banana", "Lightning refuses"),
+        ("trainer.precision=banana", "Lightning refuses"),
+        ("+trainer.lightning.banana=1", "Lightning refuses"),
+        ("+trainer.lightning.max_epochs=1", "trainer.lightning sets ['max_epochs']"),
+        ("+trainer.lightning.gradient_clip_val=1.0", "trainer.lightning sets ['gradient_clip_val']"),
+        ("trainer.devices=3", "set trainer.devices to 1"),
+    ],
+)
+def test_what_lightning_cannot_do_is_said_before_the_first_fit(override: str, wanted: str, refused: Refusal) -> None:
+    assert wanted in refused(override)
+
+
+# --- options that cannot work together ---
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        (["method.visit.replay_size=40"], "method.visit.replay_size is no option"),
+        (["+method.visit.replay_size=40"], "method.visit: AllLabelled() takes no arguments; leave it out"),
+        (
+            ["method.visit._target_=calrun.method.visit.Replay", "+method.visit.replay_size=40"],
+            "the method replays 40 old rows a step, but each round starts from weights that never saw them",
+        ),
+    ],
+)
+def test_replay_with_cold_starts_is_refused(overrides: list[str], wanted: str, refused: Refusal) -> None:
+    assert wanted in refused("method=al", *overrides)
+
+
+def test_early_stopping_wants_a_validation_split(refused: Refusal) -> None:
+    assert "looks at a validation split, but this data set has none" in refused("stop=early_stopping")
+
+
+@pytest.mark.parametrize("acquisition", ["bald", "batch_bald"])
+def test_monte_carlo_dropout_wants_a_network_with_dropout(acquisition: str, refused: Refusal) -> None:
+    assert "wants a network with dropout, but this model has none" in refused(f"acquisition={acquisition}")
+
+
+def test_several_conflicts_are_reported_together(refused: Refusal) -> None:
+    line = refused("stop=early_stopping", "acquisition=bald", "trainer.batch_size=0", "budget.start=5000")
+    problems = line.split("; also: ")
+    assert len(problems) == 4
+    for word, problem in zip(("batch_size", "dropout", "validation split", "5,000 labels"), problems, strict=True):
+        assert word in problem
+
+
+def test_a_run_of_several_slurm_tasks_is_refused(monkeypatch: pytest.MonkeyPatch, refused: Refusal) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    assert "SLURM started 4 tasks" in refused()
+
+
+# --- data ---
+
+
+def archive(folder: Path, **changes: np.ndarray) -> tuple[str, ...]:
+    """An .npz data set of 60 vectors in 3 classes with changes; returns the overrides that choose it."""
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.normal(size=(60, 5)).astype(np.float32),
+        "y_train": np.arange(60) % 3,
+        "x_test": rng.normal(size=(12, 5)).astype(np.float32),
+        "y_test": np.arange(12) % 3,
+    }
+    np.savez(folder / "data.npz", **(arrays | changes))
+    return "dataset=npz", f"dataset.path={folder / 'data.npz'}", "trainer=cpu", "trainer.max_epochs=1"
+
+
+def test_a_class_count_that_disagrees_with_the_labels_is_refused(tmp_path: Path, refused: Refusal) -> None:
+    base = archive(tmp_path)
+    assert "labels outside 0..1" in refused("dataset.num_classes=2", base=base)
+    assert "the data set declares 5 classes" in refused("dataset.num_classes=5", base=base)
+    assert "the data set declares 4 classes" in refused(base=archive(tmp_path, y_test=np.arange(12) % 4))
+
+
+def test_nan_in_the_data_is_refused_with_its_rows(tmp_path: Path, refused: Refusal) -> None:
+    x_train = np.zeros((60, 5), np.float32)
+    x_train[[7, 9]] = np.nan
+    line = refused(base=archive(tmp_path, x_train=x_train))
+    assert "NaN or infinite values in 2 of 60 rows (first: [7, 9])" in line
+
+
+def test_a_corrupt_archive_is_refused(tmp_path: Path, refused: Refusal) -> None:
+    base = archive(tmp_path)
+    path = tmp_path / "data.npz"
+    path.write_bytes(path.read_bytes()[:400])
+    assert f"{path} is no sound .npz archive" in refused(base=base)
+    path.unlink()
+    assert f"no file {path}" in refused(base=base)
+
+
+def test_an_empty_picture_folder_is_refused(tmp_path: Path, refused: Refusal) -> None:
+    base = ("dataset=image_folder", f"dataset.root={tmp_path}", "model.model_name=resnet18", "trainer=cpu")
+    assert f"no folder {tmp_path}/train" in refused(base=base)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "test").mkdir()
+    assert "has no class folders" in refused(base=base)
+    (tmp_path / "train" / "cat").mkdir()
+    assert f"class folder {tmp_path}/train/cat has no pictures" in refused(base=base)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1\n2\n2\n900000\n", "it names 4, 3 of them distinct and 1 not in the pool (first: [900000])"),
+        ("1\n2\n", "wants 20 distinct rows of the pool (the budget of round 1), but it names 2"),
+        ("one\n", "cannot be read as row numbers"),
+    ],
+)
+def test_initial_rows_from_a_wrong_file_are_refused(
+    text: str, wanted: str, tmp_path: Path, small: tuple[str, ...], refusal: Refusal
+) -> None:
+    (tmp_path / "rows.txt").write_text(text)
+    assert wanted in refusal("run", *small, "initial=file", f"initial.path={tmp_path / 'rows.txt'}")
+    assert not list(tmp_path.glob("outputs/**/rounds.jsonl"))
+
+
+# --- folders ---
+
+
+@pytest.mark.parametrize("place", ["{tmp_path}/file/below", "/proc/calrun"])
+def test_a_folder_that_cannot_be_written_is_named(place: str, tmp_path: Path, refused: Refusal) -> None:
+    (tmp_path / "file").write_text("")
+    place = place.format(tmp_path=tmp_path)
+    assert f"cannot read or write {place}" in refused(f"paths.outputs={place}")
+
+
+def test_a_folder_in_use_is_refused_and_left_to_its_process(
+    play: Callable[..., Any], refusal: Refusal, small: tuple[str, ...], run_folder: Callable[[], Path]
+) -> None:
+    play("budget.rounds=2")
+    folder = run_folder()
+    lines = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)
+    (folder / "rounds.jsonl").write_text(lines[0])  # a run with a round to go
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        line = refusal("run", *small, "budget.rounds=2")
+    assert f"another process is running in {folder}" in line
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("run_id: ", "run_id: x", "belongs to run x"),
+        ("data_fingerprint: ", "data_fingerprint: x", "begun on other data"),
+    ],
+)
+def test_the_folder_of_another_configuration_is_left_as_it_is(
+    old: str,
+    new: str,
+    wanted: str,
+    play: Callable[..., Any],
+    refusal: Refusal,
+    small: tuple[str, ...],
+    run_folder: Callable[[], Path],
+) -> None:
+    play("budget.rounds=1")
+    folder = run_folder()
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace(old, new, 1))
+    (folder / "rounds.jsonl").unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert wanted in refusal("run", *small, "budget.rounds=1")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(
+    play: Callable[..., Any], refusal: Refusal, small: tuple[str, ...], run_folder: Callable[[], Path]
+) -> None:
+    play("budget.rounds=1")
+    folder = run_folder()
+    for path in folder.iterdir():
+        path.unlink()
+    (folder / "thesis.tex").write_text("mine")
+    assert "holds files but no config.yaml (first: ['thesis.tex'])" in refusal("run", *small, "budget.rounds=1")
+    assert (folder / "thesis.tex").read_text() == "mine"
+    assert {path.name for path in folder.iterdir()} <= {"thesis.tex", "lock"}
+
+
+def test_a_full_disk_at_commit_keeps_the_rounds_before_and_the_command_goes_on(
+    play: Callable[..., Any], refusal: Refusal, small: tuple[str, ...], run_folder: Callable[[], Path]
+) -> None:
+    play("method=cal_der")
+    folder = run_folder()
+    whole = (folder / "picks.csv").read_text()
+    lines = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)
+    (folder / "rounds.jsonl").write_text(lines[0])
+    (folder / "state-3.pt").unlink()
+    play("method=cal_der", "record.keep_states=true", "experiment_name=states")
+    (state,) = folder.parents[1].glob("states/*/state-1.pt")
+    state.rename(folder / "state-1.pt")
+    (folder / ".state-2.pt.part").symlink_to("/dev/full")
+    line = refusal("run", *small, "method=cal_der")
+    assert "no space left on device" in line
+    assert (folder / "rounds.jsonl").read_text() == lines[0]
+    assert json.loads((folder / "status.json").read_text())["state"] == "failed"
+    assert play("method=cal_der").code == 0
+    assert (folder / "picks.csv").read_text() == whole
+
+
+# --- the process ---
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+from calrun.cli import main
+main()
+"""
+
+
+def test_a_full_disk_in_a_process_of_its_own_says_so_and_ends_with_code_2(
+    tmp_path: Path, small: tuple[str, ...]
+) -> None:
+    """A limit on the size of files stands for the disk; the state of an MLP with 64 units is larger than it."""
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+    command = [sys.executable, "-c", LIMITED, "run", f"paths.outputs={tmp_path}", *small]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("calrun: cannot read or write")
+    assert "file too large" in line
+    assert not list(tmp_path.glob("**/*.part"))
+    assert not list(tmp_path.glob("**/rounds.jsonl"))
+
+
+def test_a_traceback_is_shown_when_asked_for(
+    calrun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, small: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CALRUN_DEBUG", "1")
+    answer = calrun("run", *small, "budget.rounds=0")
+    assert answer.code == 2
+    assert "Traceback" in answer.err
+    assert "budget.rounds wants" in answer.err
+
+
+def test_other_commands_refuse_in_one_sentence_too(tmp_path: Path, refusal: Refusal) -> None:
+    assert "there is no folder" in refusal("status", str(tmp_path / "nothing"))
+    assert "holds no run" in refusal("status", str(tmp_path))
+    assert "there is no group 'banana'" in refusal("list", "banana")
+    assert "found nothing" in refusal("report", str(tmp_path / "nothing"))
