@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 
 from calrun.cli import main
 from calrun.environment import environment  # noqa: F401 - pulls in what a first run would otherwise be charged for
 from calrun.places import CONF
+
+settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
+settings.load_profile("calrun")
 
 SMALL = (
     "model=mlp",
