@@ -110,7 +110,7 @@ def refusals(trainer: dict[str, Any]) -> list[str]:
     if taken := sorted(trainer.keys() & {*OURS, *NOT_OPEN}):
         return [f"trainer.lightning sets {taken}, which a run does not leave open; leave them out"]
     try:
-        made = pl.Trainer(**trainer, **OURS, enable_checkpointing=False)
+        made = pl.Trainer(**trainer, **OURS, enable_checkpointing=False, plugins=[LightningEnvironment()])
     except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
         return [f"trainer: Lightning refuses {trainer} ({error}); correct it"]
     if made.world_size != 1:

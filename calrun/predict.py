@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
 from calrun.dataset.base import Source
@@ -30,7 +31,8 @@ class Predictor:
     """
 
     def __init__(self, accelerator: str, precision: str, batch_size: int, channels_last: bool = False) -> None:
-        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]
+        alone = LightningEnvironment()  # under SLURM, Fabric would look for other tasks
+        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[alone])  # type: ignore[arg-type]
         self.batch_size = batch_size
         self.channels_last = channels_last
 

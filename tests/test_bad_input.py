@@ -228,28 +228,24 @@ def test_a_folder_in_use_is_refused_and_left_to_its_process(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "wanted"),
-    [
-        ("run_id: ", "run_id: x", "belongs to run x"),
-        ("data_fingerprint: ", "data_fingerprint: x", "begun on other data"),
-    ],
+    ("key", "wanted"), [("run_id: ", "belongs to run x"), ("data_fingerprint: ", "begun on other data")]
 )
 def test_the_folder_of_another_configuration_is_left_as_it_is(
-    old: str,
-    new: str,
-    wanted: str,
-    play: Callable[..., Any],
-    refusal: Refusal,
-    small: tuple[str, ...],
-    run_folder: Callable[[], Path],
+    key: str, wanted: str, play: Callable[..., Any], one_round: Callable[[], str], run_folder: Callable[[], Path]
 ) -> None:
     play("budget.rounds=1")
     folder = run_folder()
-    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace(old, new, 1))
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace(key, key + "x", 1))
     (folder / "rounds.jsonl").unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert wanted in refusal("run", *small, "budget.rounds=1")
+    assert wanted in one_round()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.fixture
+def one_round(refusal: Refusal, small: tuple[str, ...]) -> Callable[[], str]:
+    """Plays a run of one round that must be refused."""
+    return lambda: refusal("run", *small, "budget.rounds=1")
 
 
 def test_a_folder_of_something_else_is_left_as_it_is(
