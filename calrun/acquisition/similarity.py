@@ -18,7 +18,7 @@ from calrun.acquisition.memory import GIB, chunk_rows, limit_bytes
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 SAMPLE = 1000  # rows whose pairs tell the median distance
-CACHE_BYTES = 1 << 23
+STEP = 256  # rows of the matrix filled at once
 
 logger = logging.getLogger(__name__)
 
@@ -158,6 +158,6 @@ class Similarity:
         return block_BR
 
     def _spans(self) -> Iterator[slice]:
-        step = max(1, min(self.chunk, 1024))
+        step = max(1, min(self.chunk, STEP))
         for start in range(0, len(self), step):
             yield slice(start, min(start + step, len(self)))
