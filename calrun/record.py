@@ -87,6 +87,7 @@ class Record:
                 if bought_for <= number + 1:  # later ones were not committed
                     exp.pool.label(rows, bought_for)
             exp.method.restore(torch.load(self.folder / f"state-{number}.pt", weights_only=True))
+        self._tidy(number, exp.record.keep_states)
         return number
 
     def _read_picks(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -107,6 +108,7 @@ class Record:
     def save(self, line: dict[str, Any], exp: "Experiment") -> dict[str, Any]:
         """Commits a round and returns its line: the state and the rows bought so far are on disk before the line."""
         started, number, lines = time.perf_counter(), line["round"], self.rounds()
+        self.status(**self.last_status | {"phase": "commit"})
         replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
         replace_text(self.folder / "picks.csv", _csv(PICKS_HEADER, list(_picks(exp))))
         line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
@@ -118,11 +120,16 @@ class Record:
         return line
 
     def _tidy(self, number: int, keep_states: bool) -> None:
+        """Removes what committed rounds no longer need and what a killed process has left half-written."""
         self.seconds = {}
-        for checkpoint in (self.folder / f"round-{number}").glob("phase-*"):
-            checkpoint.unlink()
+        done = [self.folder / f"round-{past}" for past in range(1, number + 1)]
+        leftovers = [path for round_folder in done for path in round_folder.glob("phase-*")]
+        leftovers += [*self.folder.glob(".*.part"), *self.folder.glob("round-*/.*.part")]
         if not keep_states:
-            (self.folder / f"state-{number - 1}.pt").unlink(missing_ok=True)
+            leftovers += [self.folder / f"state-{past}.pt" for past in range(1, number)]
+        for path in leftovers:
+            if path.is_file():
+                path.unlink()
 
     def status(self, state: str, **more: Any) -> None:
         """Says what the run is doing."""
