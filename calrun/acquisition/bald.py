@@ -49,13 +49,14 @@ def bald_cost(sizes: Sizes) -> Cost:
 
 def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Tensor:
     """Returns H[mean_k p_k] - mean_k H[p_k] in nats, chunk by chunk."""
-    scores_N = torch.empty_like(mc_log_probs_NKC[:, 0, 0])
+    single = torch.promote_types(mc_log_probs_NKC.dtype, torch.float32)
+    scores_N = torch.empty(len(mc_log_probs_NKC), dtype=single, device=mc_log_probs_NKC.device)
     bytes_per_row = 3 * mc_log_probs_NKC[:1].nbytes
     chunk = chunk_rows(bytes_per_row, memory_gib, mc_log_probs_NKC.device)
     if mc_log_probs_NKC.is_cpu:
         chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
     for part, out in zip(torch.split(mc_log_probs_NKC, chunk), torch.split(scores_N, chunk), strict=True):
-        out.copy_(disagreement(part))
+        out.copy_(disagreement(part.to(single)))
     return scores_N
 
 

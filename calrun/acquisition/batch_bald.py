@@ -122,6 +122,7 @@ class Outcomes:
 
     def __init__(self, log_probs_NKC: Tensor, num_samples: int, generator: torch.Generator) -> None:
         self.log_probs_NKC, self.num_samples, self.generator = log_probs_NKC, num_samples, generator
+        self.dtype = torch.promote_types(log_probs_NKC.dtype, torch.float32)  # of sums; the store may be half precision
         self.num_mc, self.num_classes = log_probs_NKC.shape[1:]
         self.picked: list[int] = []
         self.sampled = False
@@ -148,7 +149,7 @@ class Outcomes:
 
     def gains(self, positions: np.ndarray, tiles: Tiles) -> np.ndarray:
         """Returns H[y_i | y_S] - E_w H[y_i | w] of a block of rows; upper bounds of it with the `merged` tiles."""
-        log_probs_QKC = self.log_probs_NKC[torch.from_numpy(positions)]
+        log_probs_QKC = self.log_probs_NKC[torch.from_numpy(positions)].to(self.dtype)
         probs_QKC = log_probs_QKC.exp()
         given_w_Q = -(probs_QKC * log_probs_QKC).sum(dim=(1, 2)).double() / self.num_mc
         class_given_w_PK = probs_QKC.transpose(1, 2).reshape(-1, self.num_mc)  # P = Q x C pairs
@@ -175,7 +176,7 @@ class Outcomes:
         weight_M = (log_evidence_M - math.log(self.num_mc)).exp()
         if self.sampled:
             weight_M = torch.full_like(weight_M, 1 / len(weight_M))
-        posterior_MK = (self.log_likelihood_MK - log_evidence_M[:, None]).exp_().to(self.log_probs_NKC.dtype)
+        posterior_MK = (self.log_likelihood_MK - log_evidence_M[:, None]).exp_().to(self.dtype)
         weight_M = weight_M.to(posterior_MK.dtype)
         self.tiles = in_tiles(posterior_MK, weight_M)
         self.merged = in_tiles(*merge_outcomes(posterior_MK, weight_M))
@@ -206,9 +207,7 @@ def greedy(
     outcomes: Outcomes, kept: np.ndarray, bald_N: np.ndarray, budget: int, lazy: bool
 ) -> tuple[list[int], float]:
     """Returns the positions picked one after the other, and what they tell together."""
-    bounds = Bounds(
-        bald_N, lazy, 16 * torch.finfo(outcomes.log_probs_NKC.dtype).eps * (1 + math.log(outcomes.num_classes))
-    )
+    bounds = Bounds(bald_N, lazy, 16 * torch.finfo(outcomes.dtype).eps * (1 + math.log(outcomes.num_classes)))
     picked: list[int] = []
     information = 0.0
     for step in range(budget):

@@ -45,13 +45,14 @@ class Uncertainty(Acquisition):
         if self.mc_dropout:
             refuse_identical_samples(candidates.mc_log_probs_NKC)
         column = candidates.mc_log_probs_NKC if self.mc_dropout else candidates.logits_NC
-        certainty_N = torch.empty(len(candidates), dtype=column.dtype, device=column.device)
+        single = torch.promote_types(column.dtype, torch.float32)  # half-precision stores are read chunk by chunk
+        certainty_N = torch.empty(len(candidates), dtype=single, device=column.device)
         bytes_per_row = 4 * column.element_size() * math.prod(column.shape[1:])
         chunk = chunk_rows(bytes_per_row, self.memory_gib, column.device)
         if column.is_cpu:
             chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
         for part, out in zip(torch.split(column, chunk), torch.split(certainty_N, chunk), strict=True):
-            out.copy_(self.certainty(log_mean_probs(part) if self.mc_dropout else part))
+            out.copy_(self.certainty(log_mean_probs(part.to(single)) if self.mc_dropout else part.to(single)))
         return smallest(certainty_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:

@@ -271,3 +271,15 @@ def test_what_it_needs_is_named_and_used(option: str) -> None:
         del candidates.columns[name]
         with pytest.raises(ValueError, match="needs"):
             acquisition.select(candidates, 7, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_half_precision_columns_choose_as_their_single_precision_copies(option: str) -> None:
+    stored = {
+        name: column.half() if isinstance(column, Tensor) and column.is_floating_point() else column
+        for name, column in ordinary().items()
+    }
+    copies = {name: column.float() if isinstance(column, Tensor) and column.is_floating_point() else column
+              for name, column in stored.items()}  # fmt: skip
+    acquisition = acquisition_of(option)
+    np.testing.assert_array_equal(selected(acquisition, stored, 7), selected(acquisition, copies, 7))
