@@ -13,8 +13,11 @@ from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 
 from calrun.cli import main
-from calrun.environment import environment  # noqa: F401 - pulls in what a first run would otherwise be charged for
+from calrun.experiment import build
+from calrun.fit import Fitter, trainer_arguments
+from calrun.loop import run
 from calrun.places import CONF
+from calrun.record import Record
 
 settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
 settings.load_profile("calrun")
@@ -60,7 +63,7 @@ def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
-    def run(*words: str) -> Answer:
+    def typed(*words: str) -> Answer:
         outputs = [f"paths.outputs={tmp_path / 'outputs'}"] if words[0] == "run" else []
         monkeypatch.setattr("sys.argv", ["calrun", *words[:1], *outputs, *words[1:]])
         monkeypatch.syspath_prepend(str(tmp_path))
@@ -71,17 +74,14 @@ def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
         captured = capfd.readouterr()
         return Answer(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
 
-    return run
+    return typed
 
 
 @pytest.fixture
 def play(calrun: Callable[..., Answer]) -> Callable[..., Answer]:
     """Plays one small run on digits; further overrides win."""
 
-    def run(*overrides: str) -> Answer:
-        return calrun("run", *SMALL, *overrides)
-
-    return run
+    return lambda *overrides: calrun("run", *SMALL, *overrides)
 
 
 @pytest.fixture
@@ -113,6 +113,21 @@ def configure() -> Iterator[Callable[..., DictConfig]]:
             return cfg
 
         yield composed
+
+
+@pytest.fixture
+def play_in() -> Callable[..., list[dict[str, Any]]]:
+    """Plays what is missing of a run in a folder, without the command; returns its rounds."""
+
+    def played(folder: Path, cfg: DictConfig, every: float = 1e9) -> list[dict[str, Any]]:
+        exp, record = build(cfg), Record(folder, {"run_id": "0", "data_fingerprint": "1"})
+        try:
+            run(exp, record, Fitter(trainer_arguments(cfg.trainer), every, lambda *_: None))
+            return record.rounds()
+        finally:
+            record.close()
+
+    return played
 
 
 def only_folder(outputs: Path) -> Path:

@@ -1,0 +1,57 @@
+"""Files are the old ones or the new ones."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from calrun.files import replace_file, replace_tensors, replace_text
+
+
+def test_a_file_is_replaced_and_its_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file.txt"
+    replace_text(path, "old")
+    replace_text(path, "new", durable=False)
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_writer_that_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    replace_text(path, "old")
+
+    def fail(beside: Path) -> None:
+        beside.write_text("half of the n")
+        raise RuntimeError("power")
+
+    with pytest.raises(RuntimeError, match="power"):
+        replace_file(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    replace_text(path, "old")
+    (tmp_path / ".file.txt.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as full:
+        replace_text(path, "new")
+    assert full.value.filename == str(path)
+    assert path.read_text() == "old"
+    replace_text(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_is_told_as_such_for_tensors_too(tmp_path: Path) -> None:
+    (tmp_path / ".state.pt.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        replace_tensors(tmp_path / "state.pt", {"x": torch.zeros(100_000)})
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_tensors_come_back_without_pickled_code(tmp_path: Path) -> None:
+    state = {"x": torch.arange(3), "nested": {"number": 2.5, "none": None}}
+    replace_tensors(tmp_path / "state.pt", state)
+    found = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert torch.equal(found["x"], state["x"])
+    assert found["nested"] == state["nested"]
