@@ -13,7 +13,7 @@ from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 
 from calrun.cli import main
-from calrun.experiment import build
+from calrun.experiment import Experiment, build
 from calrun.fit import Fitter, trainer_arguments
 from calrun.loop import run
 from calrun.places import CONF
@@ -119,8 +119,11 @@ def configure() -> Iterator[Callable[..., DictConfig]]:
 def play_in() -> Callable[..., list[dict[str, Any]]]:
     """Plays what is missing of a run in a folder, without the command; returns its rounds."""
 
-    def played(folder: Path, cfg: DictConfig, every: float = 1e9) -> list[dict[str, Any]]:
+    def played(
+        folder: Path, cfg: DictConfig, every: float = 1e9, prepare: Callable[[Experiment], object] = lambda exp: None
+    ) -> list[dict[str, Any]]:
         exp, record = build(cfg), Record(folder, {"run_id": "0", "data_fingerprint": "1"})
+        prepare(exp)
         try:
             run(exp, record, Fitter(trainer_arguments(cfg.trainer), every, lambda *_: None))
             return record.rounds()
