@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig, open_dict
+from PIL import Image
 
 from calrun.cli import main
 from calrun.experiment import Experiment, build
@@ -131,6 +133,20 @@ def play_in() -> Callable[..., list[dict[str, Any]]]:
             record.close()
 
     return played
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Two classes of 30 training and 10 test pictures: dark and bright ones."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 10)):
+        for name, middle in (("dark", 80), ("bright", 170)):
+            folder = tmp_path / "pictures" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.normal(middle, 40, (20, 20, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "pictures"
 
 
 def only_folder(outputs: Path) -> Path:

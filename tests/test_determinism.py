@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import DictConfig
-from PIL import Image
 
 Result = Callable[[Path], Any]
 PlayIn = Callable[..., list[dict[str, Any]]]
@@ -90,20 +89,6 @@ def last_weights(folder: Path) -> torch.Tensor:
     """All weights and statistics of a run's last state in a row."""
     net = torch.load(folder / "state-3.pt", weights_only=True)["net"]
     return torch.cat([tensor.flatten().double() for tensor in net.values()])
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Two classes of 30 training and 10 test pictures: dark and bright ones."""
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 30), ("test", 10)):
-        for name, middle in (("dark", 80), ("bright", 170)):
-            folder = tmp_path / "pictures" / split / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = rng.normal(middle, 40, (20, 20, 3)).clip(0, 255).astype(np.uint8)
-                Image.fromarray(pixels).save(folder / f"{number}.png")
-    return tmp_path / "pictures"
 
 
 @pytest.mark.parametrize("method", ["al_ws", "cal_der"])
