@@ -39,7 +39,8 @@ def run_task(cfg: DictConfig) -> float:
 )
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
-    sys.argv = ["calrun run", *context.args]
+    multirun = [word for word in context.args if word in ("-m", "--multirun")]  # anywhere; argparse wants it at an end
+    sys.argv = ["calrun run", *multirun, *(word for word in context.args if word not in multirun)]
     failed.clear()
     run_task()
     for error in failed:

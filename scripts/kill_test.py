@@ -2,8 +2,9 @@
 
 python scripts/kill_test.py --kills 20 --methods al_ws cal_der cal_sds2
 
-A kill is aimed at a phase (fit, evaluate, score, select, commit): it comes a random time after the run's status file names
-that phase, at most as long as the phase lasted in the unbroken run. The table says what the status file named at death.
+A kill is aimed at a phase (fit, evaluate, score, select, commit) of a random round: it comes a random time after the
+run's status file names it, at most as long as the phase lasted in the unbroken run. The table says what the file named
+at death.
 """
 
 import argparse
@@ -98,21 +99,22 @@ def status(outputs: Path, pid: int) -> dict[str, Any]:
     return {}
 
 
-def wait_for(phase: str, outputs: Path, process: subprocess.Popen[str]) -> bool:
-    """Waits until the run is in a phase; tells whether it got there before its end."""
+def wait_for(aim: tuple[int, str], outputs: Path, process: subprocess.Popen[str]) -> bool:
+    """Waits until the run is in a phase of a round or of a later one; tells whether it got there before its end."""
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        if status(outputs, process.pid).get("phase") == phase:
+        said = status(outputs, process.pid)
+        if said.get("round", 0) >= aim[0] and said.get("phase") == aim[1]:
             return True
         time.sleep(POLL_SECONDS)
     return False
 
 
-def kill_once(outcome: Outcome, phase: str, longest: float, outputs: Path, chance: random.Random) -> bool:
-    """Starts the run and kills it in or after a phase; tells whether it was still alive."""
+def kill_once(outcome: Outcome, aim: tuple[int, str], delay: float, outputs: Path) -> bool:
+    """Starts the run and kills it some time after it came to a phase of a round; tells whether it still lived."""
     process = begin(outcome.method, outputs)
-    reached = wait_for(phase, outputs, process)
-    time.sleep(chance.uniform(0, longest))
+    reached = wait_for(aim, outputs, process)
+    time.sleep(delay)
     if not reached or process.poll() is not None:
         process.communicate()
         return False
@@ -149,12 +151,13 @@ def play(method: str, kills: int, folder: Path, chance: random.Random) -> Outcom
     lines = [json.loads(line) for line in (unbroken / "rounds.jsonl").read_text().splitlines()]
     lasted = {phase: median(line["seconds"].get(phase, 0.0) for line in lines[:-1]) for phase in AIMS}
     outcome, outputs = Outcome(method), folder / "broken"
-    aims = chance.sample([phase for phase, count in AIMS.items() for _ in range(count)] * (kills // 20 + 1), kills)
-    for phase in aims:
-        if not kill_once(outcome, phase, lasted[phase], outputs, chance):
+    phases = chance.sample([phase for phase, count in AIMS.items() for _ in range(count)] * (kills // 20 + 1), kills)
+    numbers = sorted(chance.randint(1, len(lines) - 2) for _ in range(kills))  # a kill may be late by a round
+    for number, phase in zip(numbers, phases, strict=True):
+        if not kill_once(outcome, (number, phase), chance.uniform(0, lasted[phase]), outputs):
             outcome.differences.append(f"the run ended after {outcome.kills} kills")
             break
-        print(f"{method}: kill {outcome.kills} of {kills}, aimed at {phase}", file=sys.stderr)
+        print(f"{method}: kill {outcome.kills} of {kills}, aimed at {phase} of round {number}", file=sys.stderr)
     outcome.differences += compare(finish(method, outputs), unbroken)
     return outcome
 

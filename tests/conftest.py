@@ -67,7 +67,7 @@ def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
 
     def typed(*words: str) -> Answer:
         outputs = [f"paths.outputs={tmp_path / 'outputs'}"] if words[0] == "run" else []
-        monkeypatch.setattr("sys.argv", ["calrun", *words[:1], *outputs, *words[1:]])
+        monkeypatch.setattr("sys.argv", ["calrun", *words, *outputs])
         monkeypatch.syspath_prepend(str(tmp_path))
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:

@@ -1,0 +1,152 @@
+"""The command, typed as its user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calrun.places import options
+
+Typed = Callable[..., Any]
+
+
+def test_a_run_prints_one_aligned_line_a_round(play: Typed) -> None:
+    answer = play("method=cal_er")
+    lines = answer.out.splitlines()
+    assert (answer.code, answer.err, len(lines)) == (0, "", 3)
+    for number, line in enumerate(lines, start=1):
+        assert line.startswith("digits-mlp-cal_er-entropy-s0-")
+        assert f"round  {number}/3   labels {20 * number:>7}  accuracy" in line
+        assert line.endswith("stop: max epochs")
+    columns = [[i for i in range(1, len(line)) if line[i] != " " and line[i - 1] == " "] for line in lines]
+    assert len(lines[0]) == len(lines[1]) == len(lines[2])
+    assert len(columns[0]) == len(columns[1]) == len(columns[2])
+
+
+def test_the_same_command_again_answers_at_once(play: Typed, run_folder: Callable[[], Path]) -> None:
+    play()
+    before = {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()}
+    answer = play()
+    assert answer.code == 0
+    assert answer.out.startswith(f"{run_folder().name}  finished  accuracy ")
+    assert {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()} == before
+
+
+def test_a_multirun_plays_every_combination_and_skips_what_is_finished(play: Typed, tmp_path: Path) -> None:
+    play("method=al", "seed=1")
+    answer = play("-m", "method=al,cal_er", "seed=0,1")
+    assert answer.code == 0, answer
+    assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 4
+    assert sum("finished" in line for line in answer.out.splitlines()) == 1
+    assert sum("round  3/3" in line for line in answer.out.splitlines()) == 3
+
+
+def test_a_wrong_option_in_a_multirun_fails_before_the_first_run(refusal: Typed, small: tuple[str, ...]) -> None:
+    line = refusal("run", "-m", *small, "method=al,banana")
+    assert "method=banana is no option" in line
+
+
+def test_one_impossible_run_of_a_multirun_does_not_stop_the_others(play: Typed, tmp_path: Path) -> None:
+    answer = play("-m", "budget.start=20,900,30")
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].startswith("calrun: the budget wants 900 labels in round 1")
+    assert "Traceback" not in answer.err
+    assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 2
+
+
+def test_the_groups_and_their_options_are_listed(calrun: Typed) -> None:
+    answer = calrun("list")
+    for group, legal in options().items():
+        assert f"{group:<12} {', '.join(legal)}" in answer.out
+    assert calrun("list", "stop").out.split() == [
+        "stop",
+        "early_stopping,",
+        "fixed_epochs,",
+        "saturation,",
+        "train_accuracy",
+    ]
+
+
+def test_hydras_own_flags_work(calrun: Typed) -> None:
+    shown = calrun("run", "--cfg", "job", "method=cal_der").out
+    assert "_target_: calrun.method.cal_der.DarkReplay" in shown
+    assert "cal_der" in calrun("run", "--help").out
+
+
+def test_all_commands_are_shown_without_one(calrun: Typed) -> None:
+    shown = calrun("--help").out
+    for command in ("run", "status", "report", "list"):
+        assert command in shown
+
+
+def test_a_users_own_class_is_found_beside_him(
+    play: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_folder: Callable[[], Path]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from calrun.acquisition.base import Acquisition\n"
+        "class First(Acquisition):\n"
+        "    def select(self, candidates, budget, rng):\n"
+        "        return candidates.rows[:budget]\n"
+    )
+    answer = play("acquisition=random", "acquisition._target_=mine.First", "budget.rounds=2")
+    assert answer.code == 0, answer
+    picks = (run_folder() / "picks.csv").read_text().splitlines()[21:]
+    rows = [int(line.split(",")[2]) for line in picks]
+    assert rows == sorted(rows)
+
+
+@pytest.fixture
+def started(tmp_path: Path, small: tuple[str, ...]) -> Callable[..., tuple[subprocess.Popen[str], Path]]:
+    """Starts a run in a process of its own and waits until it is in its first fit; returns it and its folder."""
+
+    def start() -> tuple[subprocess.Popen[str], Path]:
+        long = ("trainer.max_epochs=100000", "stop=fixed_epochs", "trainer.checkpoint_every_seconds=0")
+        command = [sys.executable, "-m", "calrun.cli", "run", f"paths.outputs={tmp_path / 'outputs'}", *small, *long]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.rglob("phase-0.ckpt")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        return process, next(tmp_path.rglob("status.json")).parent
+
+    return start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, -signal.SIGTERM)])
+def test_an_interrupted_run_ends_without_traceback_and_is_shown_as_interrupted(
+    sent: signal.Signals, code: int, started: Typed, calrun: Typed
+) -> None:
+    process, folder = started()
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert (folder / "round-1" / "phase-0.ckpt").exists()
+    assert json.loads((folder / "status.json").read_text())["state"] == "running"
+    assert "1 interrupted" in calrun("status", str(folder)).out
+
+
+@pytest.mark.slow
+def test_a_second_process_on_a_running_folder_is_refused(started: Typed, calrun: Typed, refusal: Typed) -> None:
+    process, folder = started()
+    assert "1 running" in calrun("status", str(folder)).out
+    words = process.args[4:]
+    assert "another process is running" in refusal("run", *words)
+    process.kill()
+    process.communicate()
