@@ -47,6 +47,19 @@ def run_command(context: typer.Context) -> None:
         raise error
 
 
+@app.command("plan", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def plan_command(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="prints numbers for a program")] = False,
+    config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
+) -> None:
+    """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE)."""
+    from calrun.plan import composed, plan
+    from calrun.plan_table import show
+
+    show(plan(composed(context.args, config_dir)), as_json)
+
+
 @app.command("status")
 def status_command(folder: Annotated[Path, typer.Argument(help="a run, an experiment, or all outputs")]) -> None:
     """Shows which runs are finished, running, interrupted, failed or waiting."""

@@ -1,6 +1,5 @@
 """How fast a device is, measured in well under a second, so that a cost can be said in seconds."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ ROWS, WIDTH, CENTRES = 4096, 512, 512  # of the products that the blocked kernel
 STREAM = 1 << 24  # numbers, more than the caches hold
 TABLE = 1 << 18  # numbers, within the caches
 TINY_CALLS = 200
+WARM_UPS = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def measure(device: torch.device) -> Rates:
     """Returns the rates of a device with the threads that torch has now."""
     x_BF, y_FM = torch.ones(ROWS, WIDTH, device=device), torch.ones(WIDTH, CENTRES, device=device)
     source, target = torch.ones(STREAM, device=device), torch.ones(STREAM, device=device)
-    table, tiny = torch.zeros(TABLE, device=device), torch.zeros(1, device=device)
+    table, powers, tiny = (torch.zeros(size, device=device) for size in (TABLE, TABLE, 1))
 
     def tiny_calls() -> None:
         for _ in range(TINY_CALLS):
@@ -58,21 +58,21 @@ def measure(device: torch.device) -> Rates:
     return Rates(
         flops=2.0 * ROWS * WIDTH * CENTRES / product,
         bytes_moved=2.0 * FLOAT * STREAM / seconds_of(lambda: target.copy_(source), device),
-        functions=TABLE / seconds_of(lambda: torch.exp(table), device),
+        functions=TABLE / seconds_of(lambda: torch.exp(table, out=powers), device),
         calls=TINY_CALLS / seconds_of(tiny_calls, device),
     )
 
 
 def seconds_of(work: Callable[[], object], device: torch.device, limit: float = SECONDS_EACH) -> float:
-    """Returns the median time of a piece of work that is repeated until the limit, at least twice after a warm-up."""
+    """Returns the least time of a piece of work, repeated until the limit: neighbours only add to it."""
     synchronize = torch.get_device_module(device).synchronize
-    begun = time.perf_counter()
+    for _ in range(WARM_UPS):
+        work()
+    synchronize()
     times: list[float] = []
-    while len(times) < 3 or time.perf_counter() - begun < limit:
+    while not times or sum(times) < limit:
         started = time.perf_counter()
         work()
         synchronize()
         times.append(time.perf_counter() - started)
-        if sum(times) > 3 * limit:
-            break
-    return sorted(times[1:] or times)[math.floor(len(times[1:]) / 2)]
+    return min(times)
