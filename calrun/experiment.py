@@ -16,7 +16,8 @@ from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.fit import refusals, trainer_arguments
-from calrun.method.base import Method, Setup
+from calrun.method.base import Method
+from calrun.method.setup import Setup
 from calrun.model.base import Classifier
 from calrun.pool import Pool
 from calrun.predict import Predictor

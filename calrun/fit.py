@@ -18,7 +18,8 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from calrun.files import replace_file, replace_tensors
-from calrun.method.base import Epochs, Method, Work
+from calrun.method.base import Epochs, Method
+from calrun.method.setup import Work
 from calrun.round import Round
 from calrun.stop import EpochFigures
 

@@ -96,7 +96,7 @@ def test_data_of_other_labels_has_another_fingerprint(configure: Callable[..., D
 
 @pytest.mark.parametrize("phases", ["linear_probe", "lp_ft"])
 def test_phases_are_objects_and_not_configurations(configure: Callable[..., DictConfig], phases: str) -> None:
-    from calrun.method.base import Phase
+    from calrun.method.phase import Phase
 
     method = build(configure(f"method={phases}")).method
     assert {type(phase) for phase in method.phases} == {Phase}

@@ -8,78 +8,25 @@ Dimension key: N rows of the training set, B batch, C classes.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from calrun.dataset.base import Block, Shot, Source
+from calrun.dataset.base import Block, Shot
 from calrun.method.batch import Batch, join
 from calrun.method.objective import Objective
+from calrun.method.phase import Phase
+from calrun.method.setup import Setup, Work
 from calrun.method.start import Start
 from calrun.method.stored import StoredLogits
 from calrun.method.visit import Visit
 from calrun.model.base import Classifier, Output
 from calrun.optimizer import Recipe
-from calrun.predict import Predictor
 from calrun.round import Round
 from calrun.stop import EpochFigures, StoppingRule
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One Lightning fit of a round.
-
-    Args:
-        trainable: `all` weights or the `head` alone.
-        optimizer: replaces the run's optimizer in this phase.
-        stop: replaces the method's stopping rule in this phase.
-        freeze_batch_norm: whether BatchNorm keeps its statistics while training (Emam et al. 2021, code).
-    """
-
-    trainable: Literal["all", "head"] = "all"
-    optimizer: Recipe | None = None
-    stop: StoppingRule | None = None
-    freeze_batch_norm: bool = False
-
-    def __post_init__(self) -> None:
-        if self.trainable not in ("all", "head"):
-            raise ValueError(f"method.phases.trainable wants all or head, got {self.trainable!r}")
-
-
-@dataclass
-class Work:
-    """What a round has cost: optimizer steps and samples sent through the network."""
-
-    steps: int = 0
-    epochs: int = 0
-    samples_forward: int = 0
-    samples_backward: int = 0
-
-
-@dataclass
-class Setup:
-    """What a run gives its method.
-
-    Args:
-        build_net: makes a network with new random weights.
-        train: the rows to learn from.
-        val: the validation split, for stopping rules that look at one.
-        predictor: passes of the network outside a fit.
-        batch_size: m.
-        channels_last: whether pictures and weights are kept channels-last.
-        compile: whether training passes go through torch.compile.
-    """
-
-    build_net: Callable[[], Classifier]
-    train: Source
-    val: Source | None
-    predictor: Predictor
-    batch_size: int
-    channels_last: bool = False
-    compile: bool = False
 
 
 class Method(pl.LightningModule):

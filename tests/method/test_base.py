@@ -10,8 +10,9 @@ from calrun.dataset.base import Block, StepRows
 from calrun.dataset.resident import Resident
 from calrun.dataset.transform import Transform
 from calrun.fit import Fitter
-from calrun.method.base import Method, Setup
+from calrun.method.base import Method
 from calrun.method.objective import CrossEntropy
+from calrun.method.setup import Setup
 from calrun.method.start import Warm
 from calrun.method.visit import AllLabelled
 from calrun.model.base import Classifier

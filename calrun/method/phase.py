@@ -1,0 +1,28 @@
+"""One Lightning fit of a round: what is trained, how, and until when."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from calrun.optimizer import Recipe
+from calrun.stop import StoppingRule
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One Lightning fit of a round.
+
+    Args:
+        trainable: `all` weights or the `head` alone.
+        optimizer: replaces the run's optimizer in this phase.
+        stop: replaces the method's stopping rule in this phase.
+        freeze_batch_norm: whether BatchNorm keeps its statistics while training (Emam et al. 2021, code).
+    """
+
+    trainable: Literal["all", "head"] = "all"
+    optimizer: Recipe | None = None
+    stop: StoppingRule | None = None
+    freeze_batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.trainable not in ("all", "head"):
+            raise ValueError(f"method.phases.trainable wants all or head, got {self.trainable!r}")
