@@ -24,6 +24,20 @@ class WandbLogger(Logger):
         self.run: Any = None
 
     def start(self, folder: Path, config: dict[str, Any], finished: list[dict[str, Any]]) -> None:
+        try:
+            self._init(folder, config)
+        except wandb.errors.Error as error:
+            raise ValueError(
+                f"logger=wandb cannot begin a run in mode {self.mode} ({error}); log in, or set logger.mode=offline"
+            ) from error
+        self.run.define_metric("labelled")
+        self.run.define_metric("round")
+        self.run.define_metric("*", step_metric="labelled")
+        if self.mode != "online":  # offline runs cannot be resumed: say the finished rounds again
+            for line in finished:
+                self.log(line)
+
+    def _init(self, folder: Path, config: dict[str, Any]) -> None:
         choices = config["choices"]
         self.run = wandb.init(
             project=self.project,
@@ -39,12 +53,6 @@ class WandbLogger(Logger):
             dir=folder,
             settings=wandb.Settings(silent=True),
         )
-        self.run.define_metric("labelled")
-        self.run.define_metric("round")
-        self.run.define_metric("*", step_metric="labelled")
-        if self.mode != "online":  # offline runs cannot be resumed: say the finished rounds again
-            for line in finished:
-                self.log(line)
 
     def log(self, line: dict[str, Any]) -> None:
         self.run.log(flatten(line))

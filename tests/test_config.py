@@ -1,0 +1,164 @@
+"""Every option of every group composes and can be instantiated; values are applied in the right order."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from calrun.acquisition.base import Acquisition
+from calrun.budget.base import Budget
+from calrun.experiment import build
+from calrun.logger.base import Logger
+from calrun.optimizer import Recipe
+from calrun.places import CONF, options
+
+Configure = Callable[..., DictConfig]
+OPTIONS = options()
+MISSING = {
+    "timm": ["model.model_name=resnet18"],
+    "torchvision": ["model.model_name=resnet18"],
+    "counts": ["budget.start=10", "budget.rounds=2"],
+    "explicit": ["budget.labels=[10,20]"],
+    "piecewise": ["budget.segments=[{until:20,step:10},{until:60,step:20}]"],
+    "npz": ["dataset.path=x.npz"],
+    "jpeg_npz": ["dataset.path=x.npz"],
+    "image_folder": ["dataset.root=x", "model.model_name=resnet18"],
+    "file": ["initial.path=rows.txt"],
+}
+
+
+def composed(configure: Configure, group: str, option: str, *more: str) -> DictConfig:
+    return configure(f"{group}={option}", *MISSING.get(option, []), *more, small=False)
+
+
+@pytest.mark.parametrize(("group", "option"), [(g, o) for g, found in OPTIONS.items() for o in found if g != "hparams"])
+def test_every_option_composes_into_a_whole_configuration(group: str, option: str, configure: Configure) -> None:
+    """No interpolation leads nowhere, and nothing but what the user must say is missing."""
+    cfg = composed(configure, group, option)
+    found = OmegaConf.to_container(cfg, resolve=True)
+    allowed = {"dataset.path", "dataset.root", "budget.start", "budget.rounds"}
+    assert {key for key in missing_keys(found)} <= allowed
+
+
+def missing_keys(value: Any, where: str = "") -> list[str]:
+    """The keys that are ??? in a container."""
+    if isinstance(value, dict):
+        return [key for name, item in value.items() for key in missing_keys(item, f"{where}.{name}".lstrip("."))]
+    return [where] if value == "???" else []
+
+
+@pytest.mark.parametrize("option", OPTIONS["acquisition"])
+def test_every_acquisition_can_be_made_alone(option: str, configure: Configure) -> None:
+    made = instantiate(composed(configure, "acquisition", option).acquisition)
+    assert isinstance(made, Acquisition)
+
+
+@pytest.mark.parametrize("option", OPTIONS["initial"])
+def test_every_initial_rule_can_be_made(option: str, configure: Configure) -> None:
+    assert isinstance(instantiate(composed(configure, "initial", option).initial), Acquisition)
+
+
+@pytest.mark.parametrize("option", OPTIONS["optimizer"])
+def test_every_optimizer_can_be_made(option: str, configure: Configure) -> None:
+    assert isinstance(instantiate(composed(configure, "optimizer", option).optimizer), Recipe)
+
+
+@pytest.mark.parametrize("option", OPTIONS["budget"])
+def test_every_budget_can_be_made_and_buys_more_each_round(option: str, configure: Configure) -> None:
+    budget: Budget = instantiate(composed(configure, "budget", option).budget)
+    sizes = budget.sizes(10_000_000)
+    assert (np.diff([0, *sizes]) > 0).all()
+
+
+@pytest.mark.parametrize("option", OPTIONS["stop"])
+def test_every_stopping_rule_can_be_made(option: str, configure: Configure) -> None:
+    stop = instantiate(composed(configure, "stop", option, "trainer.max_epochs=7").stop)
+    assert stop.max_epochs == 7
+
+
+@pytest.mark.parametrize("option", OPTIONS["logger"])
+def test_every_logger_can_be_made(option: str, configure: Configure) -> None:
+    assert isinstance(instantiate(composed(configure, "logger", option).logger), Logger)
+
+
+@pytest.mark.parametrize("option", OPTIONS["method"])
+def test_every_method_can_be_built(option: str, configure: Configure) -> None:
+    exp = build(configure(f"method={option}"))
+    assert exp.method.stop.max_epochs == 2
+    assert len(exp.method.phases) >= 1
+
+
+@pytest.mark.parametrize("option", OPTIONS["model"])
+def test_every_model_can_be_built_for_digits(option: str, configure: Configure) -> None:
+    overrides = [word for word in MISSING.get(option, []) if not word.startswith("model=")]
+    net = build(configure(f"model={option}", *overrides)).method.net
+    assert net.head.out_features == 10
+
+
+# --- what wins over what ---
+
+
+@pytest.mark.parametrize("name", OPTIONS["hparams"])
+def test_values_of_a_data_set_and_a_method_are_applied_when_both_are_chosen(name: str, configure: Configure) -> None:
+    dataset, method = name.split("_", 1)
+    cfg = configure(f"dataset={dataset}", f"method={method}", small=False)
+    values = yaml.safe_load((CONF / "hparams" / f"{name}.yaml").read_text())
+    assert contains(OmegaConf.to_container(cfg, resolve=True), values)
+
+
+def test_values_of_a_pair_are_not_those_of_another(configure: Configure) -> None:
+    sizes = [
+        configure(f"dataset={name}", "method=cal_er", small=False).method.visit.replay_size
+        for name in ("fmnist", "digits")
+    ]
+    assert sizes == [128, 40]
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether every leaf of `part` stands in `whole`."""
+    if isinstance(part, dict):
+        return all(key in whole and contains(whole[key], item) for key, item in part.items())
+    return bool(whole == part)
+
+
+def test_the_command_line_wins_over_recipes_and_pairs(configure: Configure) -> None:
+    cfg = configure(
+        "dataset=fmnist", "method=cal_der", "method.visit.replay_size=7", "optimizer=adam", "trainer.batch_size=9",
+        "model=cnn", "budget=counts", "budget.start=5", "budget.rounds=2", small=False,
+    )  # fmt: skip
+    assert cfg.method.visit.replay_size == 7
+    assert cfg.optimizer.optimizer._target_ == "torch.optim.Adam"
+    assert (cfg.trainer.batch_size, cfg.model.width, cfg.budget.start) == (9, 16, 5)
+    assert cfg.method.objective.alpha == 0.1  # the rest of the pair stays
+
+
+@pytest.mark.parametrize("dataset", OPTIONS["dataset"])
+def test_a_data_set_brings_its_recipe_wherever_it_stands(dataset: str, configure: Configure) -> None:
+    first = composed(configure, "dataset", dataset, "method=cal_er")
+    last = configure("method=cal_er", f"dataset={dataset}", *MISSING.get(dataset, []), small=False)
+    assert first == last
+
+
+def test_values_of_the_pair_are_applied_in_a_multirun_over_methods(
+    calrun: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A data set of the user's own with values for one method: a search path of his own and a multirun over both."""
+    own = tmp_path / "conf"
+    (own / "hparams").mkdir(parents=True)
+    (own / "hparams" / "digits_cal_er.yaml").write_text(
+        "# @package _global_\nmethod:\n  visit:\n    replay_size: 13\ntrainer:\n  batch_size: 11\n"
+    )
+    words = ("trainer.max_epochs=1", "trainer.cal_epochs=1", "budget.rounds=1", "model=mlp", "trainer.num_threads=1")
+    answer = calrun("run", "-m", "--config-dir", str(own), "method=cal_er,cal_der", *words)
+    assert answer.code == 0, answer
+    configs = [yaml.safe_load(path.read_text()) for path in tmp_path.rglob("config.yaml")]
+    found = {c["choices"]["method"]: (c["method"]["visit"]["replay_size"], c["trainer"]["batch_size"]) for c in configs}
+    assert found == {"cal_er": (13, 11), "cal_der": (40, 20)}
+    (noted,) = tmp_path.rglob("sweep.json")
+    assert set(json.loads(noted.read_text())["runs"]) == {path.parent.name for path in tmp_path.rglob("rounds.jsonl")}
