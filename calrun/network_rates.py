@@ -12,7 +12,7 @@ from calrun.experiment import Experiment
 from calrun.model.forward_work import forward_work
 from calrun.rates import seconds_of
 
-SECONDS = 0.2  # about how long each of two timings takes
+SECONDS = 0.12  # about how long each of two timings takes
 
 
 @dataclass(frozen=True)

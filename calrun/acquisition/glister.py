@@ -16,11 +16,13 @@ import numpy as np
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.glister_head import Gains, Part, ValidationHead, residual, summed_gradient
+from calrun.acquisition.glister_head import CACHE_BYTES, Gains, Part, ValidationHead, residual, summed_gradient
 from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, regulariser_cost
 from calrun.acquisition.row_order import in_row_order
 
 MAX_FLOP = 1e16  # days on a workstation
+EXPECTED_RENEWALS = 0.3  # of the refreshes, how many look at all candidates because bounds do not decide
+SKINNY = 3  # products with few columns read their long side so many times slower than a copy does
 VALIDATION = {"pool": (), "labelled": (), "val": ("val_logits", "val_features", "val_targets")}
 ALWAYS = ("logits", "features", "labelled_logits", "labelled_features", "labelled_targets")
 
@@ -87,19 +89,20 @@ class Glister(Acquisition):
         return candidates.rows[picked].astype(np.int64)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns (b / refresh_every) (N + V) C D for the gradients, and b V D for the moves of the head."""
+        """Returns (b / refresh_every) (V + a share of N) C D for the gradients, and b V D for the moves of the head."""
         rows, classes, width = sizes.candidates, sizes.classes, sizes.features
         num_validation = {"pool": rows + sizes.labelled, "labelled": sizes.labelled, "val": sizes.validation}
         validation, num_greedy = num_validation[self.validation], self._num_greedy(sizes.bought)
         refreshes = math.ceil(num_greedy / self.refresh_every)
         seen = rows + validation
+        looked_at = EXPECTED_RENEWALS * rows + validation
         refresh = Cost(
-            seen * classes * (2.0 * width + 6),
-            FLOAT * seen * (width + 8 * classes),
+            looked_at * classes * (2.0 * width + 6),
+            FLOAT * looked_at * (SKINNY * width + 8 * classes),
             functions=validation * classes,
-            calls=40,
+            calls=40 + 10 * validation * width * FLOAT / CACHE_BYTES,
         )
-        move = Cost(2.0 * validation * (width + classes), FLOAT * validation * (width + 3 * classes), calls=20)
+        move = Cost(2.0 * validation * (width + classes), FLOAT * validation * (SKINNY * width + 3 * classes), calls=20)
         before = Cost(
             2.0 * (sizes.labelled + validation) * classes * width,
             2 * FLOAT * seen * (width + 4 * classes),

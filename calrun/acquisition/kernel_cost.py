@@ -18,6 +18,7 @@ CONVERTED = 3  # a block is read, and its converted copy written and read
 PRODUCTS = {1: 4, 2: 12}  # traffic of each distance, in numbers, by factors
 PICKS_PER_LEADER = 0.5  # of the leaders of a farthest-first scan, how many are taken before the bound decides
 COLD_SCANS, COLD_LEADERS = 4, 4  # without centres to start from: short scans, each with more leaders
+ACCEPTED = 0.96  # of the draws of k-means++
 EVALUATIONS = 1.5  # of N ln b gains that a lazy greedy selection evaluates
 GAIN_TRAFFIC = 12  # numbers that move for each similarity of a gain
 
@@ -57,11 +58,11 @@ def farthest_first(num_rows: int, width: int, budget: int, cold: bool) -> Cost:
 
 
 def kmeans_plusplus(num_rows: int, width: int, budget: int, num_factors: int = 1, max_block: int = MOST_DRAWS) -> Cost:
-    """Returns the cost of `kmeans_plusplus.kmeans_plusplus` if nearly all draws are accepted, after its start."""
+    """Returns the cost of `kmeans_plusplus.kmeans_plusplus` after its start, if nearly all draws are accepted."""
     total, left, block = Cost(), budget, min(FIRST_BLOCK, max_block)
     while left > 0:
         draws = min(block, left)
-        left -= draws
+        left -= ceil(ACCEPTED * draws)
         within = Cost(2.0 * draws**2 * width, FLOAT * draws**2 * 8, 16.0 * draws**2, calls=20 + draws)
         cumulative = Cost(num_rows, 24.0 * num_rows, 8.0 * num_rows)
         total += within + cumulative + (fold(num_rows, draws, width, num_factors) if left else Cost())
