@@ -66,7 +66,8 @@ def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captur
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def typed(*words: str) -> Answer:
-        outputs = [f"paths.outputs={tmp_path / 'outputs'}"] if words[0] == "run" else []
+        elsewhere = words[0] != "run" or any(word.startswith("paths.outputs=") for word in words)
+        outputs = [] if elsewhere else [f"paths.outputs={tmp_path / 'outputs'}"]
         monkeypatch.setattr("sys.argv", ["calrun", *words, *outputs])
         monkeypatch.syspath_prepend(str(tmp_path))
         capfd.readouterr()

@@ -1,5 +1,7 @@
 """A run that is stopped anywhere and begun again ends as the unbroken one, bit for bit."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -172,3 +174,15 @@ def test_a_run_stopped_right_after_a_commit_begins_with_the_next_round(
         assert len(result_of(tmp_path / "broken")[0]) == number
     finish(recipe, tmp_path / "broken")
     assert_same(tmp_path / "broken", tmp_path / "unbroken", result_of)
+
+
+@pytest.mark.slow
+def test_a_run_killed_by_the_system_at_random_moments_is_the_unbroken_one() -> None:
+    """Four kills of scripts/kill_test.py; the full table is of twenty kills of three methods."""
+    script = Path(__file__).parents[1] / "scripts" / "kill_test.py"
+    command = [sys.executable, str(script), "--kills", "4", "--methods", "cal_der", "--seed", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended
+    row = ended.stdout.splitlines()[-1].split(" | ")
+    assert row[:2] == ["| cal_der", "4"]
+    assert row[-1] == "none |"
