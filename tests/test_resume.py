@@ -98,16 +98,38 @@ def assert_same(broken: Path, unbroken: Path, result_of: Callable[[Path], Any]) 
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-@pytest.fixture(params=RECIPES)
-def recipe(request: pytest.FixtureRequest, configure: Callable[..., DictConfig]) -> DictConfig:
-    return configure(*EPOCHS, *RECIPES[request.param])
+@pytest.fixture(scope="module")
+def played() -> dict[str, tuple[DictConfig, Path, list[int]]]:
+    """Configuration, folder and epochs of the unbroken runs so far."""
+    return {}
 
 
+@pytest.fixture
+def unbroken(
+    request: pytest.FixtureRequest,
+    configure: Callable[..., DictConfig],
+    played: dict[str, tuple[DictConfig, Path, list[int]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[DictConfig, Path, list[int]]:
+    """The unbroken run of a recipe: its configuration, its folder and the epochs it trained."""
+    name: str = request.param
+    if name not in played:
+        cfg, folder = configure(*EPOCHS, *RECIPES[name]), tmp_path_factory.mktemp(name)
+        played[name] = cfg, folder, finish(cfg, folder, every=1e9)
+    return played[name]
+
+
+every_recipe = pytest.mark.parametrize("unbroken", RECIPES, indirect=True)
+some_recipes = pytest.mark.parametrize("unbroken", ["al_ws", "cal_der_online", "cal_sds2", "lp_ft"], indirect=True)
+Unbroken = tuple[DictConfig, Path, list[int]]
+
+
+@every_recipe
 def test_a_fit_stopped_after_any_epoch_of_any_round_goes_on_where_it_was(
-    recipe: DictConfig, tmp_path: Path, result_of: Callable[[Path], Any]
+    unbroken: Unbroken, tmp_path: Path, result_of: Callable[[Path], Any]
 ) -> None:
     """The process ends after 2 or 3 epochs of its life, so that most attempts leave a checkpoint in a fit."""
-    whole = finish(recipe, tmp_path / "unbroken", every=1e9)
+    recipe, whole_folder, whole = unbroken
     lives, left = 0, True
     while left:
         seen: list[int] = []
@@ -126,26 +148,28 @@ def test_a_fit_stopped_after_any_epoch_of_any_round_goes_on_where_it_was(
             lives += 1
             assert lives < len(whole)
     assert lives >= 3
-    assert_same(tmp_path / "broken", tmp_path / "unbroken", result_of)
+    assert_same(tmp_path / "broken", whole_folder, result_of)
 
 
+@some_recipes
 def test_a_run_stopped_between_fit_and_commit_is_the_unbroken_one(
-    recipe: DictConfig, tmp_path: Path, result_of: Callable[[Path], Any]
+    unbroken: Unbroken, tmp_path: Path, result_of: Callable[[Path], Any]
 ) -> None:
-    finish(recipe, tmp_path / "unbroken")
+    recipe, whole_folder, _ = unbroken
     exp, record = begin(recipe, tmp_path / "broken")
     with pytest.raises(Killed):
         _run(replace(exp, acquisition=KilledAt(exp.acquisition, 2)), record, lambda *_: None, ())
     trained = finish(recipe, tmp_path / "broken")
     assert trained[0] > 1  # the fit's last checkpoint is used
-    assert_same(tmp_path / "broken", tmp_path / "unbroken", result_of)
+    assert_same(tmp_path / "broken", whole_folder, result_of)
 
 
+@some_recipes
 def test_a_full_disk_between_state_and_line_leaves_the_rounds_before_it(
-    recipe: DictConfig, tmp_path: Path, result_of: Callable[[Path], Any]
+    unbroken: Unbroken, tmp_path: Path, result_of: Callable[[Path], Any]
 ) -> None:
     """State and picks of round 2 are on disk when the line cannot be written."""
-    finish(recipe, tmp_path / "unbroken")
+    recipe, whole_folder, _ = unbroken
 
     def fill_the_disk(line: dict[str, Any]) -> None:
         if line["round"] == 1:
@@ -157,13 +181,14 @@ def test_a_full_disk_between_state_and_line_leaves_the_rounds_before_it(
     assert [line["round"] for line in committed] == [1]
     assert (tmp_path / "broken" / "state-2.pt").exists()
     finish(recipe, tmp_path / "broken")
-    assert_same(tmp_path / "broken", tmp_path / "unbroken", result_of)
+    assert_same(tmp_path / "broken", whole_folder, result_of)
 
 
+@some_recipes
 def test_a_run_stopped_right_after_a_commit_begins_with_the_next_round(
-    recipe: DictConfig, tmp_path: Path, result_of: Callable[[Path], Any]
+    unbroken: Unbroken, tmp_path: Path, result_of: Callable[[Path], Any]
 ) -> None:
-    finish(recipe, tmp_path / "unbroken")
+    recipe, whole_folder, _ = unbroken
 
     def die(line: dict[str, Any]) -> None:
         raise Killed
@@ -173,7 +198,7 @@ def test_a_run_stopped_right_after_a_commit_begins_with_the_next_round(
             finish(recipe, tmp_path / "broken", tell=[die])
         assert len(result_of(tmp_path / "broken")[0]) == number
     finish(recipe, tmp_path / "broken")
-    assert_same(tmp_path / "broken", tmp_path / "unbroken", result_of)
+    assert_same(tmp_path / "broken", whole_folder, result_of)
 
 
 @pytest.mark.slow
