@@ -12,7 +12,7 @@ from calrun.experiment import Experiment
 from calrun.model.forward_work import forward_work
 from calrun.rates import seconds_of
 
-SECONDS = 0.12  # about how long each of two timings takes
+SECONDS = 0.08  # about how long each of two timings takes
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
     with predictor.evaluating(net):
         num_features = net(two).features_BD.shape[1]
     work = forward_work(net, two)
-    most_rows = int(SECONDS / 8 * device_flops / max(work.flops, 1))
+    most_rows = int(SECONDS / 4 * device_flops / max(work.flops, 1))
     copy = deepcopy(net).train()  # nobody keeps it
 
     def step(x: Tensor) -> None:

@@ -135,7 +135,7 @@ def plan(cfg: DictConfig) -> Plan:
     states = [each.state_bytes for each in rounds]
     return Plan(
         device=device_name(device),
-        rates=planner.rates(device),
+        rates=measure(device),
         forward_flops=planner.network.flops,
         rounds=rounds,
         free_bytes=planner.free(device),
@@ -158,8 +158,8 @@ class Planner:
 
     def __init__(self, exp: Experiment) -> None:
         self.exp, self.problems = exp, list[str]()
-        self.rates, self.free = cache(measure), cache(free_bytes)
-        self.network = network_rates(exp, self.rates(exp.predictor.device).flops)
+        self.free = cache(free_bytes)  # of the start
+        self.network = network_rates(exp, measure(exp.predictor.device).flops)
 
     def rounds(self) -> Iterator[RoundPlan]:
         """Yields the plan of the initial choice and of each round."""
@@ -183,14 +183,16 @@ class Planner:
         method.this_round = this_round
         steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
         passes = sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps)
-        epochs, validated = 0, 0
+        epochs = looks = 0  # looks: rows that are validated on, or whose targets are stored
+        if method.objective.uses_stored and method.store_when == "end_of_round":
+            looks = len(this_round.current_rows)
         for number in range(len(method.phases)):
             method.phase_number = number
             rule = method.stop_rule()
             epochs += rule.max_epochs
-            validated += rule.max_epochs * rule.needs_validation * self._num_validation()
-        seconds = epochs * passes / (1 + BACKWARD) * self.network.step_seconds + validated * self.network.pass_seconds
-        return FitPlan(len(steps), epochs, (epochs * passes + validated) * self.network.flops, seconds)
+            looks += rule.max_epochs * rule.needs_validation * self._num_validation()
+        seconds = epochs * passes / (1 + BACKWARD) * self.network.step_seconds + looks * self.network.pass_seconds
+        return FitPlan(len(steps), epochs, (epochs * passes + looks) * self.network.flops, seconds)
 
     def _passes_of_step(self, current: int, drawn: int) -> int:
         """Returns the rows that a step sends forward, with those backward counted for their work."""
@@ -216,7 +218,7 @@ class Planner:
         score = ScorePlan(rows, passes * self.network.flops, passes * self.network.pass_seconds, columns)
         where = self._where(sum(columns.values()))
         cost = acquisition.cost(replace(sizes, device=where))
-        select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, self.rates(where).seconds(cost))
+        select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
         needed, free = needed_bytes(score, select), self.free(where)
         remedy = acquisition.approximation if group == "acquisition" else "initial=random"
         when = f"round {this_round.number}" if this_round.number else "the initial choice"

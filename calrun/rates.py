@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -44,7 +45,12 @@ class Rates:
 
 
 def measure(device: torch.device) -> Rates:
-    """Returns the rates of a device with the threads that torch has now."""
+    """Returns the rates of a device with the threads that torch has now; they are measured once."""
+    return _measure(device, torch.get_num_threads())
+
+
+@cache
+def _measure(device: torch.device, num_threads: int) -> Rates:
     x_BF, y_FM = torch.ones(ROWS, WIDTH, device=device), torch.ones(WIDTH, CENTRES, device=device)
     source, target = torch.ones(STREAM, device=device), torch.ones(STREAM, device=device)
     table, powers, tiny = (torch.zeros(size, device=device) for size in (TABLE, TABLE, 1))
