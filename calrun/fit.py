@@ -60,6 +60,8 @@ class Fitter:
     progress: Progress
 
     def __post_init__(self) -> None:
+        gc.unfreeze()
+        gc.collect()  # the run before this one, in a process that plays several
         gc.freeze()  # what stands before the first fit stays: the collections between fits need not look at it
         atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 

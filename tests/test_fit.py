@@ -1,6 +1,7 @@
 """The Lightning fits of a round."""
 
 import signal
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,13 @@ def test_a_leftover_of_slurm_is_not_loaded(
     Fitter(CPU, 1e9, silent)(exp.method, this_round)
     assert torch.equal(weights(exp), expected)
     assert exp.method.work.steps == 2
+
+
+def test_a_process_that_plays_several_runs_forgets_the_ones_before(configure: Configure, tmp_path: Path) -> None:
+    """Trainers and methods refer to each other, and objects that are frozen are not looked at by the collector."""
+    gone = [weakref.ref(fitted(configure(), tmp_path / str(number))[0].method.net) for number in range(3)]
+    Fitter(CPU, 1e9, silent)
+    assert [net() for net in gone] == [None] * 3
 
 
 def test_what_lightning_refuses_is_said_in_words() -> None:
