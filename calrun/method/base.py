@@ -94,7 +94,7 @@ class Method(pl.LightningModule):
         apply = self.start.first if this_round.number == 1 else self.start.apply
         apply(self.net, fresh)
         if self.setup_.channels_last:
-            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.net.to(memory_format=torch.channels_last)
         self.objective.begin_round(this_round)
         if self.visit.choose is not None:
             self.visit.choose.begin_round()
