@@ -70,7 +70,7 @@ class BalancedSelection(Acquisition):
         problems = Cost(4.0 * sizes.bought * sizes.classes**3, calls=200 * sizes.bought)
         if self.dcsdb == "pairwise":
             problems = Cost(calls=sizes.bought)
-        return (leave_cost(sizes) + queues + problems).holding(turned + 24.0 * rows)
+        return (leave_cost(sizes, self.memory_gib) + queues + problems).holding(turned + 24.0 * rows)
 
 
 class Boundaries:

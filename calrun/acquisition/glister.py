@@ -109,7 +109,7 @@ class Glister(Acquisition):
             functions=seen * classes,
         )
         work = before + refresh.times(refreshes) + move.times(num_greedy)
-        held = FLOAT * (2 * rows + 3 * validation) * classes + 32.0 * rows
+        held = FLOAT * (2 * rows + validation) * classes + 32.0 * rows
         extra = regulariser_cost(self.regulariser, sizes, num_greedy)
         refusal = infeasible(refreshes, validation, sizes.candidates, classes, width)
         return (work + extra + Cost(refusal=refusal)).holding(held)

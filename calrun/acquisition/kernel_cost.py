@@ -23,6 +23,12 @@ EVALUATIONS = 1.5  # of N ln b gains that a lazy greedy selection evaluates
 GAIN_TRAFFIC = 12  # numbers that move for each similarity of a gain
 
 
+def ready(num_rows: int, width: int, limit: float) -> float:
+    """Returns the bytes of points that are converted once, which is done where they fit into the limit."""
+    num_bytes = FLOAT * num_rows * width
+    return num_bytes if num_bytes <= limit else 0.0
+
+
 def points(num_rows: int, width: int) -> Cost:
     """Returns the cost of the norms of points, and of keeping them with the distances to come."""
     block = min(num_rows, MAX_BLOCK) * CONVERTED * width

@@ -10,7 +10,7 @@ import numpy as np
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.lloyd import Clusters, kmeans
 from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.row_order import in_row_order
@@ -48,7 +48,7 @@ class KMeansSampling(Acquisition):
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N b D for each iteration, all `max_iter` of them."""
         rows, width = sizes.candidates, sizes.features
-        centred = min(FLOAT * rows * width, limit_bytes(self.memory_gib, sizes.device))
+        centred = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         runs = kernel_cost.lloyd(rows, width, sizes.bought, self.max_iter).times(self.num_init)
         return (kernel_cost.points(rows, width) + runs).holding(centred)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.top_k import smallest
 
 
@@ -39,15 +39,16 @@ class Mase(Acquisition):
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N C, and C^2 D for the gaps between classes."""
-        return leave_cost(sizes)
+        return leave_cost(sizes, self.memory_gib)
 
 
-def leave_cost(sizes: Sizes) -> Cost:
+def leave_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
     """Returns the cost of everyone's distance to the boundary of its class."""
     numbers, scores = float(sizes.candidates * sizes.classes), 16.0 * sizes.candidates
+    chunk = min(3 * FLOAT * numbers, limit_bytes(memory_gib, sizes.device))
     head = sizes.classes * (sizes.classes + sizes.features)
     gap = Cost(3.0 * sizes.classes**2 * sizes.features, bytes_peak=8.0 * head)
-    return Cost(4 * numbers, 16 * FLOAT * numbers + 3 * scores, 3 * FLOAT * numbers + scores, calls=10) + gap
+    return Cost(4 * numbers, 16 * FLOAT * numbers + 3 * scores, chunk + scores, calls=10) + gap
 
 
 def boundary_gap(weight_CD: Tensor) -> Tensor:

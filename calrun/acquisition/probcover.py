@@ -13,7 +13,7 @@ from torch import Tensor
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points, nearest_labelled
-from calrun.acquisition.cost import FLOAT, Cost, Sizes, column_bytes
+from calrun.acquisition.cost import Cost, Sizes, column_bytes
 from calrun.acquisition.factors import Points, distances, full_precision
 from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.partitioned import num_labelled_rows, part_of
@@ -67,7 +67,7 @@ class ProbCover(Acquisition):
         rows, width = sizes.candidates, sizes.features
         start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, sizes.labelled, width)
         balls = kernel_cost.fold(rows, 1, width).times(sizes.bought)
-        held = min(FLOAT * rows * width, limit_bytes(self.memory_gib, sizes.device))
+        held = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
         left = self.fallback.cost(sizes).holding(sum(column_bytes(self.needs, sizes).values()))
         return cover + left + Cost(refusal=too_many(rows, rows))

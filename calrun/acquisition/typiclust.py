@@ -19,7 +19,7 @@ from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import Block, Points, distances, squared_norms
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.lloyd import kmeans
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.row_order import in_row_order
 
 TOLERANCE = 1e-4  # in the Frobenius norm of the centres' shift
@@ -89,8 +89,10 @@ class TypiClust(Acquisition):
         double = 2 * FLOAT
         traffic = double * (2 * sizes.candidates * width + 12 * pairs)
         typicality = Cost(2 * pairs * width, traffic, 4 * double * members**2)
+        joined = FLOAT * rows * width * bool(sizes.labelled)
+        unit = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         picks = Cost(bytes_read=30.0 * sizes.bought * members, calls=20 * sizes.bought + 100 * clusters)
-        return (grouping + typicality + picks).holding(2 * FLOAT * rows * width)
+        return (grouping + typicality + picks).holding(joined + unit)
 
     def _picks(self, points: Points, free_N: np.ndarray, visits: list[int]) -> np.ndarray:
         """Returns the most typical candidate of each visited cluster that was not taken before."""
