@@ -102,7 +102,9 @@ def reproduce_command(
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
     from calrun.report.reproduce import reproduce
+    from calrun.run import silence_lightning
 
+    silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]
     reproduce(table, seeds, scale, more, dry_run)
 
