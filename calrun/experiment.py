@@ -15,6 +15,7 @@ from calrun.candidates import gather
 from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
+from calrun.energy import require_energy
 from calrun.fit import refusals, trainer_arguments
 from calrun.method.base import Method
 from calrun.method.setup import Setup
@@ -35,11 +36,20 @@ class RecordOptions:
         accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
+        energy: the energy of each fit, which wants codecarbon (see calrun/energy.py).
+
+    Raises:
+        ValueError: energy is wanted and cannot be measured here.
     """
 
     accuracy_by_round: bool = False
     test_entropy: bool = False
     keep_states: bool = False
+    energy: bool = False
+
+    def __post_init__(self) -> None:
+        if self.energy:
+            require_energy()
 
 
 @dataclass(frozen=True)

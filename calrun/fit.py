@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
+from calrun.energy import EnergyMeter
 from calrun.files import replace_file, replace_tensors
 from calrun.method.base import Epochs, Method
 from calrun.method.setup import Work
@@ -37,11 +38,15 @@ Progress = Callable[[int, int, EpochFigures], None]
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a round's training went; `seconds` count killed attempts up to the checkpoint they left."""
+    """How a round's training went; `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
+
+    `energy_kwh` is NaN where it was not measured all along.
+    """
 
     stop_reason: str
     train_accuracy: float
     seconds: float
+    energy_kwh: float
     epochs: list[EpochFigures]
 
 
@@ -53,11 +58,13 @@ class Fitter:
         trainer: arguments of Lightning's Trainer (accelerator, devices, precision, ...).
         checkpoint_every_seconds: how often, at the end of an epoch, a fit saves where it is.
         progress: told (epoch, largest number of epochs, figures) at the end of each epoch.
+        energy: whether the fits' energy is measured.
     """
 
     trainer: dict[str, Any]
     checkpoint_every_seconds: float
     progress: Progress
+    energy: bool = False
 
     def __post_init__(self) -> None:
         gc.unfreeze()
@@ -70,7 +77,13 @@ class Fitter:
         keepers = [self._phase(method, this_round, number) for number in range(len(method.phases))]
         epochs = [figures for keeper in keepers for figures in keeper.history]
         method.work.epochs = len(epochs)
-        return FitResult(keepers[-1].reason, epochs[-1].train_accuracy, sum(k.seconds for k in keepers), epochs)
+        return FitResult(
+            keepers[-1].reason,
+            epochs[-1].train_accuracy,
+            seconds=sum(keeper.seconds for keeper in keepers),
+            energy_kwh=sum(keeper.meter.kwh for keeper in keepers),
+            epochs=epochs,
+        )
 
     def _phase(self, method: Method, this_round: Round, number: int) -> "EpochKeeper":
         method.phase_number = number
@@ -96,7 +109,8 @@ class Fitter:
             plugins=[LightningEnvironment()],  # one owner of signals and requeueing, and it is not Lightning
         )
         resume = keeper.path if keeper.path.exists() else None
-        trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
+        with keeper.meter:
+            trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
         if keeper.best is not None:
             method.net.load_state_dict(keeper.best)
         gc.collect()  # a finished Trainer holds on to its model until the collector runs
@@ -139,6 +153,7 @@ class EpochKeeper(Checkpoint):
         self.seconds_before = 0.0
         self.started = self.saved = time.perf_counter()
         self.finished: float | None = None
+        self.meter = EnergyMeter(fitter.energy)
         self.handler = signal.getsignal(signal.SIGTERM)
 
     @property
@@ -176,6 +191,7 @@ class EpochKeeper(Checkpoint):
             "reason": self.reason,
             "best": self.best,
             "seconds": self.seconds,
+            "energy_kwh": self.meter.read(),
             "work": asdict(self.method.work),
             "online": self.method.online,
             "kept": {} if self.method.visit.choose is None else self.method.visit.choose.kept,
@@ -187,6 +203,7 @@ class EpochKeeper(Checkpoint):
         self.reason, self.best = state_dict["reason"], state_dict["best"]
         self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
         self.saved, self.finished = self.started, self.started if self.reason else None
+        self.meter.go_on(state_dict["energy_kwh"])
         self.method.work, self.method.online = Work(**state_dict["work"]), state_dict["online"]
         if self.method.visit.choose is not None:
             self.method.visit.choose.kept = state_dict["kept"]

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def round_line(exp: Experiment, this_round: Round, result: FitResult, metrics: d
         **metrics,
         "train_accuracy": result.train_accuracy,
         "fit_seconds": result.seconds,
+        **({} if isnan(result.energy_kwh) else {"energy_kwh": result.energy_kwh}),
         "steps": work.steps,
         "epochs": work.epochs,
         "samples_forward": work.samples_forward,

@@ -74,7 +74,9 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     progress = Progress(record, quiet)
     logger: Logger = instantiate(cfg.logger)
     replace_text(record.folder / "environment.json", json.dumps(environment(exp.predictor.device), indent=1) + "\n")
-    fit = Fitter(trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch)
+    fit = Fitter(
+        trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
+    )
     try:
         logger.start(record.folder, record.config, record.rounds())
         return run(exp, record, fit, (progress.round, logger.log))

@@ -21,7 +21,7 @@ from calrun.report.naming import differing_keys
 from calrun.report.runs import Runs
 from calrun.report.significance import bands
 from calrun.report.style import Look, look_of
-from calrun.report.tables import Cell, Line, Panel, Table, label_of, lines_of, of_line, tidy
+from calrun.report.tables import ENERGY, Cell, Line, Panel, Table, label_of, lines_of, of_line, tidy
 
 NAMED_BY = ("dataset", "model", "method", "acquisition")
 POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]
@@ -117,9 +117,13 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
         "time_ratio": ("fit time ×", "{:.2f}"),
         "steps_ratio": ("steps ×", "{:.2f}"),
         "samples_ratio": ("samples ×", "{:.2f}"),
+        "energy_ratio": ("energy ×", "{:.2f}"),
+        "energy_kwh_mean": ("energy in Wh", "{:,.4g}"),
         "relative_accuracy": ("relative accuracy", "{:.4f}"),
     }
     frame[["accuracy_mean", "accuracy_std"]] *= 100
+    frame["energy_kwh_mean"] *= 1000
+    shown = {key: column for key, column in shown.items() if frame[key].notna().any() or "energy" not in key}
     rows = [
         [Cell(str(row[name])) for name in names] + [cell(row[key], form) for key, (_, form) in shown.items()]
         for row in frame.to_dict("records")
@@ -139,13 +143,17 @@ def run_table(runs: Runs) -> Table:
         "accuracy": "{:.4f}",
         "cumulative_fit_seconds": "{:,.1f}",
     }
+    heads = [*names, "seed", "rounds", "labels", "accuracy", "fit seconds"]
+    if last[ENERGY].notna().any():
+        shown[ENERGY] = "{:.3g}"
+        heads.append("energy in kWh")
     rows = [
         [Cell(str(row[name])) for name in names]
         + [cell(row[key], form) for key, form in shown.items()]
         + [Cell(str(row["device"])), Cell(str(runs.folders[row["run_id"]].name))]
         for row in last.to_dict("records")
     ]
-    heads = [*names, "seed", "rounds", "labels", "accuracy", "fit seconds", "device", "folder"]
+    heads += ["device", "folder"]
     return Table("Runs", "runs", [("", len(heads))], heads, rows)
 
 

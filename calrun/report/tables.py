@@ -4,7 +4,7 @@ A mean is shown only over two or more seeds, with its deviation (ddof=1); n stan
 fewer seeds than the row's reached.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from calrun.report.curves import LINE, accuracy_by_budget
 from calrun.report.style import look_of, place_of
 
 MOST_BUDGETS = 6
+ENERGY = "cumulative_energy_kwh"
 MISSING = "–"
 
 
@@ -47,6 +48,14 @@ class Table:
     columns: list[str]
     rows: list[list[Cell]]
     notes: list[str] = field(default_factory=list)
+
+
+class Block(NamedTuple):
+    """Neighbouring columns under one heading, and the cells of a line in them."""
+
+    name: str
+    columns: list[str]
+    cells: Callable[[Line], list[Cell]]
 
 
 @dataclass(frozen=True)
@@ -83,30 +92,57 @@ def comparison(panel: Panel, baseline: str = "al") -> Table:
     """Returns the table of one panel; speed-ups stand in it where the rows are methods and `baseline` is among them."""
     accuracy = accuracy_by_budget(panel.runs)
     budgets = shown_budgets(sorted(accuracy["labelled"].unique()))
-    ratios = mean_speed_up(panel.runs, baseline) if panel.rows == "method" else None
-    if ratios is None or baseline not in set(panel.runs["method"]):
-        ratios = None
-    rows = []
-    for line, summary in lines_of(accuracy, panel.rows):
-        own = summary.set_index("labelled").reindex(budgets)
-        row = [Cell(label_of(line, panel.rows)), seed_count(own["n"]), *accuracy_cells(own)]
-        if ratios is not None:
-            row += ratio_cells(of_line(ratios, line).set_index("labelled").reindex(budgets))
-        rows.append(row)
-    columns = [panel.rows, "n", *(budget_heading(panel.runs, budget) for budget in budgets)]
-    groups = [("", 2), ("test accuracy in %", len(budgets))]
-    if ratios is not None:
-        columns += [*(f"{budget:,}" for budget in budgets), "steps", "samples"]
-        versus = f"{look_of(baseline).label} / method"
-        groups += [(f"fit time, {versus}", len(budgets)), (f"at {budgets[-1]:,}, {versus}", 2)]
+    has_ratios = panel.rows == "method" and baseline in set(panel.runs["method"])
+    blocks = accuracy_blocks(panel, accuracy, budgets)
+    if has_ratios:
+        blocks += ratio_blocks(panel, budgets, baseline)
+    blocks += energy_blocks(panel, budgets[-1])
+    rows = [[cell for block in blocks for cell in block.cells(line)] for line, _ in lines_of(accuracy, panel.rows)]
     return Table(
         title=panel.title,
         name=panel.name,
-        groups=groups,
-        columns=columns,
+        groups=[(block.name, len(block.columns)) for block in blocks],
+        columns=[column for block in blocks for column in block.columns],
         rows=with_best_bold(rows, first=2, count=len(budgets)),
-        notes=notes_of(panel, budgets, baseline, ratios is not None),
+        notes=notes_of(panel, budgets, baseline, has_ratios),
     )
+
+
+def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) -> list[Block]:
+    def own(line: Line) -> pd.DataFrame:
+        return of_line(accuracy, line).set_index("labelled").reindex(budgets)
+
+    heads = [budget_heading(panel.runs, budget) for budget in budgets]
+    return [
+        Block("", [panel.rows, "n"], lambda line: [Cell(label_of(line, panel.rows)), seed_count(own(line)["n"])]),
+        Block("test accuracy in %", heads, lambda line: accuracy_cells(own(line))),
+    ]
+
+
+def ratio_blocks(panel: Panel, budgets: list[int], baseline: str) -> list[Block]:
+    ratios = mean_speed_up(panel.runs, baseline)
+    versus = f"{look_of(baseline).label} / method"
+    last = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
+
+    def own(line: Line) -> pd.DataFrame:
+        return of_line(ratios, line).set_index("labelled").reindex(budgets)
+
+    def at_last(line: Line) -> list[Cell]:
+        return [ratio_cell(own(line)[name].iloc[-1]) for name in last]
+
+    heads = [f"{budget:,}" for budget in budgets]
+    return [
+        Block(f"fit time, {versus}", heads, lambda line: [ratio_cell(value) for value in own(line)["time"]]),
+        Block(f"at {heads[-1]}, {versus}", last, at_last),
+    ]
+
+
+def energy_blocks(panel: Panel, budget: int) -> list[Block]:
+    """Returns a block with the energy of training up to a budget, or none where no run recorded it."""
+    energy = accuracy_by_budget(panel.runs[panel.runs["labelled"] == budget], ENERGY)
+    if energy.empty:
+        return []
+    return [Block(f"at {budget:,}", ["energy in Wh"], lambda line: [energy_cell(of_line(energy, line))])]
 
 
 def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFrame]]:
@@ -155,9 +191,17 @@ def accuracy_cells(own: pd.DataFrame) -> list[Cell]:
     return cells
 
 
-def ratio_cells(own: pd.DataFrame) -> list[Cell]:
-    values = [*own["time"], own["steps"].iloc[-1], own["samples"].iloc[-1]]
-    return [Cell(MISSING) if np.isnan(value) else Cell(f"{value:.1f}×", value) for value in values]
+def ratio_cell(value: float) -> Cell:
+    return Cell(MISSING) if np.isnan(value) else Cell(f"{value:.1f}×", value)
+
+
+def energy_cell(own: pd.DataFrame) -> Cell:
+    """Returns the mean in watt-hours with the number of seeds that recorded it, or that none did."""
+    if own.empty:
+        return Cell(MISSING)
+    watt_hours = 1000 * float(own["mean"].iloc[0])
+    text = f"{watt_hours:,.0f}" if watt_hours >= 1000 else f"{watt_hours:.3g}"
+    return Cell(f"{text} (n={own['n'].iloc[0]})", watt_hours)
 
 
 def with_best_bold(rows: list[list[Cell]], first: int, count: int) -> list[list[Cell]]:
@@ -182,6 +226,8 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) 
         )
     elif panel.rows == "method":
         notes.append(f"No speed-ups: no run of {baseline!r} is among these.")
+    if panel.runs.loc[panel.runs["labelled"] == budgets[-1], ENERGY].notna().any():
+        notes.append("Energy: of training, cumulative, as codecarbon measures or estimates it; mean over n seeds.")
     left_out = sorted(set(panel.runs["labelled"]) - set(budgets))
     if left_out:
         notes.append(f"Left out for width: {', '.join(f'{budget:,}' for budget in left_out)} labels; the CSV has all.")
@@ -190,8 +236,14 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) 
 
 def tidy(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns all that the comparison tables hold, unrounded, a row per line and budget, for CSV."""
+    by = [*LINE, "labelled"]
     accuracy = accuracy_by_budget(table).drop(columns="seeds")
-    ratios = mean_speed_up(table, baseline)
-    return accuracy.merge(ratios, on=[*LINE, "labelled"], how="left").rename(
-        columns={name: f"{name}_ratio" for name in COSTS} | {"mean": "accuracy_mean", "std": "accuracy_std"}
+    energy = accuracy_by_budget(table, ENERGY)[[*by, "mean", "n"]].rename(
+        columns={"mean": "energy_kwh_mean", "n": "energy_kwh_n"}
+    )
+    ratios = mean_speed_up(table, baseline).rename(columns={name: f"{name}_ratio" for name in COSTS})
+    return (
+        accuracy.rename(columns={"mean": "accuracy_mean", "std": "accuracy_std"})
+        .merge(ratios, on=by, how="left")
+        .merge(energy, on=by, how="left")
     )

@@ -58,7 +58,7 @@ def write_run(folder: Path, lines: Sequence[dict[str, Any]], seed: int = 0, **op
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Returns make_run(accuracies, seed=0, seconds=None, **options) -> folder; `seconds` is the fit time by round."""
+    """Returns make_run(accuracies, seed=0, seconds=None, **options) -> folder; seconds of fits and kwh by round."""
 
     def make(
         accuracies: Sequence[float], seed: int = 0, seconds: Sequence[float] | None = None, **options: Any
@@ -66,6 +66,8 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         lines = [round_line(number, accuracy) for number, accuracy in enumerate(accuracies, start=1)]
         for line, fit in zip(lines, seconds or [], strict=False):
             line["seconds"]["fit"] = fit
+        for line, kwh in zip(lines, options.pop("kwh", []), strict=False):
+            line.update({} if kwh is None else {"energy_kwh": kwh})
         method = options.get("method", "al")
         data = f"{options.get('dataset', 'digits')}-{options.get('acquisition', 'entropy')}"
         name = f"{data}-{method}-s{seed}-{options.pop('tag', '')}"

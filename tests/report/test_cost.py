@@ -80,3 +80,11 @@ def test_figure_points_average_over_what_is_not_named() -> None:
 def test_overall_cost_is_labels_times_price_plus_training() -> None:
     table = pd.DataFrame({"labelled": [100], "cumulative_fit_seconds": [7200.0]})
     assert overall_cost(table, label_price=0.05, hour_price=3.0).item() == 100 * 0.05 + 2 * 3.0
+
+
+def test_speed_up_by_energy_adds_up_rounds_and_is_unknown_once_a_round_is(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5] * 3, kwh=[1.0, 3.0, None])
+    make_run([0.5] * 3, kwh=[1.0, 1.0, 1.0], method="cal_er")
+    mean = of_method(mean_speed_up(read([tmp_path]).table), "cal_er")
+    np.testing.assert_allclose(mean["energy"], [1.0, 2.0, np.nan])
+    assert mean["energy_n"].tolist() == [1, 1, 0]

@@ -98,3 +98,19 @@ def test_tidy_holds_unrounded_numbers_for_every_budget(make_run: MakeRun, tmp_pa
     frame: pd.DataFrame = tidy(read([tmp_path]).table)
     assert frame["accuracy_mean"].tolist() == [0.123456, 0.6]
     assert frame["time_ratio"].tolist() == [1.0, 1.0]
+
+
+def test_energy_stands_in_the_table_only_where_a_run_recorded_it(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        make_run([0.5, 0.6], seed=seed, kwh=[0.001, 0.002])
+    make_run([0.5, 0.6], method="cal_er")
+    make_run([0.5, 0.6], method="cal_der", kwh=[0.0005, 0.001])
+    table = table_of(tmp_path)
+    assert table.columns[-2:] == ["energy", "energy in Wh"]
+    assert {label: cells[-2:] for label, cells in texts(table).items()} == {
+        "AL": ["1.0×", "3 (n=2)"],
+        "CAL-ER": ["–", "–"],
+        "CAL-DER": ["2.0×", "1.5 (n=1)"],
+    }
+    csv = tidy(read([tmp_path]).table).set_index(["method", "labelled"])
+    assert csv.loc[("al", 200), ["energy_kwh_mean", "energy_kwh_n", "energy_ratio"]].tolist() == [0.003, 2, 1.0]
