@@ -13,7 +13,8 @@ from calrun.dropout import dropout_modules
 from calrun.method.base import Method
 from calrun.model.base import Classifier
 
-NUMBERS: dict[str, tuple[type | UnionType, int, bool]] = {  # kind, least value, whether none is allowed
+LEAST_GIB = 0.001  # of temporary tensors: about a block of a kernel
+NUMBERS: dict[str, tuple[type | UnionType, float, bool]] = {  # kind, least value, whether none is allowed
     "seed": (int, 0, False),
     "seed_set_seed": (int, 0, True),
     "trainer.batch_size": (int, 1, False),
@@ -22,6 +23,9 @@ NUMBERS: dict[str, tuple[type | UnionType, int, bool]] = {  # kind, least value,
     "trainer.cal_epochs": (int, 1, False),
     "trainer.num_threads": (int, 1, True),
     "trainer.checkpoint_every_seconds": (int | float, 0, False),
+    "acquisition.memory_gib": (int | float, LEAST_GIB, True),
+    "acquisition.inner.memory_gib": (int | float, LEAST_GIB, True),
+    "initial.memory_gib": (int | float, LEAST_GIB, True),
     "val_fraction": (int | float, 0, False),
     "scale": (int | float, 0, False),
 }

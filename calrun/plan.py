@@ -11,9 +11,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from calrun.acquisition.base import Acquisition
 from calrun.acquisition.cost import FLOAT, Sizes, column_bytes
 from calrun.acquisition.memory import GIB, free_bytes
+from calrun.choices import acquisition_of, choice_sizes
 from calrun.environment import device_name
 from calrun.experiment import Experiment, build
 from calrun.network_rates import network_rates
@@ -210,9 +210,14 @@ class Planner:
     # --- scoring and selection ---
 
     def _choice(self, this_round: Round) -> tuple[ScorePlan, SelectPlan]:
-        group = "acquisition" if this_round.number else "initial"
-        acquisition: Acquisition = getattr(self.exp, group)
-        sizes = self._sizes(this_round.budget, acquisition)
+        group, acquisition = acquisition_of(self.exp, this_round.number)
+        network = self.network
+        sizes = replace(
+            choice_sizes(self.exp, this_round.number),
+            features=network.num_features,
+            forward_flops=network.flops,
+            activation_bytes=network.activation_bytes,
+        )
         columns = column_bytes(acquisition.needs, sizes)
         rows, passes = looked_at(acquisition.needs, sizes)
         score = ScorePlan(rows, passes * self.network.flops, passes * self.network.pass_seconds, columns)
@@ -231,20 +236,6 @@ class Planner:
                 f"choose {remedy}"
             )
         return score, select
-
-    def _sizes(self, budget: int, acquisition: Acquisition) -> Sizes:
-        return Sizes(
-            candidates=len(self.exp.pool.unlabelled),
-            labelled=len(self.exp.pool.labelled),
-            classes=self.exp.data.num_classes,
-            features=self.network.num_features,
-            budget=budget,
-            mc_samples=acquisition.num_mc_samples,
-            validation=self._num_validation(),
-            input_shape=self.exp.data.input_shape,
-            forward_flops=self.network.flops,
-            activation_bytes=self.network.activation_bytes,
-        )
 
     def _num_validation(self) -> int:
         return 0 if self.exp.data.val is None else len(self.exp.data.val)

@@ -9,8 +9,9 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from calrun.choices import refused_choices
 from calrun.environment import environment
-from calrun.experiment import Experiment, build
+from calrun.experiment import SEPARATOR, Experiment, build
 from calrun.files import replace_text
 from calrun.fit import Fitter, trainer_arguments
 from calrun.logger.base import Logger
@@ -42,6 +43,8 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
         Progress.say(f"{folder.name}  finished  accuracy {accuracy:.2%}", quiet)
         return accuracy
     exp = build(cfg)
+    if refused := refused_choices(exp):
+        raise ValueError(SEPARATOR.join(refused))
     record = Record(folder, config_of(cfg, choices, exp))
     try:
         return _play(cfg, exp, record, quiet)

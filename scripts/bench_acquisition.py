@@ -3,7 +3,8 @@
 `python scripts/bench_acquisition.py [--threads 2] [--cases badge_50k coreset_50k] [--share 0.1]` prints a Markdown
 table: medians of three; a literal version is timed on its first picks and scaled up. Memory is the peak of the resident
 set above what was there before. `--growth` prints time and memory against the number of candidates, and their fits.
-`--imagenet` runs the shapes of ImageNet on memory-mapped features, or with `--device` on an accelerator.
+`--imagenet` runs the shapes of ImageNet on memory-mapped features, or with `--device` on an accelerator. Memory is that
+of a process of the case's own.
 
 Dimension key: N candidates, L labelled rows, C classes, D features.
 """
@@ -18,9 +19,10 @@ import numpy as np
 import psutil
 import torch
 from bench_imagenet import IMAGENET_CASES, imagenet_table
-from bench_scores import measured
+from bench_scores import glister_case
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from measured import alone, measured
 from torch import Tensor
 
 from calrun.acquisition.badge import residuals
@@ -28,7 +30,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 
 BUDGET, NUM_FEATURES, NUM_LABELLED = 500, 512, 1000
 GROWTH_ROWS = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
-GROWTH_CASES = ("coreset", "badge", "fass")
+GROWTH_CASES = ("coreset", "badge", "fass", "glister")
 CONF = str(Path(__file__).parents[1] / "conf")
 
 Literal = Callable[[Candidates, int, np.random.Generator], list[int]]
@@ -156,7 +158,8 @@ CASES = {
 RANDOM = ("badge", "badge_pooled")  # their picks follow the same law, not the same draws
 
 
-def table_row(name: str, share: float) -> str:
+def table_row(name: str, share: float, threads: int) -> str:
+    torch.set_num_threads(threads)
     case = CASES[name]
     candidates = world(int(share * case.num_rows), case.num_classes)
     acquisition = acquisition_of(case.option)
@@ -180,12 +183,23 @@ def timed(acquisition: Acquisition, candidates: Candidates, budget: int) -> tupl
     return seconds, mib, rows
 
 
-def growth_rows(option: str, share: float) -> list[str]:
+def grown(option: str, num_rows: int, threads: int) -> tuple[float, float]:
+    """Returns seconds and peak MiB of one acquisition among `num_rows` candidates."""
+    torch.set_num_threads(threads)
+    if option == "glister":
+        case = glister_case(num_rows)
+        seconds, mib, _ = timed(case.acquisition, case.candidates, BUDGET)
+    else:
+        seconds, mib, _ = timed(acquisition_of(option), world(num_rows, 10), BUDGET)
+    return seconds, mib
+
+
+def growth_rows(option: str, share: float, threads: int) -> list[str]:
     """Returns time and memory against N, and the straight lines through them."""
-    acquisition, lines, seconds, memory = acquisition_of(option), [], [], []
+    lines, seconds, memory = [], list[float](), list[float]()
     sizes = [max(BUDGET, int(share * number)) for number in GROWTH_ROWS]
     for number in sizes:
-        second, mib, _ = timed(acquisition, world(number, 10), BUDGET)
+        second, mib = alone(grown, option, number, threads)
         seconds.append(second)
         memory.append(mib)
         lines.append(f"| {option} | {number:,} | {second:.3f} | {mib:.0f} |")
@@ -204,24 +218,27 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="share of each case's rows, for a quick look")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--imagenet", action="store_true")
+    parser.add_argument("--full-budget", action="store_true", help="of --imagenet: also for coreset and badge")
     parser.add_argument("--device", default=None, help="of --imagenet: an accelerator that holds the features")
     parser.add_argument("--store", type=Path, default=Path("outputs/imagenet_store"), help="of --imagenet: the maps")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, {arguments.threads} threads, load {psutil.getloadavg()[0]:.1f}\n")
     if arguments.imagenet:
-        imagenet_table(acquisition_of, arguments.cases, arguments.device, arguments.store, arguments.share)
+        imagenet_table(
+            acquisition_of, arguments.cases, arguments.device, arguments.store, arguments.share, arguments.full_budget
+        )
         return
     if arguments.growth:
         print("| case | N | s | MiB |\n|---|---|---|---|")
         for option in GROWTH_CASES:
-            print("\n".join(growth_rows(option, arguments.share)))
+            print("\n".join(growth_rows(option, arguments.share, arguments.threads)))
             sys.stdout.flush()
         return
     head = ["case", "N", "calrun s", "target s", "MiB", "literal s", "literal MiB", "ratio", "same picks"]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for name in arguments.cases or CASES:
-        print(table_row(name, arguments.share))
+        print(alone(table_row, name, arguments.share, arguments.threads))
         sys.stdout.flush()
 
 

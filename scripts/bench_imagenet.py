@@ -12,16 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
-from bench_scores import measured
+from measured import measured, resident
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 
 NUM_ROWS, NUM_FEATURES, NUM_CLASSES, NUM_LABELLED = 1_280_000, 2048, 1000, 1000
 CHUNK = 8192
-BUDGET, BUDGET_OF_SEQUENTIAL = 10_000, 1000  # on the host the sequential ones are asked for less
+BUDGET, BUDGET_OF_SEQUENTIAL = 10_000, 1000  # on the host the sequential ones are asked for less, unless it is wanted
 SEQUENTIAL = ("coreset", "badge")
 IMAGENET_CASES = ("margin", "mase", "base_balanced", "badge_pooled", "coreset", "badge")
 
@@ -88,6 +87,7 @@ def imagenet_table(
     device_name: str | None,
     store: Path,
     share: float,
+    full_budget: bool,
 ) -> None:
     """Prints seconds and peak memory of each case, each run once."""
     device = None if device_name is None else torch.device(device_name)
@@ -96,7 +96,8 @@ def imagenet_table(
     print(f"{len(candidates):,} rows, made or opened in {time.perf_counter() - start:.0f} s\n")
     print("| case | b | s | peak resident GiB | peak device GiB |\n|---|---|---|---|---|")
     for name in cases or IMAGENET_CASES:
-        budget = int(share * (BUDGET_OF_SEQUENTIAL if device is None and name in SEQUENTIAL else BUDGET))
+        less = device is None and name in SEQUENTIAL and not full_budget
+        budget = int(share * (BUDGET_OF_SEQUENTIAL if less else BUDGET))
         print(table_row(name, acquisition_of(name), candidates, budget, device))
         sys.stdout.flush()
 
@@ -107,10 +108,9 @@ def table_row(
     columns = {need: candidates.columns[need] for need in acquisition.needs}
     if device is not None:
         torch.accelerator.reset_peak_memory_stats(device)
-    before = psutil.Process().memory_info().rss
     only = Candidates(candidates.rows, columns)
-    seconds, mib, rows = measured(lambda: acquisition.select(only, budget, np.random.default_rng(0)), 1)
+    seconds, _, rows = measured(lambda: acquisition.select(only, budget, np.random.default_rng(0)), 1)
     assert len(set(rows.tolist())) == budget
-    resident = before / 2**30 + mib / 2**10
+    peak = resident("VmHWM") / 2**30  # with the pages of the maps
     on_chip = "-" if device is None else f"{torch.accelerator.max_memory_allocated(device) / 2**30:.1f}"
-    return f"| {name} | {budget:,} | {seconds:.1f} | {resident:.1f} | {on_chip} |"
+    return f"| {name} | {budget:,} | {seconds:.1f} | {peak:.1f} | {on_chip} |"

@@ -2,24 +2,21 @@
 
 `python scripts/bench_scores.py [--threads 2] [--cases glister batch_bald] [--share 0.1]` prints a Markdown table. Times
 are medians of three; a literal version that picks one row after the other is timed on its first picks and scaled up.
-Memory is the peak of the resident set above what was there before the first run.
+Memory is the peak of the resident set above what was there before the first run, in a process of the case's own.
 
 Dimension key: N candidates, L labelled rows, V validation rows, C classes, D features, K Monte-Carlo samples, B batch.
 """
 
 import argparse
-import statistics
 import sys
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import psutil
 import torch
 import torch.nn.functional as F
+from measured import alone, measured
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
@@ -183,29 +180,8 @@ CASES: dict[str, tuple[Callable[[int], Case], int]] = {
 }
 
 
-def measured(run: Callable[[], Any], repeats: int) -> tuple[float, float, Any]:
-    """Returns median seconds, peak MiB above what was there before, and the last result."""
-    process, done = psutil.Process(), threading.Event()
-    before = peak = process.memory_info().rss
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    seconds, answer = [], None
-    for _ in range(repeats):
-        start = time.perf_counter()
-        answer = run()
-        seconds.append(time.perf_counter() - start)
-    done.set()
-    watcher.join()
-    return statistics.median(seconds), (peak - before) / 2**20, answer
-
-
-def table_row(name: str, share: float) -> str:
+def table_row(name: str, share: float, threads: int) -> str:
+    torch.set_num_threads(threads)
     build, num_rows = CASES[name]
     num_rows = int(share * num_rows)
     case = build(num_rows)
@@ -238,7 +214,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, {arguments.threads} threads, load {psutil.getloadavg()[0]:.1f}\n")
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for name in arguments.cases:
-        print(table_row(name, arguments.share))
+        print(alone(table_row, name, arguments.share, arguments.threads))
         sys.stdout.flush()
 
 

@@ -322,3 +322,24 @@ def test_other_commands_refuse_in_one_sentence_too(tmp_path: Path, refusal: Refu
     assert "holds no run" in refusal("status", str(tmp_path))
     assert "there is no group 'banana'" in refusal("list", "banana")
     assert "found nothing" in refusal("report", str(tmp_path / "nothing"))
+
+
+# --- choices that would not be started ---
+
+
+def test_a_choice_that_would_be_refused_in_a_later_round_stops_the_run_before_the_first_fit(refused: Refusal) -> None:
+    line = refused("model=lenet", "acquisition=batch_bald", "acquisition.num_samples=2000000000")
+    assert "acquisition refuses to choose after round 1 of" in line
+    assert "FLOP" in line and "acquisition.prefilter" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ("acquisition=coreset", "acquisition.memory_gib"),
+        ("acquisition=partitioned_badge", "acquisition.inner.memory_gib"),
+        ("initial=facility_location", "initial.memory_gib"),
+    ],
+)
+def test_a_memory_limit_must_hold_a_block(option: str, key: str, refused: Refusal) -> None:
+    assert f"{key} wants a number of at least 0.001, got -1" in refused(option, f"{key}=-1")

@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.similarity import Similarity
+from calrun.acquisition.similarity import Similarity, row_sums, spans
 from calrun.acquisition.top_k import Bound, beats, leaders
 
 FEWEST = 16  # rows evaluated together
-FEW_COLUMNS = 128  # summed in single precision, four times as fast
 TILE = 1 << 19  # similarities evaluated at once: they stay in the caches
 
 
@@ -68,14 +67,7 @@ def _best(similarity: Similarity, bound_N: Tensor, best_R: Tensor | None, togeth
 
 def _gains(similarity: Similarity, index_B: Tensor, best_R: Tensor) -> Tensor:
     """Returns how much each of some rows would add to the represented rows' best similarities."""
-    tiles = torch.split(index_B, max(1, TILE // len(best_R)))
-    gains = [row_sums(similarity.rows(tile).sub_(best_R).clamp_(min=0)) for tile in tiles]
-    return gains[0] if len(gains) == 1 else torch.cat(gains)
-
-
-def row_sums(x_BR: Tensor) -> Tensor:
-    """Returns the sums of the rows: of few columns in their own precision, of those in double precision."""
-    whole = x_BR.shape[1] // FEW_COLUMNS * FEW_COLUMNS
-    partial = x_BR[:, :whole].reshape(len(x_BR), whole // FEW_COLUMNS, FEW_COLUMNS).sum(dim=2)
-    sums_B: Tensor = partial.sum(dim=1, dtype=torch.float64) + x_BR[:, whole:].sum(dim=1, dtype=torch.float64)
-    return sums_B
+    gains_B = torch.empty(len(index_B), dtype=torch.float64, device=best_R.device)  # kept tiles would split the heap
+    for tile in spans(0, len(index_B), max(1, TILE // len(best_R))):
+        gains_B[tile] = row_sums(similarity.rows(index_B[tile]).sub_(best_R).clamp_(min=0))
+    return gains_B

@@ -13,6 +13,7 @@ from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES
 from calrun.acquisition.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
 from calrun.acquisition.kmeans_plusplus import FIRST_BLOCK
 from calrun.acquisition.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
+from calrun.acquisition.similarity import STEP, TILE
 
 CONVERTED = 3  # a block is read, and its converted copy written and read
 PRODUCTS = {1: 4, 2: 12}  # traffic of each distance, in numbers, by factors
@@ -107,9 +108,11 @@ def facility_location(
     if not kept:
         product = Cost(2.0 * pairs * width, 4 * FLOAT * pairs, functions=functions * pairs)
         row += Cost(2.0 * represented * width, FLOAT * represented * width / 16, functions=functions * represented)
-    prepared = Cost(4.0 * num_rows * width, 6 * FLOAT * num_rows * width, 2 * FLOAT * num_rows * width)
+    normalised = ceil(num_rows / TILE) * num_rows / 2 + num_rows if kept else num_rows  # rows, some of them again
+    prepared = Cost(4.0 * normalised * width, 4 * FLOAT * normalised * width, 2 * FLOAT * TILE * width)
     evaluated = EVALUATIONS * num_rows * log(budget + 1)
     picks = row.times(evaluated) + Cost(0, 32.0 * num_rows, calls=60).times(budget)
-    block = 2 * FLOAT * min(num_rows, 1024) * represented
-    held = (FLOAT * pairs if kept else 0.0) + min(block, limit) + FLOAT * num_rows * width
+    block = FLOAT * (STEP + TILE) * (width + STEP) if kept else 2 * FLOAT * min(num_rows, 1024) * represented
+    held = FLOAT * pairs if kept else ready(num_rows, width, limit)
+    held += min(block, limit)
     return (prepared + product + Cost(pairs, FLOAT * pairs) + picks).holding(held)

@@ -6,7 +6,6 @@ al. 2021 (contiguous parts, all labelled rows in each).
 Dimension key: N candidates, L labelled rows, P parts.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
 from typing import Any
@@ -60,9 +59,12 @@ class Partitioned(Acquisition):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
         budget = min(budget, len(candidates))
-        parts = list(self._parts(candidates, budget, rng))
-        shares = shares_of(budget, self.partitions, self.shuffle, [len(part) for part in parts])
-        chosen = [self.inner.select(part, share, rng) for part, share in zip(parts, shares, strict=True)]
+        parts = self._parts(candidates, budget, rng)
+        shares = shares_of(budget, self.partitions, self.shuffle, [len(part_N) for part_N, _ in parts])
+        chosen = [
+            self.inner.select(part_of(candidates, *part), share, rng)  # made one at a time: a part copies its columns
+            for part, share in zip(parts, shares, strict=True)
+        ]
         return np.concatenate(chosen).astype(np.int64)
 
     def cost(self, sizes: Sizes) -> Cost:
@@ -71,10 +73,13 @@ class Partitioned(Acquisition):
         candidates = min(sizes.candidates, max(self.subset_unlabelled or sizes.candidates, sizes.budget))
         seen = replace(sizes, candidates=candidates, labelled=labelled)
         part = seen.share(self.partitions, ceil(labelled / (self.partitions if self.split_labelled else 1)))
-        copied = self.partitions * sum(column_bytes(self.needs, part).values())  # all parts stand side by side
-        return (Cost(0, 2.0 * copied) + self.inner.cost(part).times(self.partitions)).holding(copied)
+        copied = sum(column_bytes(self.needs, part).values())
+        return (Cost(0, 2.0 * copied) + self.inner.cost(part)).times(self.partitions).holding(copied)
 
-    def _parts(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> Iterator[Candidates]:
+    def _parts(
+        self, candidates: Candidates, budget: int, rng: np.random.Generator
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns the positions of each part's candidates and labelled rows, both ascending."""
         num_labelled = num_labelled_rows(candidates)
         kept_L = self._subset(num_labelled, self.subset_labelled, rng)
         room = self.subset_unlabelled
@@ -82,8 +87,8 @@ class Partitioned(Acquisition):
             room += self.subset_labelled - len(kept_L)
         kept_N = self._subset(len(candidates), None if room is None else max(room, budget), rng)
         parts_L = np.array_split(kept_L, self.partitions) if self.split_labelled else [kept_L] * self.partitions
-        for part_N, part_L in zip(np.array_split(kept_N, self.partitions), parts_L, strict=True):
-            yield part_of(candidates, np.sort(part_N), np.sort(part_L))
+        parts_N = np.array_split(kept_N, self.partitions)
+        return [(np.sort(part_N), np.sort(part_L)) for part_N, part_L in zip(parts_N, parts_L, strict=True)]
 
     def _subset(self, number: int, limit: int | None, rng: np.random.Generator) -> np.ndarray:
         """Returns positions: shuffled if parts shall be random, ascending if not."""

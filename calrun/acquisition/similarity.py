@@ -12,13 +12,24 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from calrun.acquisition.factors import MAX_BLOCK, Block, distances, full_precision, squared_norms
+from calrun.acquisition.factors import (
+    MAX_BLOCK,
+    Block,
+    Factor,
+    distances,
+    full_precision,
+    in_memory,
+    squared_norms,
+)
 from calrun.acquisition.memory import GIB, chunk_rows, limit_bytes
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 SAMPLE = 1000  # rows whose pairs tell the median distance
 STEP = 256  # rows of the matrix filled at once
+TILE = 1024  # columns of it: their normalised features and their similarities stay near the caches
+FEW_COLUMNS = 128  # summed in single precision, four times as fast
 
 logger = logging.getLogger(__name__)
 
@@ -44,20 +55,23 @@ class Kernel:
         """Exponentials that one similarity takes."""
         return int(self.kind in ("rbf", "exp_distance"))
 
-    def prepare(self, features_ND: Tensor) -> Tensor:
-        """Returns the features, normalised and in at least single precision."""
-        x_ND = features_ND if features_ND.dtype == torch.float64 else features_ND.float()
+    def prepare(self, features_ND: Tensor) -> Factor:
+        """Returns the features, normalised whenever some of them are read, in at least single precision."""
         if self.normalize == "standardize":
-            x_ND = (x_ND - x_ND.mean(dim=0)) / x_ND.std(dim=0, correction=0).clamp_min(torch.finfo(x_ND.dtype).tiny)
+            mean_D, std_D = moments(Factor(features_ND))
+            if self.kind.startswith("cosine"):
+                return Factor(features_ND, lambda x_BD: normalize((x_BD - mean_D) / std_D))
+            return Factor(features_ND, lambda x_BD: (x_BD - mean_D) / std_D)
         if self.normalize == "l2" or self.kind.startswith("cosine"):
-            return torch.nn.functional.normalize(x_ND)
-        return x_ND - x_ND.mean(dim=0)
+            return Factor(features_ND, normalize)
+        centre_D, _ = moments(Factor(features_ND))
+        return Factor(features_ND, lambda x_BD: x_BD - centre_D)
 
-    def width(self, x_ND: Tensor) -> float:
+    def width(self, x: Factor) -> float:
         """Returns sigma in the units of the prepared features."""
         if self.kind != "rbf" or self.sigma != "median":
             return 1.0 if self.sigma == "median" else float(self.sigma)
-        sample_BD = x_ND[:: max(1, len(x_ND) // SAMPLE)].double()
+        sample_BD = x[torch.arange(0, len(x), max(1, len(x) // SAMPLE), device=x.store_NF.device)].double()
         return float(torch.pdist(sample_BD).median()) if len(sample_BD) > 1 else 1.0
 
     def __call__(self, x_BD: Tensor, y_RD: Tensor, width: float) -> Tensor:
@@ -112,52 +126,83 @@ class Similarity:
         if refusal := too_many(num_rows, num_represented):
             raise ValueError(refusal)
         self.kernel, self.groups_N = kernel, groups_N
-        self.x_ND = kernel.prepare(features_ND)
-        self.index_R = None if represented is None else torch.from_numpy(represented).to(self.x_ND.device)
-        self.width = kernel.width(self.x_ND)
-        item = self.x_ND.element_size()
-        self.chunk = min(MAX_BLOCK, chunk_rows(2 * item * num_represented, memory_gib, self.x_ND.device))
-        fits = num_rows * num_represented * item <= limit_bytes(memory_gib, self.x_ND.device)
-        self.matrix_NR = self._matrix(num_represented) if fits else None
+        self.x, self.device = kernel.prepare(features_ND), features_ND.device
+        self.represented_R = torch.from_numpy(np.arange(num_rows) if represented is None else represented)
+        self.everyone = represented is None
+        self.width = kernel.width(self.x)
+        item = self.x.dtype.itemsize
+        self.chunk = min(MAX_BLOCK, chunk_rows(2 * item * num_represented, memory_gib, self.device))
+        self.step = max(1, min(self.chunk, STEP))
+        self.matrix_NR: Tensor | None = None
+        if num_rows * num_represented * item <= limit_bytes(memory_gib, self.device):
+            self.matrix_NR = self._matrix()
+        else:
+            self.x = in_memory(self.x, memory_gib)
 
     def __len__(self) -> int:
-        return len(self.x_ND)
+        return len(self.x)
 
     def rows(self, index_B: Tensor) -> Tensor:
         """Returns the (B, R) similarities of some rows, in memory of their own."""
         if self.matrix_NR is not None:
             return self.matrix_NR.index_select(0, index_B)
-        return self._block(index_B, self.index_R)
+        found_BR = torch.empty((len(index_B), len(self.represented_R)), dtype=self.x.dtype, device=self.device)
+        x_BD = self.x[index_B]
+        for others in spans(0, len(self.represented_R), TILE):
+            found_BR[:, others] = self._alike(index_B, x_BD, others, self._represented(others))
+        return found_BR
 
     def totals(self) -> Tensor:
         """Returns the (N,) sums over the represented rows, and logs how many neighbours a row has in effect."""
-        totals_N = torch.empty(len(self), dtype=torch.float64, device=self.x_ND.device)
-        for span in self._spans():
-            block_BR = self._block(span, self.index_R) if self.matrix_NR is None else self.matrix_NR[span]
-            totals_N[span] = block_BR.sum(dim=1, dtype=torch.float64)
+        totals_N = torch.empty(len(self), dtype=torch.float64, device=self.device)
+        for span in spans(0, len(self), self.step):
+            index_B = torch.arange(span.start, span.stop, device=self.device)
+            totals_N[span] = row_sums(self.rows(index_B) if self.matrix_NR is None else self.matrix_NR[span])
         logger.info("mean effective neighbours %.3g of %d rows", float(totals_N.mean()), len(self))
         return totals_N
 
-    def _matrix(self, num_represented: int) -> Tensor:
-        matrix_NR = torch.empty((len(self), num_represented), dtype=self.x_ND.dtype, device=self.x_ND.device)
-        for span in self._spans():
-            if self.index_R is not None:
-                matrix_NR[span] = self._block(span, self.index_R)
-                continue
-            below = slice(span.start, len(self))  # symmetric: what is left of the block is known already
-            matrix_NR[span, below] = self._block(span, below)
-            matrix_NR[span.stop :, span] = matrix_NR[span, span.stop :].T
+    def _matrix(self) -> Tensor:
+        matrix_NR = torch.empty((len(self), len(self.represented_R)), dtype=self.x.dtype, device=self.device)
+        for others in spans(0, len(self.represented_R), TILE):
+            y_TD = self._represented(others)
+            for rows in spans(others.start if self.everyone else 0, len(self), self.step):
+                part_BT = self._alike(rows, self.x[rows], others, y_TD)
+                matrix_NR[rows, others] = part_BT
+                if self.everyone and rows.start >= others.stop:  # symmetric
+                    matrix_NR[others, rows] = part_BT.T
         return matrix_NR
 
-    def _block(self, index: slice | Tensor, others: slice | Tensor | None) -> Tensor:
-        others = slice(None) if others is None else others
-        with full_precision():
-            block_BR = self.kernel(self.x_ND[index], self.x_ND[others], self.width)
-        if self.groups_N is not None:
-            block_BR *= self.groups_N[index][:, None] == self.groups_N[others]
-        return block_BR
+    def _represented(self, others: slice) -> Tensor:
+        return self.x[others if self.everyone else self.represented_R[others].to(self.device)]
 
-    def _spans(self) -> Iterator[slice]:
-        step = max(1, min(self.chunk, STEP))
-        for start in range(0, len(self), step):
-            yield slice(start, min(start + step, len(self)))
+    def _alike(self, rows: slice | Tensor, x_BD: Tensor, others: slice, y_TD: Tensor) -> Tensor:
+        """Returns the (B, T) similarities of some rows to some of the represented ones."""
+        with full_precision():
+            part_BT = self.kernel(x_BD, y_TD, self.width)
+        if self.groups_N is not None:
+            groups_T = self.groups_N[self.represented_R[others].to(self.device)]
+            part_BT *= self.groups_N[rows][:, None] == groups_T
+        return part_BT
+
+
+def spans(start: int, stop: int, step: int) -> Iterator[slice]:
+    """Yields consecutive slices from `start` to `stop`, each of at most `step`."""
+    for left in range(start, stop, step):
+        yield slice(left, min(left + step, stop))
+
+
+def moments(features: Factor) -> tuple[Tensor, Tensor]:
+    """Returns the mean and the standard deviation of each column, (D,) and (D,), read block by block."""
+    blocks = list(spans(0, len(features), MAX_BLOCK))
+    mean_D = torch.stack([features[block].double().sum(dim=0) for block in blocks]).sum(dim=0) / len(features)
+    squares = [(features[block].double() - mean_D).square().sum(dim=0) for block in blocks]
+    std_D = (torch.stack(squares).sum(dim=0) / len(features)).sqrt().to(features.dtype)
+    return mean_D.to(features.dtype), std_D.clamp_min(torch.finfo(features.dtype).tiny)
+
+
+def row_sums(x_BR: Tensor) -> Tensor:
+    """Returns the sums of the rows: of few columns in their own precision, of those in double precision."""
+    whole = x_BR.shape[1] // FEW_COLUMNS * FEW_COLUMNS
+    partial = x_BR[:, :whole].reshape(len(x_BR), whole // FEW_COLUMNS, FEW_COLUMNS).sum(dim=2)
+    sums_B: Tensor = partial.sum(dim=1, dtype=torch.float64) + x_BR[:, whole:].sum(dim=1, dtype=torch.float64)
+    return sums_B

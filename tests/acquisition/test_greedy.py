@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from calrun.acquisition.factors import Factor
 from calrun.acquisition.greedy import facility_location
 from calrun.acquisition.similarity import Kernel, Similarity
 
@@ -19,7 +20,8 @@ class Given(Similarity):
     """A similarity that is known."""
 
     def __init__(self, matrix_NR: Tensor) -> None:
-        self.matrix_NR, self.chunk, self.x_ND = matrix_NR, 5, matrix_NR
+        self.matrix_NR, self.chunk, self.x, self.device = matrix_NR, 5, Factor(matrix_NR), matrix_NR.device
+        self.step = 5
 
 
 def naive(matrix_NR: Tensor, budget: int) -> list[int]:

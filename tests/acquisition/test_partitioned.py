@@ -1,5 +1,6 @@
 """An acquisition on parts of the pool."""
 
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,19 @@ def test_shares_sum_to_the_budget_and_fit(budget: int, partitions: int, remainde
     shares = shares_of(min(budget, number), partitions, remainder_first, sizes)
     assert sum(shares) == min(budget, number)
     assert all(0 <= share <= size for share, size in zip(shares, sizes, strict=True))
+
+
+def test_one_part_is_made_at_a_time() -> None:
+    alive: list[weakref.ref[Candidates]] = []
+
+    class Watcher(Recorder):
+        def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+            assert not [part for part in alive if part() is not None]
+            alive.append(weakref.ref(candidates))
+            return candidates.rows[:budget]
+
+    Partitioned(Watcher(), 10, True, True, None, None).select(world(), 25, np.random.default_rng(0))
+    assert len(alive) == 10
 
 
 def test_no_parts_are_refused() -> None:
