@@ -49,3 +49,8 @@ def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
     inside = (x > low) & (x < high)
     grid = np.concatenate([[low], x[inside], [high]])
     return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
+
+
+def seed_range(counts: pd.Series) -> str:
+    least, most = int(counts.min()), int(counts.max())
+    return f"n={most}" if least == most else f"n={least}–{most}"

@@ -14,6 +14,7 @@ from calrun.report.html import page
 from calrun.report.overview import overview_figure, overview_points
 from calrun.report.render import to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
+from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.tables import Panel, Table, comparison, label_of, lines_of, panels, tidy
 
 MOST_PROBLEMS_PRINTED = 10
@@ -38,16 +39,17 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
     """
     console = console or Console()
     runs = read(folders)
-    out.mkdir(parents=True, exist_ok=True)
-    files = runs.export(out)
-    files.append(out / "comparison.csv")
-    tidy(runs.table, baseline).to_csv(files[-1], index=False)
     found = list(panels(runs.table))
+    over_keys = [list(grids(panel, runs.configurations)) for panel in found]
+    files = write_numbers(runs, [grid for own in over_keys for grid in own], out, baseline)
     entropies = runs.test_entropies()
-    tables = [[comparison(panel, baseline), *answer_tables(panel, baseline, entropies)] for panel in found]
-    for panel, own in zip(found, tables, strict=True):
-        console.print(to_text(own[0], console.width if console.is_terminal else None), soft_wrap=True)
-        files += [path for table in own for path in write_table(table, out)]
+    tables = []
+    for panel, own in zip(found, over_keys, strict=True):
+        shown = [comparison(panel, baseline), *map(grid_table, own)]
+        for table in shown:
+            console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
+        tables.append([*shown, *answer_tables(panel, baseline, entropies)])
+        files += [path for table in tables[-1] for path in write_table(table, out)]
         files += write_figures(panel, out, baseline)
     files += write_overview(runs, out, baseline)
     files.append(out / "report.html")
@@ -62,6 +64,16 @@ def write_table(table: Table, out: Path) -> list[Path]:
     markdown.write_text(to_markdown(table), encoding="utf-8")
     latex.write_text(to_latex(table), encoding="utf-8")
     return [markdown, latex]
+
+
+def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -> list[Path]:
+    """Writes unrounded the rounds of all runs, what the comparisons hold, and the grids if there are any."""
+    files = [*runs.export(out), out / "comparison.csv"]
+    tidy(runs.table, baseline).to_csv(files[-1], index=False)
+    if found:
+        files.append(out / "sensitivity.csv")
+        tidy_grids(found).to_csv(files[-1], index=False)
+    return files
 
 
 def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:

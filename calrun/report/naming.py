@@ -5,7 +5,7 @@ names are told apart by the configuration leaves in which they differ, so that n
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -69,9 +69,13 @@ def differing_keys(members: list[dict[str, Any]]) -> list[str]:
 def difference_labels(members: list[dict[str, Any]]) -> list[str]:
     """Returns for each member the leaves in which the members differ as 'alpha=0.1, lr=0.01'; '' for a lone one."""
     keys = differing_keys(members)
-    short = [key.rsplit(".", 1)[-1] for key in keys]
-    shown = [last if short.count(last) == 1 else key for key, last in zip(keys, short, strict=True)]
     return [
-        ", ".join(f"{name}={member.get(key, 'none')}" for key, name in zip(keys, shown, strict=True))
+        ", ".join(f"{name}={member.get(key, 'none')}" for key, name in zip(keys, short_names(keys), strict=True))
         for member in members
     ]
+
+
+def short_names(keys: Sequence[str]) -> list[str]:
+    """Returns the last part of each dotted key, or the whole key where two end alike."""
+    short = [key.rsplit(".", 1)[-1] for key in keys]
+    return [last if short.count(last) == 1 else key for key, last in zip(keys, short, strict=True)]

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from calrun.report.cost import mean_speed_up
-from calrun.report.curves import LINE, accuracy_by_budget
+from calrun.report.curves import LINE, accuracy_by_budget, seed_range
 from calrun.report.labels import place_labels, spread
 from calrun.report.style import Look, look_of
 from calrun.report.tables import Panel, label_of, lines_of
@@ -173,11 +173,6 @@ def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
         )
     axes.set_xlim(right=width + 0.01 * (width - axes.get_xlim()[0]))
     axes.set_ylim(min(low, *heights), max(high, *heights))
-
-
-def seed_range(counts: pd.Series) -> str:
-    least, most = int(counts.min()), int(counts.max())
-    return f"n={most}" if least == most else f"n={least}–{most}"
 
 
 def dash_of(look: Look) -> str | tuple[float, tuple[float, ...]]:

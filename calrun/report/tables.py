@@ -115,7 +115,7 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
     heads = [budget_heading(panel.runs, budget) for budget in budgets]
     return [
         Block("", [panel.rows, "n"], lambda line: [Cell(label_of(line, panel.rows)), seed_count(own(line)["n"])]),
-        Block("test accuracy in %", heads, lambda line: accuracy_cells(own(line))),
+        Block("test accuracy in %", heads, lambda line: accuracy_cells(own(line), own(line)["n"].max())),
     ]
 
 
@@ -178,15 +178,14 @@ def seed_count(counts: pd.Series) -> Cell:
     return Cell(str(most) if least == most else f"{least}–{most}", most)
 
 
-def accuracy_cells(own: pd.DataFrame) -> list[Cell]:
-    """Returns mean ± std in percent; a single seed's number stands alone; n is in a cell that has less than its row."""
-    most = own["n"].max()
+def accuracy_cells(own: pd.DataFrame, most: float, digits: int = 1) -> list[Cell]:
+    """Returns mean ± std in percent; a single seed's number stands alone; n is in a cell of fewer seeds than `most`."""
     cells = []
     for mean, std, n in zip(own["mean"], own["std"], own["n"], strict=True):
         if np.isnan(mean):
             cells.append(Cell(MISSING))
             continue
-        text = f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if n > 1 else "")
+        text = f"{100 * mean:.{digits}f}" + (f" ± {100 * std:.{digits}f}" if n > 1 else "")
         cells.append(Cell(text + (f" (n={n:.0f})" if n < most else ""), 100 * mean))
     return cells
 
@@ -204,11 +203,11 @@ def energy_cell(own: pd.DataFrame) -> Cell:
     return Cell(f"{text} (n={own['n'].iloc[0]})", watt_hours)
 
 
-def with_best_bold(rows: list[list[Cell]], first: int, count: int) -> list[list[Cell]]:
+def with_best_bold(rows: list[list[Cell]], first: int, count: int, digits: int = 1) -> list[list[Cell]]:
     """Sets the highest printed number of each of `count` columns in bold, ties too, as the papers do."""
     bold = [list(row) for row in rows]
     for column in range(first, first + count):
-        printed = [round(row[column].value, 1) for row in rows]
+        printed = [round(row[column].value, digits) for row in rows]
         known = [value for value in printed if not np.isnan(value)]
         for row, value in zip(bold, printed, strict=True):
             if len(known) > 1 and value == max(known):
