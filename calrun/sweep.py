@@ -60,17 +60,35 @@ def planned_folders(config: DictConfig) -> list[Path]:
 
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []  # a sweeper that chooses its jobs as it goes
-    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
-    folders = []
-    for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
-        for overrides in batch:
-            cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
-            choices = dict(cfg.hydra.runtime.choices)
-            with open_dict(cfg):
-                del cfg["hydra"]
-            folders.append(run_folder(cfg, choices))
-    return folders
+    jobs = split_sweep(config.hydra.sweeper, config.hydra.overrides.task)
+    return [run_folder(*job_config(overrides)) for overrides in jobs]
+
+
+def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:
+    """Returns the overrides of each job that Hydra's basic sweeper makes of the command's arguments.
+
+    Args:
+        sweeper: the node hydra.sweeper; an experiment may name values to sweep in its `params`.
+        arguments: overrides as typed; they win over `params`.
+    """
+    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *arguments])
+    return [tuple(overrides) for batch in BasicSweeper.split_arguments(parsed, None) for overrides in batch]
+
+
+def without_sweeps(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments that every job shares, of which Hydra composes a multirun's own configuration."""
+    parsed = OverridesParser.create().parse_overrides(list(arguments))
+    return [text for text, one in zip(arguments, parsed, strict=True) if not one.is_sweep_override()]
+
+
+def job_config(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    """Returns a job's configuration and the names of its chosen options; Hydra must have been initialized."""
+    cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    choices: dict[str, Any] = dict(cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, choices
 
 
 class Watcher:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from calrun.status import SWEEP_FILE, statuses
-from calrun.sweep import Watcher
+from calrun.sweep import Watcher, split_sweep, without_sweeps
 
 
 def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any], tmp_path: Path) -> None:
@@ -25,6 +26,20 @@ def test_recipes_that_differ_between_jobs_are_foreseen(play: Callable[..., Any],
     play("-m", "method=cal_der", "method.objective.alpha=0.1,0.5", "optimizer=adam,sgd", "budget.rounds=1")
     (noted,) = tmp_path.rglob(SWEEP_FILE)
     assert set(json.loads(noted.read_text())["runs"]) == {path.parent.name for path in tmp_path.rglob("rounds.jsonl")}
+
+
+def test_a_sweep_is_split_as_hydra_does() -> None:
+    """The command wins over an experiment's own values; commas in lists, quotes and braces make no jobs."""
+    sweeper = OmegaConf.create({"params": {"method": "al,cal_er", "seed": "0,1"}})
+    assert split_sweep(sweeper, ["seed=7", "x=[1,2]"]) == [
+        ("method=al", "seed=7", "x=[1,2]"),
+        ("method=cal_er", "seed=7", "x=[1,2]"),
+    ]
+    assert split_sweep(OmegaConf.create({"params": None}), ["seed=range(2)", "y='a,b'"]) == [
+        ("seed=0", "y='a,b'"),
+        ("seed=1", "y='a,b'"),
+    ]
+    assert without_sweeps(["seed=0,1", "x=[1,2]", "y='a,b'", "z=choice(1,2)"]) == ["x=[1,2]", "y='a,b'"]
 
 
 def line(number: int) -> str:

@@ -11,10 +11,8 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from rich.console import Console
 
 from calrun.places import CONF, options
@@ -25,6 +23,7 @@ from calrun.report.runs import Runs, read
 from calrun.report.tables import MISSING, Cell, Table
 from calrun.report.verdict import Claim, claims, differs_from, ours_as_cells, verdict_table, verdicts
 from calrun.run import finished_accuracy, run_folder
+from calrun.sweep import job_config, split_sweep, without_sweeps
 
 PROBE_STEPS = 3
 
@@ -88,20 +87,12 @@ def plan(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence
 def overrides_of(arguments: Sequence[str]) -> list[tuple[str, ...]]:
     """Returns the overrides of each job that Hydra's basic sweeper would make for `calrun run -m ARGUMENTS`."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        swept = [argument for argument in arguments if "," in argument]
-        whole = compose(
-            "config", [argument for argument in arguments if argument not in swept], return_hydra_config=True
-        )
-        params = [f"{key}={value}" for key, value in (whole.hydra.sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *arguments])
-    return [tuple(overrides) for batch in BasicSweeper.split_arguments(parsed, None) for overrides in batch]
+        whole = compose("config", without_sweeps(arguments), return_hydra_config=True)
+    return split_sweep(whole.hydra.sweeper, arguments)
 
 
 def job_of(overrides: Sequence[str]) -> Job:
-    cfg = compose("config", list(overrides), return_hydra_config=True)
-    choices: dict[str, Any] = dict(cfg.hydra.runtime.choices)
-    with open_dict(cfg):
-        del cfg["hydra"]
+    cfg, choices = job_config(overrides)
     folder = run_folder(cfg, choices)
     return Job(tuple(overrides), cfg, folder, finished_accuracy(folder) is not None)
 
