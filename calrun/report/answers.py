@@ -9,10 +9,11 @@ from calrun.report.balance import balance_by_budget
 from calrun.report.curves import area_under_budget_curve
 from calrun.report.efficiency import equivalent_labels, mean_saving
 from calrun.report.entropy import entropy_correlation
+from calrun.report.panels import Panel, label_of, lines_of, of_line
 from calrun.report.robustness import PREFIX, corruption_table
 from calrun.report.significance import versus
 from calrun.report.style import look_of, place_of
-from calrun.report.tables import MISSING, Cell, Panel, Table, label_of, lines_of, of_line, shown_budgets
+from calrun.report.tables import MISSING, Cell, Table, shown_budgets
 
 RANDOM = "random"
 

@@ -18,10 +18,11 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from calrun.report.balance import class_histograms
 from calrun.report.configuration import is_setting
 from calrun.report.naming import differing_keys
+from calrun.report.panels import Line, Panel, label_of, lines_of, of_line
 from calrun.report.runs import Runs
 from calrun.report.significance import bands
 from calrun.report.style import Look, look_of
-from calrun.report.tables import ENERGY, Cell, Line, Panel, Table, label_of, lines_of, of_line, tidy
+from calrun.report.tables import ENERGY, Cell, Table, tidy
 
 NAMED_BY = ("dataset", "model", "method", "acquisition")
 POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]

@@ -12,10 +12,11 @@ from calrun.report.answers import answer_tables
 from calrun.report.forgetting import mean_forgetting_matrix
 from calrun.report.html import page
 from calrun.report.overview import overview_figure, overview_points
+from calrun.report.panels import Panel, label_of, lines_of, panels
 from calrun.report.render import to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
-from calrun.report.tables import Panel, Table, comparison, label_of, lines_of, panels, tidy
+from calrun.report.tables import Table, comparison, tidy
 
 MOST_PROBLEMS_PRINTED = 10
 

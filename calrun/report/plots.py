@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from calrun.report.cost import mean_speed_up
 from calrun.report.curves import LINE, accuracy_by_budget, seed_range
 from calrun.report.labels import place_labels, spread
+from calrun.report.panels import Panel, label_of, lines_of
 from calrun.report.style import Look, look_of
-from calrun.report.tables import Panel, label_of, lines_of
 
 FORMATS = ("png", "pdf", "svg")
 PRINT: dict[Any, Any] = {

@@ -10,17 +10,9 @@ import pandas as pd
 from calrun.report.configuration import Configuration, is_setting
 from calrun.report.curves import seed_range
 from calrun.report.naming import differing_keys, leaves_where, short_names
+from calrun.report.panels import Panel
 from calrun.report.style import look_of
-from calrun.report.tables import (
-    Cell,
-    Panel,
-    Table,
-    accuracy_cells,
-    budget_heading,
-    seed_count,
-    shown_budgets,
-    with_best_bold,
-)
+from calrun.report.tables import Cell, Table, accuracy_cells, budget_heading, seed_count, shown_budgets, with_best_bold
 
 MOST_KEYS = 2
 DIGITS = 2  # of an accuracy in percent, as the paper prints them: the differences are small

@@ -4,7 +4,7 @@ A mean is shown only over two or more seeds, with its deviation (ddof=1); n stan
 fewer seeds than the row's reached.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,20 +13,12 @@ import pandas as pd
 
 from calrun.report.cost import COSTS, mean_speed_up
 from calrun.report.curves import LINE, accuracy_by_budget
-from calrun.report.style import look_of, place_of
+from calrun.report.panels import Line, Panel, label_of, lines_of, of_line
+from calrun.report.style import look_of
 
 MOST_BUDGETS = 6
 ENERGY = "cumulative_energy_kwh"
 MISSING = "–"
-
-
-class Line(NamedTuple):
-    """What is compared: the columns LINE of the tidy table."""
-
-    context: str
-    acquisition: str
-    method: str
-    variant: str
 
 
 @dataclass(frozen=True)
@@ -56,36 +48,6 @@ class Block(NamedTuple):
     name: str
     columns: list[str]
     cells: Callable[[Line], list[Cell]]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """Runs that may be compared: one context, and one acquisition (rows methods) or one method (rows acquisitions)."""
-
-    context: str
-    rows: str
-    fixed: str
-    runs: pd.DataFrame
-
-    @property
-    def title(self) -> str:
-        return f"{self.context}, {look_of(self.fixed).label}"
-
-    @property
-    def name(self) -> str:
-        """A file name."""
-        return "-".join("".join(c if c.isalnum() or c in "_." else " " for c in self.title).split()).lower()
-
-
-def panels(table: pd.DataFrame) -> Iterator[Panel]:
-    """Yields a panel per context and acquisition, and one per context and method where it met several acquisitions."""
-    for keys, runs in table.groupby(["context", "acquisition"], sort=False):
-        context, acquisition = map(str, keys)
-        yield Panel(context, "method", acquisition, runs)
-    for keys, runs in table.groupby(["context", "method"], sort=False):
-        context, method = map(str, keys)
-        if runs["acquisition"].nunique() > 1:
-            yield Panel(context, "acquisition", method, runs)
 
 
 def comparison(panel: Panel, baseline: str = "al") -> Table:
@@ -145,17 +107,6 @@ def energy_blocks(panel: Panel, budget: int) -> list[Block]:
     return [Block(f"at {budget:,}", ["energy in Wh"], lambda line: [energy_cell(of_line(energy, line))])]
 
 
-def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFrame]]:
-    """Yields each line with its rows of `frame`, in the papers' order."""
-    lines = [Line(*map(str, keys)) for keys in frame[LINE].drop_duplicates().itertuples(index=False)]
-    for line in sorted(lines, key=lambda line: (place_of(getattr(line, rows)), line.variant)):
-        yield line, of_line(frame, line)
-
-
-def of_line(frame: pd.DataFrame, line: Line) -> pd.DataFrame:
-    return frame.loc[(frame[LINE] == list(line)).all(axis=1)]
-
-
 def shown_budgets(budgets: Sequence[int]) -> list[int]:
     """Returns at most MOST_BUDGETS budgets, evenly spaced back from the last one."""
     step = -(-len(budgets) // MOST_BUDGETS)
@@ -165,11 +116,6 @@ def shown_budgets(budgets: Sequence[int]) -> list[int]:
 def budget_heading(runs: pd.DataFrame, budget: int) -> str:
     fractions = runs.loc[runs["labelled"] == budget, "labelled_fraction"].dropna().unique()
     return f"{budget:,}\n{100 * fractions[0]:.3g} %" if len(fractions) == 1 else f"{budget:,}"
-
-
-def label_of(line: Line, rows: str) -> str:
-    label = look_of(getattr(line, rows)).label
-    return f"{label} ({line.variant})" if line.variant else label
 
 
 def seed_count(counts: pd.Series) -> Cell:

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 
 from calrun.report.answers import answer_tables
+from calrun.report.panels import panels
 from calrun.report.runs import read
-from calrun.report.tables import Table, panels
+from calrun.report.tables import Table
 
 MakeRun = Callable[..., Path]
 

@@ -11,8 +11,9 @@ import pytest
 
 from calrun.report.answers import answer_tables
 from calrun.report.html import page, plain, script_json
+from calrun.report.panels import panels
 from calrun.report.runs import read
-from calrun.report.tables import comparison, panels
+from calrun.report.tables import comparison
 
 MakeRun = Callable[..., Path]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 
+from calrun.report.panels import Panel, panels
 from calrun.report.plots import floor_of, forgetting_figure, learning_curves, save, speed_up_figure
 from calrun.report.runs import read
 from calrun.report.style import LOOKS
-from calrun.report.tables import Panel, panels
 
 MakeRun = Callable[..., Path]
 

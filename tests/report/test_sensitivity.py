@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from calrun.report.main import report
+from calrun.report.panels import panels
 from calrun.report.runs import read
 from calrun.report.sensitivity import Grid, grid_table, grids, sensitivity_grid
-from calrun.report.tables import Table, panels
+from calrun.report.tables import Table
 
 MakeRun = Callable[..., Path]
 

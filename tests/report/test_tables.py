@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from calrun.report.panels import panels
 from calrun.report.render import to_latex, to_markdown
 from calrun.report.runs import read
-from calrun.report.tables import Table, comparison, panels, shown_budgets, tidy
+from calrun.report.tables import Table, comparison, shown_budgets, tidy
 
 MakeRun = Callable[..., Path]
 
