@@ -12,11 +12,12 @@ from calrun.dataset.base import Dataset, Source
 from calrun.model.base import Classifier
 from calrun.pool import Pool
 from calrun.predict import Predictor, mc_seeds
+from calrun.round import Round
 
 _PASSES = frozenset({"logits", "features", "mc_log_probs"})
 COLUMNS = _PASSES | {
     "head_weight", "head_bias", "labelled_rows", "labelled_features", "labelled_logits", "labelled_targets",
-    "val_logits", "val_features", "val_targets", "oracle", "images", "model",
+    "val_logits", "val_features", "val_targets", "oracle", "images", "model", "scratch",
 }  # fmt: skip
 
 
@@ -33,13 +34,18 @@ class PoolImages:
 
 
 def gather(
-    net: Classifier, data: Dataset, pool: Pool, acquisition: Acquisition, predictor: Predictor, rng: np.random.Generator
+    net: Classifier,
+    data: Dataset,
+    pool: Pool,
+    acquisition: Acquisition,
+    predictor: Predictor,
+    this_round: Round,
 ) -> Candidates:
     """Returns the unlabelled rows with the columns that `acquisition.needs` names, and nothing else."""
     needs, rows, labelled = acquisition.needs, pool.unlabelled, pool.labelled
     columns: dict[str, Any] = {}
     if needs & _PASSES:
-        seeds = mc_seeds(rng, acquisition.num_mc_samples)
+        seeds = mc_seeds(this_round.rng("dropout masks"), acquisition.num_mc_samples)
         columns |= predictor(net, data.train, rows, needs & _PASSES, seeds)
     columns |= _split("labelled", needs, net, data.train, labelled, predictor)
     if data.val is not None:
@@ -53,6 +59,7 @@ def gather(
         "oracle": lambda: torch.from_numpy(pool.oracle(rows)),
         "images": lambda: PoolImages(predictor, data.train),
         "model": lambda: net.to(predictor.device).eval(),
+        "scratch": lambda: this_round.folder,
     }
     columns |= {name: make() for name, make in available.items() if name in needs}
     return Candidates(rows, predictor.place(columns))

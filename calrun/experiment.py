@@ -82,8 +82,7 @@ class Experiment:
 
     def candidates(self, this_round: Round) -> Candidates:
         """Returns the unlabelled rows through the trained network's eyes."""
-        rng = this_round.rng("dropout masks")
-        return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, rng)
+        return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, this_round)
 
     def fingerprint(self) -> str:
         """Returns a checksum of the pool's size and classes, the same for the same data on every machine."""
@@ -98,7 +97,7 @@ class Experiment:
         before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder)
         net = self.method.fresh_net(before)
         self.method.start.first(net, self.method.fresh_net(before))  # a checkpoint's features, if the method has one
-        candidates = gather(net, self.data, self.pool, self.initial, self.predictor, before.rng("dropout masks"))
+        candidates = gather(net, self.data, self.pool, self.initial, self.predictor, before)
         return self.initial.select(candidates, self.sizes[0], before.rng("initial rows"))
 
 

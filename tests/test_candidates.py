@@ -5,6 +5,7 @@ Dimension key: N candidates, L labelled rows.
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.candidates import COLUMNS, gather
 from calrun.experiment import Experiment, build
+from calrun.round import Round
 
 
 class Needy(Acquisition):
@@ -35,7 +37,8 @@ def exp(configure: Callable[..., DictConfig]) -> Experiment:
 
 
 def gathered(exp: Experiment, *needs: str) -> Candidates:
-    return gather(exp.method.net, exp.data, exp.pool, Needy(*needs), exp.predictor, np.random.default_rng(0))
+    this_round = Round(1, 2, 20, 0, exp.pool, Path("here"))
+    return gather(exp.method.net, exp.data, exp.pool, Needy(*needs), exp.predictor, this_round)
 
 
 def test_candidates_are_the_unlabelled_rows_of_the_pool(exp: Experiment) -> None:
@@ -50,7 +53,7 @@ def test_each_column_comes_alone_and_has_its_length(exp: Experiment, column: str
     found = gathered(exp, column)
     assert set(found.columns) == {column}
     num_rows = {"labelled": 20, "val": 20, "head": 10}.get(column.split("_")[0], 160)
-    if column not in ("images", "model"):
+    if column not in ("images", "model", "scratch"):
         assert len(found.columns[column]) == num_rows
 
 

@@ -6,6 +6,7 @@ Dimension key: N candidates, L labelled rows, C classes, D features, K Monte-Car
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,7 +33,8 @@ class Candidates:
         columns: the named columns. `logits` (N, C), `features` (N, D), `head_weight` (C, D), `head_bias` (C,),
             `mc_log_probs` (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
             `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
-            true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network.
+            true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
+            `scratch` a folder where a long selection may leave its state for the process that resumes after a kill.
     """
 
     rows: np.ndarray
@@ -102,6 +104,10 @@ class Candidates:
     def model(self) -> nn.Module:
         model: nn.Module = self._column("model")
         return model
+
+    @property
+    def scratch(self) -> Path:
+        return Path(self._column("scratch"))
 
     def _tensor(self, name: str) -> Tensor:
         return torch.as_tensor(self._column(name))

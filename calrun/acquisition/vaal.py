@@ -28,16 +28,17 @@ from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe, pair_co
 class Vaal(Acquisition):
     """Takes the rows that look least like labelled ones to a discriminator in a learned latent space.
 
+    Both nets train in a Lightning fit of their own; a killed one goes on after its last epoch.
+
     Args:
         recipe: how the autoencoder and the discriminator look and learn.
-        checkpoint_dir: where an interrupted fit leaves its last epoch and a repeated call finds it; null keeps nothing.
     """
 
-    needs = frozenset({"images", "labelled_rows"})
+    needs = frozenset({"images", "labelled_rows", "scratch"})
     approximation = "a smaller acquisition.recipe.width, batch_size or epochs"
 
-    def __init__(self, recipe: Recipe, checkpoint_dir: str | None) -> None:
-        self.recipe, self.checkpoint_dir = recipe, checkpoint_dir
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
@@ -55,7 +56,7 @@ class Vaal(Acquisition):
             channels, height, width = first.shape[1:]
             pair = AdversarialPair((channels, height, width), self.recipe, seed).to(first.device)
             pairs = Pairs(images, labelled_rows, candidates.rows, self.recipe, lambda: [seed, pair.current_epoch])
-            self._fit(pair, pairs, first.device)
+            self._fit(pair, pairs, first.device, candidates.scratch / "vaal")
         scores_N = labelled_logits(pair.to(first.device), images, candidates.rows, self.recipe.batch_size)
         return smallest(scores_N, candidates.rows, budget)
 
@@ -63,28 +64,22 @@ class Vaal(Acquisition):
         """Returns the training of both nets and a look at each candidate."""
         return pair_cost(self.recipe, sizes)
 
-    def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device) -> None:
-        """Trains the pair, from the last epoch of an interrupted fit on the same rows if there is one."""
-        folder = None if self.checkpoint_dir is None else Path(self.checkpoint_dir) / f"vaal-{pair.seed:016x}"
-        last = None if folder is None else folder / "last-epoch.ckpt"
-        callbacks: list[pl.Callback] = []
-        if folder is not None:
-            callbacks = [ModelCheckpoint(folder, "last-epoch", every_n_epochs=1, enable_version_counter=False)]
+    def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device, folder: Path) -> None:
+        """Trains the pair, from the last epoch of an interrupted fit if there is one."""
+        last = folder / "last-epoch.ckpt"
         trainer = pl.Trainer(
             accelerator=device.type,
             devices=1 if device.index is None or device.type == "cpu" else [device.index],
             max_epochs=self.recipe.epochs,
             plugins=[LightningEnvironment()],  # a scheduler's signals and leftovers are no business of this fit
-            callbacks=callbacks,
+            callbacks=[ModelCheckpoint(folder, last.stem, every_n_epochs=1, enable_version_counter=False)],
             default_root_dir=folder,
-            enable_checkpointing=folder is not None,
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(pair, train_dataloaders=pairs, ckpt_path=last if last is not None and last.exists() else None)
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        trainer.fit(pair, train_dataloaders=pairs, ckpt_path=last if last.exists() else None)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
     "vaal": ["acquisition.recipe.epochs=1", "acquisition.recipe.width=4"],
 }  # the rest runs with its defaults
+SCRATCH = TemporaryDirectory()
 PER_ROW = ("logits", "features", "mc_log_probs", "oracle")
 NUM_CLASSES, NUM_FEATURES, NUM_SAMPLES = 4, 6, 10
 FIRST_ROW, NUM_ROWS, NUM_LABELLED, NUM_VAL = 100, 60, 24, 16
@@ -84,6 +86,7 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "val_targets": oracle[val],
         "images": ToyImages(x),
         "model": model,
+        "scratch": Path(SCRATCH.name),
     }
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from calrun.acquisition.cost import FLOAT, Cost, Sizes, column_bytes
 from calrun.model.base import Classifier
 from calrun.model.forward_work import forward_work
 
+SCRATCH = TemporaryDirectory()
 CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml") if not path.stem.startswith("_"))
 PRODUCTS = {  # options that are dominated by matrix products, with overrides that make their number foreseeable
@@ -110,6 +112,7 @@ def columns_for(needs: frozenset[str], sizes: Sizes) -> dict[str, Any]:
         "mc_log_probs": (logits_NC[parts[1], None] + noise_NKC).log_softmax(dim=2),
         "images": ToyImages(torch.randn(number, *sizes.input_shape, generator=generator)),
         "model": Classifier(backbone, sizes.features, sizes.classes),
+        "scratch": Path(SCRATCH.name),
     }
     return {name: columns[name] for name in needs}
 

@@ -43,8 +43,16 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def picks(images: Pictures, labelled: np.ndarray, rows: np.ndarray, budget: int, vaal: Vaal) -> list[int]:
-    candidates = Candidates(rows, {"images": images, "labelled_rows": labelled})
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def picks(
+    images: Pictures, labelled: np.ndarray, rows: np.ndarray, budget: int, recipe: Recipe, scratch: Path
+) -> list[int]:
+    candidates = Candidates(rows, {"images": images, "labelled_rows": labelled, "scratch": scratch})
+    vaal = Vaal(recipe)
     return vaal.select(candidates, budget, np.random.default_rng(0)).tolist()
 
 
@@ -88,23 +96,22 @@ def test_a_discriminator_step_tells_separable_codes_better_apart() -> None:
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_rows_that_look_unlike_the_labelled_ones_are_taken() -> None:
+def test_rows_that_look_unlike_the_labelled_ones_are_taken(scratch: Path) -> None:
     x = 0.2 * noise(120, 1, 8, 8)
     x[90:] += 3  # rows 0..89 look like the labelled ones, 90..119 do not
     rows = np.arange(20, 120)
     recipe = replace(RECIPE, epochs=3, lr_vae=5e-3, beta=0.01, normalize_kld=True, adversary_weight=0.1)
-    taken = picks(Pictures(x), np.arange(20), rows, 20, Vaal(recipe, checkpoint_dir=None))
+    taken = picks(Pictures(x), np.arange(20), rows, 20, recipe, scratch)
     assert np.mean(np.array(taken) >= 90) > 0.8
 
 
-def test_a_discriminator_that_knows_nothing_takes_rows_by_number() -> None:
+def test_a_discriminator_that_knows_nothing_takes_rows_by_number(scratch: Path) -> None:
     images, rows = Pictures(noise(40, 1, 8, 8)), np.random.default_rng(0).permutation(np.arange(10, 40))
     pair = AdversarialPair((1, 8, 8), RECIPE, seed=0)
     torch.nn.init.zeros_(pair.discriminator[-1].weight)
     assert labelled_logits(pair, images, rows, 8).unique().numel() == 1
-    vaal = Vaal(replace(RECIPE, lr_discriminator=0.0, lr_vae=0.0, epochs=0), checkpoint_dir=None)
-    candidates = Candidates(rows, {"images": Pictures(torch.zeros(40, 1, 8, 8)), "labelled_rows": np.arange(10)})
-    assert vaal.select(candidates, 3, np.random.default_rng(0)).tolist() == [10, 11, 12]
+    idle = replace(RECIPE, lr_discriminator=0.0, lr_vae=0.0, epochs=0)
+    assert picks(Pictures(torch.zeros(40, 1, 8, 8)), np.arange(10), rows, 3, idle, scratch) == [10, 11, 12]
 
 
 def test_each_epoch_visits_every_row_in_another_order() -> None:
@@ -117,10 +124,11 @@ def test_each_epoch_visits_every_row_in_another_order() -> None:
     assert epochs[0] != epochs[1]
 
 
-def test_an_interrupted_fit_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_fit_goes_on_where_it_was(scratch: Path) -> None:
     x, labelled, rows = noise(50, 1, 8, 8), np.arange(10), np.arange(10, 50)
-    vaal = Vaal(replace(RECIPE, epochs=3), str(tmp_path))
-    unbroken = picks(Pictures(x), labelled, rows, 40, Vaal(replace(RECIPE, epochs=3), checkpoint_dir=None))
+    recipe = replace(RECIPE, epochs=3)
+    unbroken = picks(Pictures(x), labelled, rows, 40, recipe, scratch)
+    assert not list(scratch.iterdir())
 
     class Unplugged(Pictures):
         def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -129,14 +137,14 @@ def test_an_interrupted_fit_goes_on_where_it_was(tmp_path: Path) -> None:
             yield from super().batches(rows, batch_size)
 
     with pytest.raises(OSError, match="unplugged"):
-        picks(Unplugged(x), labelled, rows, 40, vaal)
-    assert list(tmp_path.rglob("*.ckpt"))
+        picks(Unplugged(x), labelled, rows, 40, recipe, scratch)
+    assert list(scratch.rglob("*.ckpt"))
     resumed = Pictures(x)
-    assert picks(resumed, labelled, rows, 40, vaal) == unbroken
+    assert picks(resumed, labelled, rows, 40, recipe, scratch) == unbroken
     assert resumed.reads < 35  # three epochs would read more
-    assert not list(tmp_path.rglob("*.ckpt"))
+    assert not list(scratch.iterdir())
 
 
-def test_without_labelled_rows_it_says_so() -> None:
+def test_without_labelled_rows_it_says_so(scratch: Path) -> None:
     with pytest.raises(ValueError, match="no labelled rows"):
-        picks(Pictures(noise(20, 1, 8, 8)), np.arange(0), np.arange(20), 3, Vaal(RECIPE, checkpoint_dir=None))
+        picks(Pictures(noise(20, 1, 8, 8)), np.arange(0), np.arange(20), 3, RECIPE, scratch)
