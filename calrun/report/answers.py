@@ -70,7 +70,7 @@ def significance_table(panel: Panel, against: str) -> Table:
 def difference_cells(difference: float, n: int, p: float, p_holm: float) -> list[Cell]:
     points = 100 * difference
     return [
-        Cell(MISSING) if np.isnan(points) else Cell(f"{points:+.1f}", points),
+        Cell(MISSING) if np.isnan(points) else Cell(f"{points:+z.1f}", points),
         Cell(str(n), n),
         *(Cell(MISSING) if np.isnan(value) else Cell(f"{value:.2g}", value) for value in (p, p_holm)),
     ]
@@ -161,7 +161,7 @@ def corruptions_table(panel: Panel, baseline: str) -> Table:
         ]
         base = found[found["method"] == baseline].groupby("corruption")["mean"].mean()
         difference = (by_set["mean"] - base).mean() if has_baseline else float("nan")
-        rows.append([Cell(label_of(line, panel.rows)), *cells, number(100 * difference, "{:+.2f}")])
+        rows.append([Cell(label_of(line, panel.rows)), *cells, number(100 * difference, "{:+z.2f}")])
     return Table(
         title=f"{panel.title}: other test sets at {last:,} labels",
         name=f"{panel.name}-test-sets",

@@ -7,6 +7,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -18,10 +19,10 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from calrun.report.balance import class_histograms
 from calrun.report.configuration import is_setting
 from calrun.report.naming import differing_keys
-from calrun.report.panels import Line, Panel, label_of, lines_of, of_line
+from calrun.report.panels import Line, Panel, label_of, lines_of, looks_of, of_line
 from calrun.report.runs import Runs
 from calrun.report.significance import bands
-from calrun.report.style import Look, look_of
+from calrun.report.style import Look
 from calrun.report.tables import ENERGY, Cell, Table, tidy
 
 NAMED_BY = ("dataset", "model", "method", "acquisition")
@@ -49,13 +50,14 @@ def page(runs: Runs, panels: Sequence[Panel], tables: Sequence[Sequence[Table]],
         drawn=script_json(drawn),
         numeric=numeric,
         style=resource("page.css"),
+        curves=resource("curves.js"),
         script=resource("page.js"),
     )
 
 
 def curves(panel: Panel) -> dict[str, Any]:
     """Returns what the script draws: each line's look, its bootstrap band and each run's points."""
-    bounds = bands(panel.runs)
+    bounds, looks = bands(panel.runs), looks_of(panel.runs, panel.rows)
     lines = []
     for line, own in lines_of(panel.runs, panel.rows):
         members = [
@@ -63,27 +65,26 @@ def curves(panel: Panel) -> dict[str, Any]:
             for run_id, run in own.groupby("run_id")
         ]
         band = of_line(bounds, line)[["labelled", "lower", "upper"]].to_numpy()
-        lines.append(drawn_look(line, panel) | {"runs": members, "band": band})
+        lines.append(drawn_look(line, panel.rows, looks[line]) | {"runs": members, "band": band})
     return {"lines": lines}
 
 
 def histograms(panel: Panel) -> dict[str, Any]:
     """Returns mean labels by class for each line and budget."""
-    frame = class_histograms(panel.runs)
+    frame, looks = class_histograms(panel.runs), looks_of(panel.runs, panel.rows)
     lines = []
     for line, own in lines_of(frame, panel.rows):
         by_budget = [
             {"labelled": rows["labelled"].iloc[0], "n": rows["n"].iloc[0], "labels": rows["labels"].to_numpy()}
             for _, rows in own.groupby("labelled")
         ]
-        lines.append(drawn_look(line, panel) | {"budgets": by_budget})
+        lines.append(drawn_look(line, panel.rows, looks[line]) | {"budgets": by_budget})
     return {"lines": lines}
 
 
-def drawn_look(line: Line, panel: Panel) -> dict[str, Any]:
-    look: Look = look_of(getattr(line, panel.rows))
+def drawn_look(line: Line, rows: str, look: Look) -> dict[str, Any]:
     return {
-        "label": label_of(line, panel.rows),
+        "label": label_of(line, rows),
         "colour": look.colour,
         "ink": look.ink,
         "dash": " ".join(map(str, look.dash)),
@@ -130,12 +131,13 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
         for row in frame.to_dict("records")
     ]
     heads = [*names, *(head for head, _ in shown.values())]
-    return Table("All numbers", "all-numbers", [("", len(heads))], heads, rows)
+    return without_constants(Table("All numbers", "all-numbers", [("", len(heads))], heads, rows), names)
 
 
 def run_table(runs: Runs) -> Table:
     """Returns a row per run with where it ended."""
     last = runs.table.sort_values("round").drop_duplicates("run_id", keep="last")
+    last = last.assign(watt_hours=1000 * last[ENERGY])
     names = ["run_id", "experiment", "dataset", "model", "method", "variant", "acquisition"]
     shown = {
         "seed": "{:.0f}",
@@ -145,9 +147,9 @@ def run_table(runs: Runs) -> Table:
         "cumulative_fit_seconds": "{:,.1f}",
     }
     heads = [*names, "seed", "rounds", "labels", "accuracy", "fit seconds"]
-    if last[ENERGY].notna().any():
-        shown[ENERGY] = "{:.3g}"
-        heads.append("energy in kWh")
+    if last["watt_hours"].notna().any():
+        shown["watt_hours"] = "{:,.4g}"
+        heads.append("energy in Wh")
     rows = [
         [Cell(str(row[name])) for name in names]
         + [cell(row[key], form) for key, form in shown.items()]
@@ -155,7 +157,7 @@ def run_table(runs: Runs) -> Table:
         for row in last.to_dict("records")
     ]
     heads += ["device", "folder"]
-    return Table("Runs", "runs", [("", len(heads))], heads, rows)
+    return without_constants(Table("Runs", "runs", [("", len(heads))], heads, rows), [*names, "device"])
 
 
 def difference_table(runs: Runs) -> Table:
@@ -177,9 +179,27 @@ def difference_table(runs: Runs) -> Table:
     return Table("Differences", "differences", [("", len(keys) + 2)], ["setting", "runs", *keys], rows)
 
 
-def numeric(table: Table, column: int) -> bool:
-    """Says whether a column holds numbers, whose heading then stands over their right edge."""
-    return any(not math.isnan(row[column].value) for row in table.rows)
+def numeric(table: Table) -> list[bool]:
+    """Says of each column whether it holds numbers, which stand at its right edge."""
+    return [any(not math.isnan(row[column].value) for row in table.rows) for column in range(len(table.columns))]
+
+
+def without_constants(table: Table, names: Sequence[str]) -> Table:
+    """Returns the table without those of its columns `names` that are the same in every row, and a note of them."""
+    constant = [
+        place
+        for place, column in enumerate(table.columns)
+        if column in names and len({row[place].text for row in table.rows}) == 1 < len(table.rows)
+    ]
+    said = [f"{table.columns[place]} {table.rows[0][place].text}" for place in constant if table.rows[0][place].text]
+    kept = [place for place in range(len(table.columns)) if place not in constant]
+    return replace(
+        table,
+        groups=[("", len(kept))],
+        columns=[table.columns[place] for place in kept],
+        rows=[[row[place] for place in kept] for row in table.rows],
+        notes=[*table.notes, *([f"The same in every row: {'; '.join(said)}."] if said else [])],
+    )
 
 
 def cell(value: float, form: str) -> Cell:

@@ -22,6 +22,7 @@ PLACES = (
     (-14, 14, "right", "bottom"),
     (-14, -14, "right", "top"),
 )
+NEAR = 7  # a name farther from its marker has a line to it
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
@@ -65,13 +66,16 @@ def place_labels(axes: Axes, points_N2: np.ndarray, names: Sequence[tuple[str, s
             if best is None or hidden < best[0]:
                 if best is not None:
                     best[1].remove()
-                best = (hidden, text, box)
+                best = (hidden, text, box, (dx, dy))
             else:
                 text.remove()
             if hidden == 0:
                 break
         assert best is not None
         taken.append(best[2])
+        if max(map(abs, best[3])) > NEAR:
+            line = {"arrowstyle": "-", "lw": 0.5, "alpha": 0.6, "color": colour, "shrinkA": 0, "shrinkB": 3}
+            axes.annotate("", (x, y), best[3], textcoords="offset points", arrowprops=line)
 
 
 def overlap(one: Bbox, other: Bbox) -> float:

@@ -1,5 +1,7 @@
 """What a report puts side by side: a panel of runs that may be compared, and the lines in it."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from calrun.report.curves import LINE
-from calrun.report.style import look_of, place_of
+from calrun.report.style import Look, look_of, place_of
 
 
 class Line(NamedTuple):
@@ -52,8 +54,26 @@ def panels(table: pd.DataFrame) -> Iterator[Panel]:
 def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFrame]]:
     """Yields each line with its rows of `frame`, in the papers' order."""
     lines = [Line(*map(str, keys)) for keys in frame[LINE].drop_duplicates().itertuples(index=False)]
-    for line in sorted(lines, key=lambda line: (place_of(getattr(line, rows)), line.variant)):
+    for line in sorted(lines, key=lambda line: (place_of(getattr(line, rows)), natural(line.variant))):
         yield line, of_line(frame, line)
+
+
+def looks_of(frame: pd.DataFrame, rows: str) -> dict[Line, Look]:
+    """Returns how each line of `frame` is drawn: in its name's colour; variants of one name in a dash of their own."""
+    members: dict[str, list[Line]] = defaultdict(list)
+    for line, _ in lines_of(frame, rows):
+        members[getattr(line, rows)].append(line)
+    return {
+        line: look_of(name) if len(own) == 1 else look_of(name).variant(number)
+        for name, own in members.items()
+        for number, line in enumerate(own)
+    }
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """Returns a sort key by which numbers in a text stand in the order of their values: alpha=2 before alpha=10."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)
+    return [(float(part), "") if place % 2 else (-1.0, part) for place, part in enumerate(parts)]
 
 
 def of_line(frame: pd.DataFrame, line: Line) -> pd.DataFrame:

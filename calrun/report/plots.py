@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from calrun.report.cost import mean_speed_up
 from calrun.report.curves import LINE, accuracy_by_budget, seed_range
 from calrun.report.labels import place_labels, spread
-from calrun.report.panels import Panel, label_of, lines_of
+from calrun.report.panels import Panel, label_of, lines_of, looks_of
 from calrun.report.style import Look, look_of
 
 FORMATS = ("png", "pdf", "svg")
@@ -48,13 +48,13 @@ def save(figure: Figure, out: Path, name: str) -> list[Path]:
 
 def learning_curves(panel: Panel) -> Figure:
     """Returns test accuracy against labels: mean over seeds and a band of one deviation; a single seed has no band."""
-    summary = accuracy_by_budget(panel.runs)
+    summary, looks = accuracy_by_budget(panel.runs), looks_of(panel.runs, panel.rows)
     with mpl.rc_context(PRINT):
         figure = Figure(figsize=(6.3, 3.9), layout="constrained")
         axes = figure.subplots()
         ends = []
         for line, own in lines_of(summary, panel.rows):
-            look = look_of(getattr(line, panel.rows))
+            look = looks[line]
             x, y, std = own["labelled"].to_numpy(float), 100 * own["mean"].to_numpy(), 100 * own["std"].to_numpy()
             axes.plot(x, y, color=look.colour, marker=look.marker, ms=4, lw=1.5, ls=dash_of(look))
             axes.fill_between(x, y - std, y + std, color=look.colour, alpha=0.12, lw=0)
@@ -131,9 +131,9 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
     """
     known = points.dropna(subset=["time", "y"])
     floor = floor_of(known["y"].to_numpy(float))
-    places, names = [], []
+    places, names, looks = [], [], looks_of(points, rows)
     for line, point in lines_of(known, rows):
-        look = look_of(getattr(line, rows))
+        look = looks[line]
         x, y = float(point["time"].iloc[0]), float(point["y"].iloc[0])
         below = f" ↓ {y:.3g}" if y < floor else ""
         axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)

@@ -3,7 +3,7 @@
 Colours are Okabe and Ito's (2008) and Tol's (2021) for colour-blind readers; marker and dash tell lines apart too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 
@@ -23,6 +23,11 @@ class Look:
         while 1.05 / (luminance(channels) + 0.05) < 4.5:
             channels = [0.95 * channel for channel in channels]
         return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
+
+    def variant(self, number: int) -> "Look":
+        """Returns the look of one of several variants: the same colour, a marker and dash of its own (up to 30)."""
+        markers, dashes = VARIANT_MARKERS, VARIANT_DASHES
+        return replace(self, marker=markers[number % len(markers)], dash=dashes[number % len(dashes)])
 
 
 LOOKS = {
@@ -50,6 +55,8 @@ LOOKS = {
     "base_balanced": Look("BASE", "#332288", ">"),
     "random": Look("random", "#777777", "p", (1, 1.5)),
 }
+VARIANT_MARKERS = "oDsv^P"
+VARIANT_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1, 1.5), (8, 2, 1, 2), (2, 4))
 SPARE_COLOURS = ("#44AA99", "#999933", "#6699CC", "#AA3377", "#8C564B", "#225522")
 SPARE_MARKERS = "<>phdH8"
 ORDER = {name: place for place, name in enumerate(LOOKS)}

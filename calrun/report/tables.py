@@ -101,10 +101,10 @@ def ratio_blocks(panel: Panel, budgets: list[int], baseline: str) -> list[Block]
 
 def energy_blocks(panel: Panel, budget: int) -> list[Block]:
     """Returns a block with the energy of training up to a budget, or none where no run recorded it."""
-    energy = accuracy_by_budget(panel.runs[panel.runs["labelled"] == budget], ENERGY)
-    if energy.empty:
+    at_budget = panel.runs[panel.runs["labelled"] == budget]
+    if at_budget[ENERGY].isna().all():
         return []
-    return [Block(f"at {budget:,}", ["energy in Wh"], lambda line: [energy_cell(of_line(energy, line))])]
+    return [Block(f"at {budget:,}", ["energy\nWh"], lambda line: [energy_cell(of_line(at_budget, line)[ENERGY])])]
 
 
 def shown_budgets(budgets: Sequence[int]) -> list[int]:
@@ -140,13 +140,13 @@ def ratio_cell(value: float) -> Cell:
     return Cell(MISSING) if np.isnan(value) else Cell(f"{value:.1f}×", value)
 
 
-def energy_cell(own: pd.DataFrame) -> Cell:
-    """Returns the mean in watt-hours with the number of seeds that recorded it, or that none did."""
-    if own.empty:
+def energy_cell(kwh_N: pd.Series) -> Cell:
+    """Returns the mean in watt-hours; n is in a cell of which not every run recorded it."""
+    n, watt_hours = kwh_N.count(), 1000 * float(kwh_N.mean())
+    if n == 0:
         return Cell(MISSING)
-    watt_hours = 1000 * float(own["mean"].iloc[0])
     text = f"{watt_hours:,.0f}" if watt_hours >= 1000 else f"{watt_hours:.3g}"
-    return Cell(f"{text} (n={own['n'].iloc[0]})", watt_hours)
+    return Cell(text + (f" (n={n})" if n < len(kwh_N) else ""), watt_hours)
 
 
 def with_best_bold(rows: list[list[Cell]], first: int, count: int, digits: int = 1) -> list[list[Cell]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from calrun.report.answers import answer_tables
-from calrun.report.html import page, plain, script_json
+from calrun.report.html import curves, numeric, page, plain, script_json, without_constants
 from calrun.report.panels import panels
 from calrun.report.runs import read
-from calrun.report.tables import comparison
+from calrun.report.tables import Cell, Table, comparison
 
 MakeRun = Callable[..., Path]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,6 +60,43 @@ def test_script_data_is_strict_json_without_closing_tags() -> None:
     assert "</" not in text
     assert json.loads(text) == {"a": [None, None, 0.333333], "b": "</script>"}
     assert plain(1.0) == 1.0
+
+
+def test_columns_that_say_the_same_in_every_row_are_said_once_below() -> None:
+    rows = [[Cell("digits"), Cell(""), Cell(method), Cell("1", 1.0)] for method in ("al", "cal_er")]
+    table = Table("t", "t", [("", 4)], ["dataset", "variant", "method", "n"], rows)
+    short = without_constants(table, ["dataset", "variant", "method"])
+    assert short.columns == ["method", "n"]
+    assert [[cell.text for cell in row] for row in short.rows] == [["al", "1"], ["cal_er", "1"]]
+    assert short.notes == ["The same in every row: dataset digits."]
+    one = Table("t", "t", [("", 4)], table.columns, rows[:1])
+    assert without_constants(one, ["dataset"]).columns == table.columns
+
+
+def test_a_column_with_any_number_is_numeric() -> None:
+    rows = [[Cell("al"), Cell("–")], [Cell("cal_er"), Cell("1.0", 1.0)]]
+    assert numeric(Table("t", "t", [("", 2)], ["method", "ratio"], rows)) == [False, True]
+
+
+def test_energy_stands_in_the_page_only_where_a_run_recorded_it(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6])
+    assert "energy" not in write_page(tmp_path / "outputs", tmp_path).read_text().split("<script")[0]
+    make_run([0.5, 0.6], method="cal_er", kwh=[0.002, 0.0034])
+    text = write_page(tmp_path / "outputs", tmp_path).read_text()
+    assert text.count("energy in Wh") == 2
+    assert ">5.4<" in text
+
+
+def test_variants_of_a_method_share_its_colour_and_differ_in_dash(make_run: MakeRun, tmp_path: Path) -> None:
+    for alpha in (2, 10, 0.5):
+        make_run([0.5], method="cal_sd", tag=alpha, leaves={"method": {"alpha": alpha}})
+    make_run([0.5])
+    (panel,) = panels(read([tmp_path]).table)
+    *variants, al = curves(panel)["lines"]
+    assert [line["label"] for line in variants] == [f"CAL-SD (alpha={alpha})" for alpha in (0.5, 2, 10)]
+    assert len({line["colour"] for line in variants}) == 1
+    assert len({line["dash"] for line in variants}) == 3
+    assert al["dash"] == "1 1.5"
 
 
 @pytest.mark.slow
@@ -119,6 +156,31 @@ class TestInBrowser:
         """
         found = self.probe(make_run, tmp_path, body)
         assert found == {"before": 3, "name": "CAL-ER", "after": 2, "pressed": "false"}
+
+    @pytest.mark.parametrize("width", [1280, 760])
+    def test_names_beside_the_curves_lie_inside_and_apart(self, make_run: MakeRun, tmp_path: Path, width: int) -> None:
+        """Where there is no room for the whole name its middle goes: what tells variants apart stands at its end."""
+        for number in range(12):
+            leaves = {"method": {"sigma": 0.1, "uncertainty_weight_of_every_single_candidate": number}}
+            make_run([0.5, 0.9], method="cal_sds2", tag=f"{number}-a", leaves=leaves)
+        body = """
+          const edge = one("#panel-0 .plot").getBoundingClientRect();
+          const names = [...document.querySelectorAll("#panel-0 text.name")];
+          const boxes = names.map(name => name.getBoundingClientRect());
+          const inside = box => box.right <= edge.right && box.bottom <= edge.bottom && box.top >= edge.top;
+          found.names = names.map(name => name.textContent);
+          found.outside = boxes.filter(box => !inside(box)).length;
+          boxes.sort((a, b) => a.top - b.top);
+          found.overlaps = boxes.filter((box, place) => place && box.top < boxes[place - 1].bottom - 2).length;
+        """
+        found = self.probe(make_run, tmp_path, body, width)
+        names = found["names"]
+        assert isinstance(names, list)
+        variants = sorted(name for name in names if name.startswith("CAL-SDS2"))
+        whole = sorted(f"CAL-SDS2 (uncertainty_weight_of_every_single_candidate={number})" for number in range(12))
+        assert variants == whole if width > 1000 else all(name.endswith(")") and "…" in name for name in variants)
+        assert len(set(variants)) == 12
+        assert (found["outside"], found["overlaps"]) == (0, 0)
 
     def test_hover_shows_run_seed_and_numbers(self, make_run: MakeRun, tmp_path: Path) -> None:
         body = """

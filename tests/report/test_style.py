@@ -23,3 +23,9 @@ def test_baselines_stand_last_as_in_the_paper() -> None:
         "al_ws",
         "al",
     ]
+
+
+def test_thirty_variants_of_a_name_are_told_apart_by_marker_and_dash() -> None:
+    looks = [look_of("cal_sd").variant(number) for number in range(30)]
+    assert len({(look.marker, look.dash) for look in looks}) == 30
+    assert {look.colour for look in looks} == {LOOKS["cal_sd"].colour}
