@@ -14,11 +14,13 @@ from torch import Tensor
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.cost import Cost, Sizes
+from calrun.acquisition.factors import Block, distances, squared_norms
 from calrun.acquisition.lloyd import kmeans
 from calrun.acquisition.memory import GIB, limit_bytes
 
 BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
 MICRO_ITERATIONS = 10
+STEP = 256  # rows whose distances to all later ones are computed together
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +56,10 @@ class Hierarchy:
             raise ValueError(refusal)
         num_clusters = max(1, int(np.ceil(len(rows) / self.rows_per_cluster)))
         if number == len(rows):
-            return self._cut(points.factors[0][slice(None)].double().cpu().numpy(), num_clusters)
+            return self._cut(points.factors[0][slice(None)].double(), num_clusters)
         logger.warning("clusters %d k-means centres instead of %d rows: an approximation", number, len(rows))
         micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO_ITERATIONS, tol=0)
-        merged_K = self._cut(micro.centres_KF.double().cpu().numpy(), num_clusters)
+        merged_K = self._cut(micro.centres_KF.double(), num_clusters)
         labels_N: np.ndarray = merged_K[micro.labels_N.cpu().numpy()]
         return labels_N
 
@@ -66,8 +68,8 @@ class Hierarchy:
         rows, width = sizes.candidates, sizes.features
         number = self._number(rows)
         pairs = float(number) ** 2
-        traffic = 8 * pairs * width + 80 * pairs  # each distance reads both of its rows, number by number
-        merging = Cost(1.5 * pairs * width, traffic, BYTES_PER_PAIR * pairs) + Cost(refusal=self._refusal(number))
+        work = Cost(pairs * width, 80 * pairs, BYTES_PER_PAIR * pairs)
+        merging = work + Cost(refusal=self._refusal(number))
         start = kernel_cost.points(rows, width)
         if number < rows:
             start += kernel_cost.lloyd(rows, width, number, MICRO_ITERATIONS)
@@ -88,10 +90,25 @@ class Hierarchy:
             "acquisition.clustering.memory_gib"
         )
 
-    def _cut(self, x_ND: np.ndarray, num_clusters: int) -> np.ndarray:
+    def _cut(self, x_ND: Tensor, num_clusters: int) -> np.ndarray:
         if len(x_ND) < 2:
             return np.zeros(len(x_ND), dtype=np.int64)
-        tree = linkage(x_ND, method=self.linkage)
+        tree = linkage(condensed_distances(x_ND), method=self.linkage)
         by_distance = self.threshold is not None
         cut = float(num_clusters) if self.threshold is None else self.threshold
         return np.asarray(fcluster(tree, cut, "distance" if by_distance else "maxclust"), dtype=np.int64)
+
+
+def condensed_distances(x_ND: Tensor) -> np.ndarray:
+    """Returns the distances of all pairs i < j, row after row, (N (N - 1) / 2,): scipy's order, by matrix products."""
+    number = len(x_ND)
+    whole = Block((x_ND,), squared_norms([x_ND]))
+    condensed = np.empty(number * (number - 1) // 2)
+    filled = 0
+    for start in range(0, number - 1, STEP):
+        rows, later = whole.select(slice(start, start + STEP)), whole.select(slice(start, number))
+        block_BN = distances(rows, later).clamp_(min=0).sqrt_().cpu().numpy()
+        for i, row_N in enumerate(block_BN):
+            condensed[filled : filled + len(row_N) - i - 1] = row_N[i + 1 :]
+            filled += len(row_N) - i - 1
+    return condensed
