@@ -11,10 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.factors import MAX_BLOCK, Factor, in_memory, spans
 from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.similarity import moments
 from calrun.acquisition.top_k import finite
 
 DENOMINATORS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "min": np.min, "mean": np.mean}
@@ -61,11 +64,13 @@ class Balancing(Acquisition):
     def cost(self, sizes: Sizes) -> Cost:
         """Returns b N (D + C), if classes are out of balance until the end."""
         rows, width = sizes.candidates, sizes.features
+        centred = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         norms = Cost(4.0 * rows * width, 7 * FLOAT * rows * width, calls=50)
-        pick = Cost(3.0 * rows * width, 12 * FLOAT * rows * width, calls=60)
+        pick = Cost(2.0 * rows * width, (1 if centred else 4) * FLOAT * rows * width, calls=20 + 4 * rows / MAX_BLOCK)
         pick += Cost(2.0 * rows * sizes.classes, 4 * FLOAT * rows * sizes.classes)
-        held = FLOAT * rows * (2 * sizes.classes + 4) + 2 * FLOAT * rows * width
-        return (norms + pick.times(sizes.bought)).holding(min(held, limit_bytes(self.memory_gib, sizes.device)))
+        block = 4 * FLOAT * min(rows, MAX_BLOCK) * width
+        held = centred + block + FLOAT * rows * (2 * sizes.classes + 4)
+        return (norms + pick.times(sizes.bought)).holding(held)
 
     def _scores(self, classes: "Centres") -> np.ndarray:
         """Returns the squared distance to the rarest class (1 if it is empty) over that to the frequent ones."""
@@ -94,14 +99,12 @@ class Centres:
     """
 
     def __init__(self, candidates: Candidates, memory_gib: float | None) -> None:
-        self.features_ND = candidates.features_ND
-        wide = torch.promote_types(self.features_ND.dtype, torch.float32)
-        bytes_per_row = 2 * self.features_ND.shape[1] * wide.itemsize
-        self.chunk = chunk_rows(bytes_per_row, memory_gib, self.features_ND.device)
-        self.parts = torch.split(self.features_ND, self.chunk)
-        sums = [part.sum(dim=0, dtype=torch.float64) for part in self.parts]
-        self.origin_D = (torch.stack(sums).sum(dim=0) / len(self.features_ND)).to(wide)
-        squares = [(part - self.origin_D).square().sum(dim=1) for part in self.parts]
+        features_ND, plain = candidates.features_ND, Factor(candidates.features_ND)
+        chunk = chunk_rows(2 * features_ND.shape[1] * plain.dtype.itemsize, memory_gib, features_ND.device)
+        self.blocks = list(spans(0, len(plain), min(chunk, MAX_BLOCK)))
+        self.origin_D, _ = moments(plain)
+        self.points = in_memory(Factor(features_ND, lambda x_BD: x_BD - self.origin_D), memory_gib)
+        squares = [self.points[block].square().sum(dim=1) for block in self.blocks]
         self.norm_N = finite(torch.cat(squares), candidates.rows, "features")
         num_classes = len(finite(candidates.head_bias_C, np.arange(len(candidates.head_bias_C)), "head_bias"))
         class_L = candidates.labelled_targets_L.long()
@@ -114,7 +117,7 @@ class Centres:
     def add(self, position: int, c: int) -> None:
         """Moves the centre of a class by a row that has been labelled."""
         self.count_C[c] += 1
-        self.sum_CD[c] += (self.features_ND[position] - self.origin_D).double()
+        self.sum_CD[c] += self.points[slice(position, position + 1)][0].double()
         self.columns.pop(c, None)
 
     def squared_distances(self, classes: np.ndarray) -> np.ndarray:
@@ -123,7 +126,7 @@ class Centres:
         if new:
             count_M1 = torch.from_numpy(self.count_C[new]).to(self.sum_CD.device)[:, None]
             centre_MD = (self.sum_CD[new] / count_M1).to(self.origin_D.dtype)
-            inner_NM = torch.cat([(part - self.origin_D) @ centre_MD.T for part in self.parts]).cpu().numpy()
+            inner_NM = torch.cat([self.points[block] @ centre_MD.T for block in self.blocks]).cpu().numpy()
             norm_M = centre_MD.square().sum(dim=1).cpu().numpy()
             for column, c in enumerate(new):
                 self.columns[c] = np.maximum(self.norm_N - 2 * inner_NM[:, column] + norm_M[column], 0)

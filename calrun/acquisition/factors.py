@@ -81,8 +81,7 @@ class Points:
 
     def spans(self) -> Iterator[slice]:
         """Yields the slices of consecutive chunks."""
-        for start in range(0, len(self), self.chunk):
-            yield slice(start, min(start + self.chunk, len(self)))
+        yield from spans(0, len(self), self.chunk)
 
     def in_memory(self, memory_gib: float | None) -> "Points":
         """Returns the same points, with transforms applied once and not in each pass where the result fits."""
@@ -107,6 +106,12 @@ class Points:
         nearest_N = torch.full_like(self.norms_N, torch.inf)
         self.fold(nearest_N, centres)
         return nearest_N
+
+
+def spans(start: int, stop: int, step: int) -> Iterator[slice]:
+    """Yields consecutive slices from `start` to `stop`, each of at most `step`."""
+    for left in range(start, stop, step):
+        yield slice(left, min(left + step, stop))
 
 
 def distances(points: Block, centres: Block) -> Tensor:
@@ -168,8 +173,8 @@ def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
     if num_rows * num_columns * factor.dtype.itemsize > limit_bytes(memory_gib, factor.store_NF.device):
         return factor
     ready_NF = torch.empty((num_rows, num_columns), dtype=factor.dtype, device=factor.store_NF.device)
-    for start in range(0, num_rows, MAX_BLOCK):
-        ready_NF[start : start + MAX_BLOCK] = factor[slice(start, start + MAX_BLOCK)]
+    for span in spans(0, num_rows, MAX_BLOCK):
+        ready_NF[span] = factor[span]
     return Factor(ready_NF)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.similarity import Similarity, row_sums, spans
+from calrun.acquisition.factors import spans
+from calrun.acquisition.similarity import Similarity, row_sums
 from calrun.acquisition.top_k import Bound, beats, leaders
 
 FEWEST = 16  # rows evaluated together

@@ -5,7 +5,6 @@ Dimension key: N rows, R represented rows (all, or a subset), B rows of a block,
 
 import logging
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +20,7 @@ from calrun.acquisition.factors import (
     distances,
     full_precision,
     in_memory,
+    spans,
     squared_norms,
 )
 from calrun.acquisition.memory import GIB, chunk_rows, limit_bytes
@@ -183,12 +183,6 @@ class Similarity:
             groups_T = self.groups_N[self.represented_R[others].to(self.device)]
             part_BT *= self.groups_N[rows][:, None] == groups_T
         return part_BT
-
-
-def spans(start: int, stop: int, step: int) -> Iterator[slice]:
-    """Yields consecutive slices from `start` to `stop`, each of at most `step`."""
-    for left in range(start, stop, step):
-        yield slice(left, min(left + step, stop))
 
 
 def moments(features: Factor) -> tuple[Tensor, Tensor]:
