@@ -26,6 +26,7 @@ from calrun.acquisition.kmeans_plusplus import (
     uniform,
 )
 from calrun.acquisition.memory import limit_bytes
+from calrun.acquisition.options import refuse_below, refuse_unknown
 from calrun.acquisition.row_order import in_row_order
 
 FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
@@ -59,6 +60,9 @@ class Badge(Acquisition):
         greedy_trials: int,
         memory_gib: float | None,
     ) -> None:
+        refuse_unknown("first", first, FIRSTS)
+        refuse_unknown("mode", mode, ("blocked", "sequential"))
+        refuse_below(1, greedy_trials=greedy_trials)
         needs = {"logits", "features"}
         self.needs = frozenset(needs | {f"labelled_{name}" for name in needs} if condition_on_labelled else needs)
         self.first = first

@@ -15,6 +15,7 @@ from torch import Tensor
 from calrun.acquisition.badge import Badge, residuals
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import MAX_BLOCK, Factor, Points, feature_chunk
+from calrun.acquisition.options import refuse_below
 
 
 class PooledBadge(Badge):
@@ -43,6 +44,8 @@ class PooledBadge(Badge):
         super().__init__(
             first, condition_on_labelled, bias=False, mode="blocked", greedy_trials=1, memory_gib=memory_gib
         )
+        refuse_below(1, max_height=max_height)
+        refuse_below(max_height, pooled_size=pooled_size)
         self.pooled_size = pooled_size
         self.max_height = max_height
 

@@ -46,6 +46,8 @@ class Balancing(Acquisition):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
         budget = min(budget, len(candidates))
+        if budget <= 0:
+            return candidates.rows[:0].astype(np.int64)
         class_N = candidates.oracle_N.cpu().numpy()
         classes = Centres(candidates, self.memory_gib)
         left_N = np.ones(len(candidates), dtype=bool)

@@ -12,6 +12,7 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.top_k import largest
 from calrun.acquisition.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
 
@@ -27,6 +28,7 @@ class Bald(Acquisition):
     needs = frozenset({"mc_log_probs"})
 
     def __init__(self, num_mc_samples: int, memory_gib: float | None) -> None:
+        refuse_below(2, num_mc_samples=num_mc_samples)
         self.num_mc_samples, self.memory_gib = num_mc_samples, memory_gib
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
@@ -51,7 +53,7 @@ def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Te
     """Returns H[mean_k p_k] - mean_k H[p_k] in nats, chunk by chunk."""
     single = torch.promote_types(mc_log_probs_NKC.dtype, torch.float32)
     scores_N = torch.empty(len(mc_log_probs_NKC), dtype=single, device=mc_log_probs_NKC.device)
-    bytes_per_row = 3 * mc_log_probs_NKC[:1].nbytes
+    bytes_per_row = 3 * single.itemsize * math.prod(mc_log_probs_NKC.shape[1:])
     chunk = chunk_rows(bytes_per_row, memory_gib, mc_log_probs_NKC.device)
     if mc_log_probs_NKC.is_cpu:
         chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))

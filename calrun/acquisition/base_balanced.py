@@ -78,17 +78,19 @@ class Boundaries:
 
     def __init__(self, candidates: Candidates, memory_gib: float | None) -> None:
         logits_NC = candidates.logits_NC
-        self.gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC)
+        single = torch.promote_types(logits_NC.dtype, torch.float32)  # half-precision stores are read chunk by chunk
+        self.gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC.device, single)
         self.top_N, self.class_N = (
-            logits_NC.new_empty(len(logits_NC)),
+            logits_NC.new_empty(len(logits_NC), dtype=single),
             logits_NC.new_empty(len(logits_NC), dtype=torch.long),
         )
         self.leave_N = torch.empty_like(self.top_N)
-        chunk = chunk_rows(4 * logits_NC[:1].nbytes, memory_gib, logits_NC.device)
+        chunk = chunk_rows(4 * single.itemsize * logits_NC.shape[1], memory_gib, logits_NC.device)
         for start in range(0, len(logits_NC), chunk):
             at = slice(start, start + chunk)
-            torch.max(logits_NC[at], dim=1, out=(self.top_N[at], self.class_N[at]))
-            self.leave_N[at] = leave_distance(logits_NC[at], self.gap_CC)
+            part_BC = logits_NC[at].to(single)
+            torch.max(part_BC, dim=1, out=(self.top_N[at], self.class_N[at]))
+            self.leave_N[at] = leave_distance(part_BC, self.gap_CC)
         finite(self.leave_N, candidates.rows, "distances to a decision boundary")
         self.has_twins = bool((self.gap_CC == 0).any())
         by_class_N = torch.argsort(self.class_N, stable=True)
@@ -113,10 +115,13 @@ def nearest_first(distance: Callable[[], Tensor], depth: int) -> Nearest:
     done = 0
     while True:
         distance_N = distance()
-        nearest = smallest(distance_N, np.arange(len(distance_N)), depth)[done:]
-        yield from zip(distance_N.cpu().numpy()[nearest].tolist(), nearest.tolist(), strict=True)
+        number = len(distance_N)
+        nearest = smallest(distance_N, np.arange(number), depth)[done:]
+        ahead = list(zip(distance_N.cpu().numpy()[nearest].tolist(), nearest.tolist(), strict=True))
+        del distance_N  # one of them for each class would be all distances
+        yield from ahead
         done, depth = done + len(nearest), 4 * depth
-        if done == len(distance_N):
+        if done == number:
             return
 
 

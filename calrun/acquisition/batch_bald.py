@@ -17,6 +17,7 @@ from calrun.acquisition.bald import bald_cost, mutual_information
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.memory import GIB, limit_bytes
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import finite, smallest
 from calrun.acquisition.uncertainty import refuse_identical_samples
@@ -58,6 +59,8 @@ class BatchBald(Acquisition):
     def __init__(
         self, num_mc_samples: int, num_samples: int, prefilter: int | None, lazy: bool, memory_gib: float | None
     ) -> None:
+        refuse_below(2, num_mc_samples=num_mc_samples)
+        refuse_below(1, prefilter=prefilter)
         if num_samples < num_mc_samples:
             raise ValueError(
                 f"acquisition.num_samples is {num_samples}, wanted at least one for each of {num_mc_samples} samples"
@@ -71,6 +74,8 @@ class BatchBald(Acquisition):
         refuse_identical_samples(log_probs_NKC)
         bald_N = finite(mutual_information(log_probs_NKC, self.memory_gib), candidates.rows, "BALD scores")
         budget = min(budget, len(candidates))
+        if budget <= 0:
+            return candidates.rows[:0].astype(np.int64)
         kept = np.arange(len(candidates))
         if self.prefilter is not None:
             kept = np.sort(smallest(torch.from_numpy(-bald_N), kept, max(budget, self.prefilter)))

@@ -11,6 +11,7 @@ import numpy as np
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.hierarchy import Hierarchy
+from calrun.acquisition.options import refuse_unknown
 from calrun.acquisition.row_order import in_row_order
 
 
@@ -38,6 +39,8 @@ class ClusterMargin(Acquisition):
     ) -> None:
         if k_m_factor < 1:
             raise ValueError(f"acquisition.k_m_factor must be at least 1, got {k_m_factor}; 1 is margin sampling")
+        refuse_unknown("pick", pick, ("random", "min_margin"))
+        refuse_unknown("recluster", recluster, ("every_round", "never"))
         self.needs = margin.needs | {"features"}
         self.num_mc_samples = margin.num_mc_samples
         self.margin = margin

@@ -15,6 +15,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
 from calrun.acquisition.farthest_first import First, farthest_first
+from calrun.acquisition.options import refuse_unknown
 from calrun.acquisition.pairs import medoid_1center, pairs_cost
 from calrun.acquisition.row_order import in_row_order
 
@@ -37,6 +38,7 @@ class KCenterGreedy(Acquisition):
     approximation = "acquisition=partitioned_coreset"
 
     def __init__(self, empty_init: EmptyInit, memory_gib: float | None) -> None:
+        refuse_unknown("empty_init", empty_init, FIRSTS)
         self.empty_init = empty_init
         self.memory_gib = memory_gib
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes, input_bytes
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import smallest
 
@@ -42,6 +43,7 @@ class DeepFool(Acquisition):
     def __init__(
         self, max_iter: int, overshoot: float, epsilon: float, top_classes: int | None, batch_size: int
     ) -> None:
+        refuse_below(1, max_iter=max_iter, batch_size=batch_size)
         if top_classes is not None and top_classes < 2:
             raise ValueError(
                 f"acquisition.top_classes is {top_classes}, wanted at least 2: the predicted class and a rival"

@@ -16,6 +16,7 @@ from calrun.acquisition.coreset import at_random, centred_points, lowest_row
 from calrun.acquisition.cost import FLOAT, Cost, Sizes, one_pass
 from calrun.acquisition.farthest_first import First, farthest_first
 from calrun.acquisition.finite_features import refuse_broken_features
+from calrun.acquisition.options import refuse_unknown
 from calrun.acquisition.pairs import farthest_pair, nearest_to_mean, pairs_cost
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
@@ -49,6 +50,7 @@ class DispersionMin(Acquisition):
         class_conditional: bool,
         memory_gib: float | None,
     ) -> None:
+        refuse_unknown("start", start, STARTS)
         self.needs = frozenset({"features", "oracle"} if class_conditional else {"features"})
         self.start = start
         self.normalize = normalize

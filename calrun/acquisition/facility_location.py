@@ -15,6 +15,7 @@ from calrun.acquisition.cost import Cost, Sizes, one_pass
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.greedy import facility_location
 from calrun.acquisition.memory import limit_bytes
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.similarity import Kernel, Similarity, too_many
@@ -37,6 +38,7 @@ class FacilityLocation(Acquisition):
     def __init__(
         self, kernel: Kernel, class_conditional: bool, represented: int | None, memory_gib: float | None
     ) -> None:
+        refuse_below(1, represented=represented)
         self.needs = frozenset({"features", "oracle"} if class_conditional else {"features"})
         self.kernel = kernel
         self.class_conditional = class_conditional

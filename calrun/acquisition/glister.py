@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.glister_head import CACHE_BYTES, Gains, Part, ValidationHead, residual, summed_gradient
 from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, regulariser_cost
 from calrun.acquisition.row_order import in_row_order
@@ -76,6 +78,7 @@ class Glister(Acquisition):
         budget = min(budget, len(candidates))
         num_greedy = self._num_greedy(budget)
         features_ND = candidates.features_ND
+        refuse_broken_features(candidates.logits_NC, candidates.rows, "logits")
         residual_NC = residual(candidates.logits_NC, candidates.logits_NC.argmax(dim=1))
         gradients = Gradients(residual_NC, features_ND, self.memory_gib)
         head = self._validation_head(candidates)
@@ -119,21 +122,24 @@ class Glister(Acquisition):
 
     def _validation_head(self, candidates: Candidates) -> ValidationHead:
         """Returns the head on the validation rows after the step on the labelled rows."""
+        single = torch.promote_types(candidates.logits_NC.dtype, torch.float32)
         labelled_targets_L = candidates.labelled_targets_L.to(candidates.logits_NC.device)
-        labelled: Part = (candidates.labelled_features_LD, candidates.labelled_logits_LC, labelled_targets_L)
+        labelled: Part = (candidates.labelled_features_LD, candidates.labelled_logits_LC.to(single), labelled_targets_L)
         parts: list[Part] = [labelled]
         if self.validation == "pool":
             parts.append((candidates.features_ND, candidates.logits_NC, candidates.logits_NC.argmax(dim=1)))
         elif self.validation == "val":
             val_targets_V = candidates.val_targets_V.to(candidates.logits_NC.device)
             parts = [(candidates.val_features_VD, candidates.val_logits_VC, val_targets_V)]
+        for _, logits_PC, _ in (labelled, *parts):
+            refuse_broken_features(logits_PC, np.arange(len(logits_PC)), "labelled or validation logits, from 0,")
         parts = [part for part in parts if len(part[0])]
         if not parts:
             raise ValueError(
                 f"acquisition=glister has no rows for validation={self.validation}; label some first or use "
                 "validation=pool"
             )
-        head = ValidationHead(parts, candidates.logits_NC.dtype, self.memory_gib)
+        head = ValidationHead(parts, single, self.memory_gib)
         step = self.lr / (max(len(labelled_targets_L), 1) if self.inner_grad == "mean" else 1)
         head.descend(summed_gradient(labelled, head.chunk), step)
         return head

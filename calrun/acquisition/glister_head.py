@@ -146,6 +146,6 @@ def in_chunks(parts: list[Part], chunk: int) -> Iterator[Part]:
 
 def residual(logits_PC: Tensor, targets_P: Tensor) -> Tensor:
     """Returns p - y; the entry of the target is minus the sum of the others, so that confident rows do not cancel."""
-    residual_PC = logits_PC.softmax(dim=1)
+    residual_PC = logits_PC.softmax(dim=1, dtype=torch.promote_types(logits_PC.dtype, torch.float32))
     residual_PC.scatter_(1, targets_P[:, None], 0)
     return residual_PC.scatter_(1, targets_P[:, None], -residual_PC.sum(dim=1, keepdim=True))

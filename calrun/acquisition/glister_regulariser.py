@@ -9,9 +9,11 @@ import math
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.factors import MAX_BLOCK, full_precision, spans
 from calrun.acquisition.memory import chunk_rows
 
 
@@ -30,14 +32,21 @@ class Gradients:
 
     def __init__(self, residual_NC: Tensor, features_ND: Tensor, memory_gib: float | None) -> None:
         self.residual_NC, self.features_ND = residual_NC, features_ND
-        squares = [part.to(residual_NC.dtype).square().sum(dim=1) for part in torch.split(features_ND, 4096)]
+        self.blocks = list(spans(0, max(1, len(features_ND)), MAX_BLOCK))
+        squares = [self.features(block).square().sum(dim=1) for block in self.blocks]
         self.norm_N = residual_NC.square().sum(dim=1) * (1 + torch.cat(squares))
         self.chunk = chunk_rows(4 * self.norm_N.nbytes, memory_gib, features_ND.device)
 
+    def features(self, index: slice | Tensor) -> Tensor:
+        """Returns some rows of the features in the precision of the residuals, whatever they are stored in."""
+        return self.features_ND[index].to(self.residual_NC.dtype)
+
     def squared_distances(self, rows: Tensor) -> Tensor:
         """Returns |g_i - g_j|^2 of some rows (B) to all candidates, (B, N)."""
-        inner_BN = (self.features_ND[rows] @ self.features_ND.T).to(self.norm_N.dtype).add_(1)
-        inner_BN.mul_(self.residual_NC[rows] @ self.residual_NC.T)
+        rows_BD = self.features(rows)
+        with full_precision():
+            inner_BN = torch.cat([rows_BD @ self.features(block).T for block in self.blocks], dim=1).add_(1)
+            inner_BN.mul_(self.residual_NC[rows] @ self.residual_NC.T)
         squared_BN: Tensor = (self.norm_N[rows, None] + self.norm_N - 2 * inner_BN).clamp_min_(0)
         return squared_BN
 
@@ -72,10 +81,13 @@ class FacilityLocation:
 
     def __init__(self, gradients: Gradients) -> None:
         self.gradients = gradients
-        features_ND = gradients.features_ND.to(gradients.residual_NC.dtype)
-        total_CD = gradients.residual_NC.T @ features_ND
-        towards_NC = torch.nn.functional.linear(features_ND, total_CD, gradients.residual_NC.sum(dim=0))
-        inner_N = (towards_NC * gradients.residual_NC).sum(dim=1)
+        residual_NC, blocks = gradients.residual_NC, gradients.blocks
+        total_CD = residual_NC.new_zeros(residual_NC.shape[1], gradients.features_ND.shape[1])
+        for block in blocks:
+            total_CD += residual_NC[block].T @ gradients.features(block)
+        total_C = residual_NC.sum(dim=0)
+        inner = [(F.linear(gradients.features(at), total_CD, total_C) * residual_NC[at]).sum(dim=1) for at in blocks]
+        inner_N = torch.cat(inner)
         self.reward_N = 2 * inner_N - len(inner_N) * gradients.norm_N
         self.nearest_N: Tensor | None = None  # squared distance to the batch
 

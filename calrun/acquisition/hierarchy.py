@@ -5,7 +5,7 @@ Dimension key: N rows, K clusters, D features.
 
 import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -17,10 +17,13 @@ from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import Block, distances, squared_norms
 from calrun.acquisition.lloyd import kmeans
 from calrun.acquisition.memory import GIB, limit_bytes
+from calrun.acquisition.options import refuse_below, refuse_unknown
 
 BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
 MICRO_ITERATIONS = 10
 STEP = 256  # rows whose distances to all later ones are computed together
+
+Linkage = Literal["average", "single", "complete", "ward"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +41,16 @@ class Hierarchy:
         memory_gib: limit for the pairwise distances; None is a quarter of what is free.
     """
 
-    linkage: Literal["average", "single", "complete", "ward"]
+    linkage: Linkage
     threshold: float | None
     rows_per_cluster: float
     micro_clusters: int | None
     memory_gib: float | None
+
+    def __post_init__(self) -> None:
+        refuse_unknown("clustering.linkage", self.linkage, get_args(Linkage))
+        refuse_below(1, clustering__rows_per_cluster=self.rows_per_cluster)
+        refuse_below(1, clustering__micro_clusters=self.micro_clusters)
 
     def clusters(self, features_ND: Tensor, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns the cluster of each row.

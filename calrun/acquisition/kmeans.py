@@ -13,6 +13,7 @@ from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.lloyd import Clusters, kmeans
 from calrun.acquisition.memory import limit_bytes
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 
 
@@ -30,6 +31,8 @@ class KMeansSampling(Acquisition):
     approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=kmeans"
 
     def __init__(self, num_init: int, max_iter: int, tol: float, memory_gib: float | None) -> None:
+        refuse_below(1, num_init=num_init)
+        refuse_below(0, max_iter=max_iter)
         self.num_init = num_init
         self.max_iter = max_iter
         self.tol = tol

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.finite_features import mark_minus_infinity_
 from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.top_k import smallest
 
@@ -30,11 +31,12 @@ class Mase(Acquisition):
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         logits_NC = candidates.logits_NC
-        gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC)
-        chunk = chunk_rows(4 * logits_NC[:1].nbytes, self.memory_gib, logits_NC.device)
-        distance_N = torch.empty(len(candidates), dtype=logits_NC.dtype, device=logits_NC.device)
+        single = torch.promote_types(logits_NC.dtype, torch.float32)  # half-precision stores are read chunk by chunk
+        gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC.device, single)
+        chunk = chunk_rows(4 * single.itemsize * logits_NC.shape[1], self.memory_gib, logits_NC.device)
+        distance_N = torch.empty(len(candidates), dtype=single, device=logits_NC.device)
         for part, out in zip(torch.split(logits_NC, chunk), torch.split(distance_N, chunk), strict=True):
-            out.copy_(leave_distance(part, gap_CC))
+            out.copy_(leave_distance(part.to(single), gap_CC))
         return smallest(distance_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
@@ -66,11 +68,11 @@ def boundary_gap(weight_CD: Tensor) -> Tensor:
 def leave_distance(logits_BC: Tensor, gap_CC: Tensor) -> Tensor:
     """Returns DDB(x) = min_{j != top} (z_top - z_j) / |w_top - w_j|: how far x is from leaving its predicted class.
 
-    Classes with equal weights are no boundary (inf) unless they tie (0).
+    Classes with equal weights are no boundary (inf) unless they tie (0). Broken rows are not a number.
     """
     top_B1, class_B1 = logits_BC.max(dim=1, keepdim=True)
     gap_BC = gap_CC[class_B1.squeeze(1)]
     distance_BC = (top_B1 - logits_BC).div_(gap_BC).scatter_(1, class_B1, torch.inf)
     if (gap_CC == 0).any():
         distance_BC.masked_fill_((gap_BC == 0) & (top_B1 == logits_BC), 0)
-    return distance_BC.amin(dim=1)
+    return mark_minus_infinity_(distance_BC.amin(dim=1), logits_BC)

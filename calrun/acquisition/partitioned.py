@@ -15,6 +15,7 @@ import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import Cost, Sizes, column_bytes
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import PER_ROW, in_row_order
 
 PER_LABELLED_ROW = ("labelled_rows", "labelled_features", "labelled_logits", "labelled_targets")
@@ -44,8 +45,8 @@ class Partitioned(Acquisition):
         subset_labelled: int | None,
         subset_unlabelled: int | None,
     ) -> None:
-        if partitions < 1:
-            raise ValueError(f"acquisition.partitions must be at least 1, got {partitions}")
+        refuse_below(1, partitions=partitions)
+        refuse_below(0, subset_labelled=subset_labelled, subset_unlabelled=subset_unlabelled)
         self.needs = inner.needs
         self.num_mc_samples = inner.num_mc_samples
         self.approximation = "more acquisition.partitions, or acquisition.subset_unlabelled"

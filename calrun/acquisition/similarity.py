@@ -6,7 +6,7 @@ Dimension key: N rows, R represented rows (all, or a subset), B rows of a block,
 import logging
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -24,12 +24,16 @@ from calrun.acquisition.factors import (
     squared_norms,
 )
 from calrun.acquisition.memory import GIB, chunk_rows, limit_bytes
+from calrun.acquisition.options import refuse_unknown
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 SAMPLE = 1000  # rows whose pairs tell the median distance
 STEP = 256  # rows of the matrix filled at once
 TILE = 1024  # columns of it: their normalised features and their similarities stay near the caches
 FEW_COLUMNS = 128  # summed in single precision, four times as fast
+
+Kind = Literal["cosine_clip0", "cosine_rescaled", "rbf", "exp_distance"]
+Normalization = Literal["l2", "standardize", "none"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +50,15 @@ class Kernel:
         sigma: of `rbf`: a number, or the `median` distance. On unnormalised features 0.1 makes all rows unlike.
     """
 
-    kind: Literal["cosine_clip0", "cosine_rescaled", "rbf", "exp_distance"]
-    normalize: Literal["l2", "standardize", "none"]
+    kind: Kind
+    normalize: Normalization
     sigma: float | Literal["median"]
+
+    def __post_init__(self) -> None:
+        refuse_unknown("kernel.kind", self.kind, get_args(Kind))
+        refuse_unknown("kernel.normalize", self.normalize, get_args(Normalization))
+        if self.sigma != "median" and not (isinstance(self.sigma, int | float) and self.sigma > 0):
+            raise ValueError(f"acquisition.kernel.sigma is {self.sigma!r}, wanted a number above 0, or median")
 
     @property
     def functions(self) -> int:

@@ -20,6 +20,7 @@ from calrun.acquisition.factors import Block, Points, distances, squared_norms
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.lloyd import kmeans
 from calrun.acquisition.memory import chunk_rows, limit_bytes
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 
 TOLERANCE = 1e-4  # in the Frobenius norm of the centres' shift
@@ -53,6 +54,8 @@ class TypiClust(Acquisition):
         max_iter: int,
         memory_gib: float | None,
     ) -> None:
+        refuse_below(1, num_neighbours=num_neighbours, max_clusters=max_clusters)
+        refuse_below(0, max_iter=max_iter)
         self.max_clusters = max_clusters
         self.min_size = min_size
         self.max_iter = max_iter

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.finite_features import mark_minus_infinity_
 from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.options import refuse_below
 from calrun.acquisition.top_k import smallest
 
 CACHE_BYTES = 1 << 22  # on the host, temporary tensors of a chunk stay in the last-level cache
@@ -32,6 +34,8 @@ class Uncertainty(Acquisition):
     """
 
     def __init__(self, mc_dropout: bool, num_mc_samples: int, memory_gib: float | None) -> None:
+        if mc_dropout:
+            refuse_below(2, num_mc_samples=num_mc_samples)
         self.mc_dropout = mc_dropout
         self.needs = frozenset({"mc_log_probs" if mc_dropout else "logits"})
         self.num_mc_samples = num_mc_samples if mc_dropout else 0
@@ -53,6 +57,7 @@ class Uncertainty(Acquisition):
             chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
         for part, out in zip(torch.split(column, chunk), torch.split(certainty_N, chunk), strict=True):
             out.copy_(self.certainty(log_mean_probs(part.to(single)) if self.mc_dropout else part.to(single)))
+            mark_minus_infinity_(out, part)
         return smallest(certainty_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:

@@ -1,4 +1,5 @@
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -133,3 +134,30 @@ def test_a_class_that_can_never_win_is_served_last_rows_by_number(dcsdb: str) ->
         Candidates(np.arange(12), columns), 12, np.random.default_rng(0)
     )
     assert sorted(rows.tolist()) == list(range(12))
+
+
+@pytest.mark.parametrize("order", ["class_major", "round_robin"])
+def test_logits_in_half_precision_are_read_in_single_precision(order: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits_NC, weight_CD = torch.randn(20_000, 10, generator=generator).half(), torch.randn(10, 4, generator=generator)
+    rows = [
+        BalancedSelection("pairwise", order, None).select(
+            Candidates(np.arange(20_000), {"logits": x_NC, "head_weight": weight_CD}), 500, np.random.default_rng(0)
+        )
+        for x_NC in (logits_NC, logits_NC.float())
+    ]
+    np.testing.assert_array_equal(*rows)
+
+
+def test_a_waiting_queue_keeps_no_distances() -> None:
+    """One queue for each class: the distances of all would be N x C numbers."""
+    made: list[weakref.ref[Tensor]] = []
+
+    def distance() -> Tensor:
+        distance_N = torch.arange(50.0)
+        made.append(weakref.ref(distance_N))
+        return distance_N
+
+    queue = nearest_first(distance, depth=5)
+    assert next(queue) == (0.0, 0)
+    assert [tensor() for tensor in made] == [None]

@@ -29,6 +29,7 @@ SMALL = {
 }  # the rest runs with its defaults
 SCRATCH = TemporaryDirectory()
 PER_ROW = ("logits", "features", "mc_log_probs", "oracle")
+ENOUGH_GIB = 5e-5  # for every acquisition, a few rows at a time
 NUM_CLASSES, NUM_FEATURES, NUM_SAMPLES = 4, 6, 10
 FIRST_ROW, NUM_ROWS, NUM_LABELLED, NUM_VAL = 100, 60, 24, 16
 
@@ -176,6 +177,17 @@ def test_budget_zero_takes_nothing(option: str) -> None:
     assert rows.shape == (0,)
 
 
+@pytest.mark.parametrize("option", OPTIONS)
+def test_where_nothing_is_left_nothing_is_taken(option: str) -> None:
+    """Parts of a small pool can be empty."""
+    acquisition = acquisition_of(option)
+    columns = candidates_for(acquisition, ordinary()).columns
+    none = {name: column[:0] if name in PER_ROW else column for name, column in columns.items()}
+    rows = acquisition.select(Candidates(np.arange(0), none), 5, np.random.default_rng(0))
+    assert rows.dtype == np.int64
+    assert rows.shape == (0,)
+
+
 @pytest.mark.parametrize("more", [0, 5])
 @pytest.mark.parametrize("option", OPTIONS)
 def test_budget_of_the_pool_or_more_takes_every_row_once(option: str, more: int) -> None:
@@ -204,16 +216,18 @@ def test_the_order_of_candidates_does_not_matter(option: str) -> None:
     assert set(rows.tolist()) == set(selected(acquisition, columns, budget=7).tolist())
 
 
+@pytest.mark.parametrize("memory_gib", [2e-6, 1e-5, ENOUGH_GIB])
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_tight_memory_limit_changes_nothing_or_is_refused(option: str) -> None:
+def test_a_tight_memory_limit_changes_nothing_or_is_refused(option: str, memory_gib: float) -> None:
     if "memory_gib" not in inspect.signature(get_class(config(option).acquisition["_target_"]).__init__).parameters:
         pytest.skip("takes no memory limit")
     columns = ordinary()
     expected = selected(acquisition_of(option), columns, budget=7)
     try:
-        rows = selected(acquisition_of(option, "++acquisition.memory_gib=2e-6"), columns, budget=7)
+        rows = selected(acquisition_of(option, f"++acquisition.memory_gib={memory_gib}"), columns, budget=7)
     except ValueError as refusal:
         assert "memory_gib" in str(refusal)  # noqa: PT017 - a refusal is one of two right answers
+        assert memory_gib < ENOUGH_GIB
     else:
         np.testing.assert_array_equal(rows, expected)
 
@@ -237,7 +251,7 @@ def test_the_model_and_the_global_random_state_stay_as_they_were(option: str, tr
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize("option", OPTIONS)
 def test_a_number_that_is_not_finite_is_refused(option: str, value: float) -> None:
     acquisition = acquisition_of(option)

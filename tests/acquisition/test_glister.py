@@ -106,6 +106,22 @@ def test_picks_are_those_of_the_materialised_gradients(seed: int, options: dict[
     assert picks(columns, 8, **options) == picks_materialised(columns, 8, options)
 
 
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_columns_in_half_precision_are_read_in_single_precision(options: dict[str, Any]) -> None:
+    columns = world(0)
+    stored = {name: column.half() if column.is_floating_point() else column for name, column in columns.items()}
+    copies = {name: column.float() if column.is_floating_point() else column for name, column in stored.items()}
+    assert picks(stored, N, **options) == picks(copies, N, **options)
+
+
+@pytest.mark.parametrize("name", ["labelled_logits", "val_logits"])
+def test_a_logit_of_minus_infinity_is_refused(name: str) -> None:
+    columns = world(0)
+    columns[name][3, 0] = -torch.inf
+    with pytest.raises(ValueError, match=r"logits, from 0, of 1 of \d+ rows are not finite"):
+        picks(columns, 3, validation="val")
+
+
 def head_of(columns: dict[str, Any]) -> ValidationHead:
     part = (columns["val_features"], columns["val_logits"], columns["val_targets"])
     return ValidationHead([part], torch.float64, memory_gib=None)

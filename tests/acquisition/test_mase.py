@@ -64,3 +64,14 @@ def test_classes_with_equal_weights_are_no_boundary_unless_they_tie() -> None:
 def test_large_common_weights_do_not_cancel() -> None:
     weight_CD = 1e4 + torch.eye(3)
     torch.testing.assert_close(boundary_gap(weight_CD)[0, 1].item(), 2**0.5, rtol=1e-3, atol=0)
+
+
+def test_logits_in_half_precision_are_read_in_single_precision() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits_NC = (torch.randn(20_000, 10, generator=generator)).half()
+    weight_CD = torch.randn(10, 4, generator=generator)
+    rows = [
+        Mase(None).select(Candidates(np.arange(20_000), {"logits": x_NC, "head_weight": weight_CD}), 500, None)
+        for x_NC in (logits_NC, logits_NC.float())
+    ]
+    np.testing.assert_array_equal(*rows)

@@ -125,5 +125,5 @@ def test_one_part_is_made_at_a_time() -> None:
 
 
 def test_no_parts_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1, got 0"):
+    with pytest.raises(ValueError, match="partitions is 0, wanted at least 1"):
         Partitioned(Recorder(), 0, True, True, None, None)
