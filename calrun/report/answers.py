@@ -5,15 +5,17 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from calrun.report.at_accuracy import at_accuracy_table
 from calrun.report.balance import balance_by_budget
 from calrun.report.curves import area_under_budget_curve
 from calrun.report.efficiency import equivalent_labels, mean_saving
 from calrun.report.entropy import entropy_correlation
 from calrun.report.panels import Panel, label_of, lines_of, of_line
+from calrun.report.penalty import penalty_table
 from calrun.report.robustness import PREFIX, corruption_table
 from calrun.report.significance import versus
 from calrun.report.style import look_of, place_of
-from calrun.report.tables import MISSING, Cell, Table, shown_budgets
+from calrun.report.tables import MISSING, Cell, Table, seed_count, shown_budgets
 
 RANDOM = "random"
 
@@ -26,8 +28,12 @@ def answer_tables(
     names = set(panel.runs[panel.rows])
     if against in names and len(names) > 1:
         yield significance_table(panel, against)
+    if panel.rows == "method" and against in names and len(names) > 1:
+        yield from at_accuracy_table(panel, baseline)
     if panel.rows == "acquisition" and against in names and len(names) > 1:
         yield efficiency_table(panel)
+    if panel.rows == "acquisition":
+        yield from penalty_table(panel)
     if panel.runs["class_counts"].notna().any():
         yield balance_table(panel)
     if panel.rows == "method" and any(str(column).startswith(PREFIX) for column in panel.runs.columns):
@@ -77,10 +83,10 @@ def difference_cells(difference: float, n: int, p: float, p_holm: float) -> list
 
 
 def percent(mean: float, std: float, n: int) -> Cell:
-    """Returns mean ± std in percent, or a single seed's number as it is."""
+    """Returns mean ± std in percent, or a single seed's number as it is, with its n."""
     if n == 0:
         return Cell(MISSING)
-    return Cell(f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if n > 1 else " (n=1)"), 100 * mean)
+    return Cell(f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if n > 1 else "") + f" (n={n})", 100 * mean)
 
 
 def efficiency_table(panel: Panel) -> Table:
@@ -126,7 +132,7 @@ def balance_table(panel: Panel) -> Table:
     rows = []
     for line, summary in lines_of(balance, panel.rows):
         own = summary.set_index("labelled").reindex(budgets)
-        cells = [Cell(label_of(line, panel.rows)), Cell(f"{own['n'].max():.0f}", float(own["n"].max()))]
+        cells = [Cell(label_of(line, panel.rows)), seed_count(own["n"])]
         cells += [number(value, "{:.2f}") for value in own["imbalance_ratio"]]
         cells += [number(value, "{:.3f}") for value in own["label_entropy"]]
         rows.append(cells)

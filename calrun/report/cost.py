@@ -59,6 +59,23 @@ def average_points(points: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return points.groupby(by, sort=False)[["relative_accuracy", "time"]].mean().reset_index()
 
 
+def average_over_budgets(points: pd.DataFrame) -> pd.DataFrame:
+    """Returns each line's `average_points`; `note` says of how many budgets, where others of its field have more.
+
+    A field is a context and an acquisition. Speed-ups grow with the budget, so a run that ended early looks slower.
+    """
+    known = points.dropna(subset=["relative_accuracy", "time"])
+    average = average_points(known, LINE)
+    counts = known.groupby(LINE, sort=False)["labelled"].nunique().to_numpy()
+    most = known.groupby(["context", "acquisition"])["labelled"].nunique()
+    fields = average[["context", "acquisition"]].itertuples(index=False, name=None)
+    average["note"] = [
+        f" ({count} of {most[field]} budgets)" if count < most[field] else ""
+        for count, field in zip(counts, fields, strict=True)
+    ]
+    return average
+
+
 def speed_up_at_accuracy(table: pd.DataFrame, target: float, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run the baseline's cumulative fit time to first reach `target` accuracy over its own.
 

@@ -51,6 +51,11 @@ def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
     return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
 
 
+def seeds_said(what: str, counts: pd.Series) -> str:
+    """Returns a heading such as 'mean ± std, n=2–3 seeds'; where there is one seed nothing is a mean."""
+    return f"{what}, {seed_range(counts)} seeds" if counts.max() > 1 else "one seed each (n=1)"
+
+
 def seed_range(counts: pd.Series) -> str:
     least, most = int(counts.min()), int(counts.max())
     return f"n={most}" if least == most else f"n={least}–{most}"

@@ -46,6 +46,21 @@ def spread(wanted: Sequence[float], gap: float) -> list[float]:
     return positions
 
 
+def within(positions: Sequence[float], gap: float) -> list[float]:
+    """Returns `positions` moved into 0 to 1, at least `gap` apart as before; there must be room for all of them."""
+    order = np.argsort(positions, kind="stable")
+    moved = list(positions)
+    floor = 0.0
+    for index in order:
+        moved[index] = max(moved[index], floor)
+        floor = moved[index] + gap
+    ceiling = 1.0
+    for index in order[::-1]:
+        moved[index] = min(moved[index], ceiling)
+        ceiling = moved[index] - gap
+    return moved
+
+
 def place_labels(axes: Axes, points_N2: np.ndarray, names: Sequence[tuple[str, str]]) -> None:
     """Writes each (name, colour) beside its point where it hides no marker, no other name and not the frame's edge."""
     figure = axes.get_figure()

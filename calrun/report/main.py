@@ -1,6 +1,6 @@
 """`calrun report DIR...`: reads run folders, prints the comparison tables, and writes every table and figure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,12 @@ from rich.console import Console
 
 from calrun.report import plots
 from calrun.report.answers import answer_tables
+from calrun.report.curves import LINE
 from calrun.report.forgetting import mean_forgetting_matrix
 from calrun.report.html import page
 from calrun.report.overview import overview_figure, overview_points
 from calrun.report.panels import Panel, label_of, lines_of, panels
-from calrun.report.render import to_latex, to_markdown, to_text
+from calrun.report.render import to_csv, to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.tables import Table, comparison, tidy
@@ -40,7 +41,7 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
     """
     console = console or Console()
     runs = read(folders)
-    found = list(panels(runs.table))
+    found = widest_first(panels(runs.table))
     over_keys = [list(grids(panel, runs.configurations)) for panel in found]
     files = write_numbers(runs, [grid for own in over_keys for grid in own], out, baseline)
     entropies = runs.test_entropies()
@@ -60,11 +61,18 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
     return Report(runs, files)
 
 
+def widest_first(found: Iterable[Panel]) -> list[Panel]:
+    """Returns the panels with those first that compare most lines: 26 acquisitions stand before 26 pairs of methods."""
+    return sorted(found, key=lambda panel: -len(panel.runs[LINE].drop_duplicates()))
+
+
 def write_table(table: Table, out: Path) -> list[Path]:
-    markdown, latex = out / f"{table.name}.md", out / f"{table.name}.tex"
-    markdown.write_text(to_markdown(table), encoding="utf-8")
-    latex.write_text(to_latex(table), encoding="utf-8")
-    return [markdown, latex]
+    """Writes what is printed as Markdown, LaTeX and CSV."""
+    files = []
+    for suffix, render in (("md", to_markdown), ("tex", to_latex), ("csv", to_csv)):
+        files.append(out / f"{table.name}.{suffix}")
+        files[-1].write_text(render(table), encoding="utf-8")
+    return files
 
 
 def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -> list[Path]:
@@ -113,6 +121,6 @@ def forgetting_matrices(panel: Panel) -> list[tuple[str, np.ndarray]]:
 def print_problems(problems: list[Problem], console: Console) -> None:
     """Prints what was left out or is not finished, and how much more there is of it."""
     for problem in problems[:MOST_PROBLEMS_PRINTED]:
-        console.print(f"{problem.folder}: {problem.reason}", style="yellow", highlight=False)
+        console.print(f"{problem.folder}: {problem.reason}", style="yellow", highlight=False, soft_wrap=True)
     if len(problems) > MOST_PROBLEMS_PRINTED:
         console.print(f"... and {len(problems) - MOST_PROBLEMS_PRINTED} more folders", style="yellow", highlight=False)

@@ -4,7 +4,8 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from calrun.report.cost import average_points, mean_speed_up
+from calrun.report.cost import average_over_budgets, average_points, mean_speed_up
+from calrun.report.curves import seeds_said
 from calrun.report.plots import PRINT, scatter
 from calrun.report.style import look_of
 
@@ -12,25 +13,28 @@ COLUMNS = 3
 
 
 def overview_points(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
-    """Returns relative accuracy and speed-up for each context, acquisition, method and budget, means over seeds."""
+    """Returns relative accuracy and speed-up for each context, acquisition, method and budget, means over n seeds."""
     points = mean_speed_up(table, baseline).dropna(subset=["relative_accuracy", "time"])
-    return points[["context", "acquisition", "method", "variant", "labelled", "relative_accuracy", "time"]]
+    points = points.rename(columns={"time_n": "n"})
+    return points[["context", "acquisition", "method", "variant", "labelled", "relative_accuracy", "time", "n"]]
 
 
 def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
     """Returns a field per context, averaged over budgets (Figure 3), and one averaged over the contexts too (Figure 1).
 
-    The last holds only the methods that every context has: means over different data sets do not compare.
+    The last holds only the methods that every field has: means over different data sets or acquisitions do not compare.
     """
-    by_context = average_points(points, ["context", "acquisition", "method", "variant"])
+    field_of = ["context", "acquisition"]
+    by_context = average_over_budgets(points)
+    counts = {keys: own["n"] for keys, own in points.groupby(field_of)}
     fields = [
-        (f"{context}, {acquisition}", own)
-        for (context, acquisition), own in by_context.groupby(["context", "acquisition"])
+        (f"{context}, {acquisition}\n{seeds_said('means', counts[context, acquisition])}", own)
+        for (context, acquisition), own in by_context.groupby(field_of)
     ]
-    shared = by_context.groupby("method")["context"].nunique()
-    in_all = by_context[by_context["method"].map(shared) == by_context["context"].nunique()]
-    overall = average_points(in_all, ["method"]).assign(context="", acquisition="", variant="")
-    fields.append((f"mean over {len(fields)}", overall))
+    shared = by_context[[*field_of, "method"]].drop_duplicates()["method"].value_counts()
+    in_all = by_context[by_context["method"].map(shared) == len(fields)]
+    overall = average_points(in_all, ["method"]).assign(context="", acquisition="", variant="", note="")
+    fields.append((f"mean over these {len(fields)}\n{seeds_said('each of means', points['n'])}", overall))
     num_rows = -(-len(fields) // COLUMNS)
     with mpl.rc_context(PRINT):
         figure = Figure(figsize=(3.5 * min(COLUMNS, len(fields)), 3.2 * num_rows), layout="constrained")

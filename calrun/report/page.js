@@ -14,12 +14,12 @@ function make(name, attributes, ...children) {
 
 function sortBy(table, column, direction) {
   const body = table.tBodies[0];
-  const key = row => row.cells[column].dataset.value === undefined ? row.cells[column].textContent.trim() : Number(row.cells[column].dataset.value);
+  const key = row => row.cells[column].dataset.value === undefined ? row.cells[column].textContent.trim() : Number(row.cells[column].dataset.value.replace("inf", "Infinity"));
   const missing = value => value === "–" || value === "";
   const rows = [...body.rows].map((row, place) => [key(row), place, row]);
   rows.sort(([a, i], [b, j]) => {
     if (missing(a) || missing(b)) return missing(a) - missing(b) || i - j;
-    const order = typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+    const order = typeof a === "number" && typeof b === "number" ? Math.sign(a - b) || 0 : String(a).localeCompare(String(b), "en", { numeric: true });
     return direction * order || i - j;
   });
   body.append(...rows.map(([, , row]) => row));

@@ -13,13 +13,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calrun.report.cost import mean_speed_up
-from calrun.report.curves import LINE, accuracy_by_budget, seed_range
-from calrun.report.labels import place_labels, spread
+from calrun.report.cost import average_over_budgets, mean_speed_up
+from calrun.report.curves import LINE, accuracy_by_budget, seed_range, seeds_said
+from calrun.report.labels import place_labels, spread, within
 from calrun.report.panels import Panel, label_of, lines_of, looks_of
 from calrun.report.style import Look, look_of
 
 FORMATS = ("png", "pdf", "svg")
+NAME_INCHES = 0.17  # of height for each name beside the curves
+ROUND_INCHES = 0.85  # of height around the field: title, ticks and label
 PRINT: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -50,7 +52,8 @@ def learning_curves(panel: Panel) -> Figure:
     """Returns test accuracy against labels: mean over seeds and a band of one deviation; a single seed has no band."""
     summary, looks = accuracy_by_budget(panel.runs), looks_of(panel.runs, panel.rows)
     with mpl.rc_context(PRINT):
-        figure = Figure(figsize=(6.3, 3.9), layout="constrained")
+        height = max(3.9, NAME_INCHES * len(looks) + ROUND_INCHES)
+        figure = Figure(figsize=(6.3, height), layout="constrained")
         axes = figure.subplots()
         ends = []
         for line, own in lines_of(summary, panel.rows):
@@ -61,9 +64,9 @@ def learning_curves(panel: Panel) -> Figure:
             differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
             ends.append((x[-1], y[-1], label_of(line, panel.rows) + differs, look.ink))
         axes.set(xlabel="labels", ylabel="test accuracy in %")
-        axes.set_title(f"{panel.title}: mean ± std, {seed_range(summary['n'])} seeds", loc="left", fontsize=9)
+        axes.set_title(f"{panel.title}: {seeds_said('mean ± std', summary['n'])}", loc="left", fontsize=9)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        label_ends(axes, ends)
+        label_ends(axes, ends, NAME_INCHES / (height - ROUND_INCHES))
     return figure
 
 
@@ -73,14 +76,14 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
     accuracy = accuracy_by_budget(panel.runs)[[*LINE, "labelled", "mean"]]
     points = ratios.merge(accuracy, on=[*LINE, "labelled"])
     last = points[points["labelled"] == points["labelled"].max()]
-    average = points.groupby(LINE)[["time", "relative_accuracy"]].mean().reset_index()
+    average = average_over_budgets(points)
     with mpl.rc_context(PRINT):
         figure = Figure(figsize=(7.6, 3.7), layout="constrained")
         left, right = figure.subplots(1, 2)
         scatter(left, average.rename(columns={"relative_accuracy": "y"}), panel.rows)
         left.set_title("mean over all budgets", loc="left", fontsize=9)
         left.set_ylabel(f"accuracy relative to {look_of(baseline).label}")
-        scatter(right, last.assign(y=100 * last["mean"]), panel.rows)
+        scatter(right, last.assign(y=100 * last["mean"], note=""), panel.rows)
         right.set_title(f"at {points['labelled'].max():,} labels", loc="left", fontsize=9)
         right.set_ylabel("test accuracy in %")
         for axes, level in ((left, 1.0), (right, 100 * float(last.loc[last["method"] == baseline, "mean"].mean()))):
@@ -89,9 +92,8 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             axes.axhline(level, color="#999999", lw=0.8, zorder=0)
             axes.axvline(1.0, color="#999999", lw=0.8, zorder=0)
-        figure.suptitle(
-            f"{panel.title}: means over {seed_range(ratios['time_n'])} paired seeds", x=0.01, ha="left", size=9
-        )
+        said = seeds_said("means over paired seeds", ratios["time_n"])
+        figure.suptitle(f"{panel.title}: {said}", x=0.01, ha="left", size=9)
     return figure
 
 
@@ -125,7 +127,7 @@ def heat_map(axes: Axes, accuracy_TT: np.ndarray, lowest: float) -> None:
 
 
 def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
-    """Draws one labelled marker per line at (time, y); a line without a paired time is left out.
+    """Draws one labelled marker per line at (time, y), its note behind its name; without a paired time it is left out.
 
     What lies so far below the others that it would press them together stands at the lower edge, with its value.
     """
@@ -138,7 +140,7 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
         below = f" ↓ {y:.3g}" if y < floor else ""
         axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
         places.append((x, max(y, floor)))
-        names.append((label_of(line, rows) + below, look.ink))
+        names.append((label_of(line, rows) + str(point["note"].iloc[0]) + below, look.ink))
     axes.margins(0.16)
     if names:
         place_labels(axes, np.array(places), names)
@@ -154,25 +156,31 @@ def floor_of(y_N: np.ndarray) -> float:
     return float("-inf")
 
 
-def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Writes each line's name right of its last point, moved up or down just enough not to overlap."""
+def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]], gap: float) -> None:
+    """Writes each line's name right of its last point, moved up or down just enough not to overlap.
+
+    Args:
+        axes: whose vertical limits stay as they are.
+        ends: x, y, name and colour of each line.
+        gap: between two names, as a share of the field's height.
+    """
     low, high = axes.get_ylim()
     width = max(x for x, *_ in ends)
-    heights = spread([y for _, y, *_ in ends], gap=(high - low) * 0.052)
+    heights = within(spread([(y - low) / (high - low) for _, y, *_ in ends], gap), gap)
     leader = {"arrowstyle": "-", "lw": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0.0, 0.5)}
     for (x, y, name, colour), height in zip(ends, heights, strict=True):
         axes.annotate(
             name,
             xy=(x, y),
             xytext=(1.05, height),
-            textcoords=("axes fraction", "data"),
+            textcoords="axes fraction",
             color=colour,
             va="center",
             annotation_clip=False,
             arrowprops={**leader, "color": colour},
         )
     axes.set_xlim(right=width + 0.01 * (width - axes.get_xlim()[0]))
-    axes.set_ylim(min(low, *heights), max(high, *heights))
+    axes.set_ylim(low, high)
 
 
 def dash_of(look: Look) -> str | tuple[float, tuple[float, ...]]:

@@ -1,5 +1,7 @@
-"""A table as terminal text, Markdown and LaTeX (booktabs)."""
+"""A table as terminal text, Markdown, LaTeX (booktabs) and CSV."""
 
+import csv
+import io
 from itertools import accumulate, chain, groupby
 
 from rich.text import Text
@@ -93,13 +95,25 @@ def aligned(text: str, width: int, column: int) -> str:
 
 def to_markdown(table: Table) -> str:
     """Returns the table as GitHub Markdown, notes below."""
-    flat = [column.replace("\n", ", ") for column in table.columns]
-    heads = [
-        f"{group}: {column}" if group else column for group, column in zip(group_of_columns(table), flat, strict=True)
-    ]
+    heads = flat_headings(table)
     lines = [f"**{table.title}**", "", markdown_row(heads), markdown_row([":--", *["--:"] * (len(heads) - 1)])]
     lines += [markdown_row([markdown_cell(cell) for cell in row]) for row in table.rows]
     return "\n".join([*lines, "", *(f"{note}  " for note in table.notes)]) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """Returns the printed cells as CSV; the numbers behind them, unrounded, stand in comparison.csv and runs.csv."""
+    text = io.StringIO()
+    rows = [[cell.text for cell in row] for row in table.rows]
+    csv.writer(text, lineterminator="\n").writerows([flat_headings(table), *rows])
+    return text.getvalue()
+
+
+def flat_headings(table: Table) -> list[str]:
+    flat = [column.replace("\n", ", ") for column in table.columns]
+    return [
+        f"{group}: {column}" if group else column for group, column in zip(group_of_columns(table), flat, strict=True)
+    ]
 
 
 def markdown_row(cells: list[str]) -> str:

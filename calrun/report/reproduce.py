@@ -18,7 +18,7 @@ from rich.console import Console
 from calrun.places import CONF, options
 from calrun.report.main import Report, report
 from calrun.report.printed import PaperTable, paper_table
-from calrun.report.render import to_markdown, to_text
+from calrun.report.render import to_latex, to_markdown, to_text
 from calrun.report.runs import Runs, read
 from calrun.report.tables import MISSING, Cell, Table
 from calrun.report.verdict import Claim, claims, differs_from, ours_as_cells, verdict_table, verdicts
@@ -63,12 +63,12 @@ def plan(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence
 
     Args:
         name: an option of the group experiment, such as cal/table1.
-        seeds: in place of the recipe's, such as '0,1,2'.
+        seeds: in place of the recipe's, such as '0,1,2'; whole numbers from 0 on.
         scale: shrinks pool, budgets and epochs alike; the runs then go to an experiment of their own.
         more: further overrides, such as a launcher or a trainer.
 
     Raises:
-        ValueError: there is no such experiment, or `scale` is not above 0 and up to 1.
+        ValueError: there is no such experiment, `seeds` are no seeds, or `scale` is not above 0 and up to 1.
     """
     legal = options("experiment")["experiment"]
     if name not in legal:
@@ -77,11 +77,19 @@ def plan(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence
         raise ValueError(f"reproduce wants a scale above 0 and up to 1, got {scale}")
     arguments = [f"experiment={name}"]
     if seeds is not None:
-        arguments.append(f"seed={seeds}")
+        arguments.append(f"seed={','.join(map(str, seeds_of(seeds)))}")
     if scale != 1:
         arguments += [f"scale={scale}", f"experiment_name={name}-x{scale:g}"]
     arguments += more
     return Plan(name, tuple(arguments), scale, tuple(overrides_of(arguments)))
+
+
+def seeds_of(text: str) -> list[int]:
+    """Returns the seeds in a text such as '0, 1,2', each once."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"reproduce wants seeds as whole numbers from 0 on, such as 0,1,2, got {text!r}")
+    return list(dict.fromkeys(map(int, parts)))
 
 
 def overrides_of(arguments: Sequence[str]) -> list[tuple[str, ...]]:
@@ -216,9 +224,10 @@ def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, consol
         )
     path = out / f"{tables[0].name}.md"
     path.write_text("\n".join(to_markdown(table) for table in tables if table.rows), encoding="utf-8")
-    csv = path.with_suffix(".csv")
+    latex, csv = path.with_suffix(".tex"), path.with_suffix(".csv")
+    latex.write_text("\n".join(to_latex(table) for table in tables if table.rows), encoding="utf-8")
     found.to_csv(csv, index=False)
-    return [path, csv]
+    return [path, latex, csv]
 
 
 def claims_table(ours: Any, paper: PaperTable) -> Table:

@@ -57,7 +57,7 @@ def comparison(panel: Panel, baseline: str = "al") -> Table:
     has_ratios = panel.rows == "method" and baseline in set(panel.runs["method"])
     blocks = accuracy_blocks(panel, accuracy, budgets)
     if has_ratios:
-        blocks += ratio_blocks(panel, budgets, baseline)
+        blocks += ratio_blocks(panel, accuracy, budgets, baseline)
     blocks += energy_blocks(panel, budgets[-1])
     rows = [[cell for block in blocks for cell in block.cells(line)] for line, _ in lines_of(accuracy, panel.rows)]
     return Table(
@@ -81,7 +81,7 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
     ]
 
 
-def ratio_blocks(panel: Panel, budgets: list[int], baseline: str) -> list[Block]:
+def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[Block]:
     ratios = mean_speed_up(panel.runs, baseline)
     versus = f"{look_of(baseline).label} / method"
     last = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
@@ -89,12 +89,17 @@ def ratio_blocks(panel: Panel, budgets: list[int], baseline: str) -> list[Block]
     def own(line: Line) -> pd.DataFrame:
         return of_line(ratios, line).set_index("labelled").reindex(budgets)
 
+    def cells(line: Line, name: str) -> list[Cell]:
+        most = float(of_line(accuracy, line)["n"].max())
+        pairs = own(line)[[name, f"{name}_n"]].itertuples(index=False, name=None)
+        return [ratio_cell(value, n, most) for value, n in pairs]
+
     def at_last(line: Line) -> list[Cell]:
-        return [ratio_cell(own(line)[name].iloc[-1]) for name in last]
+        return [cells(line, name)[-1] for name in last]
 
     heads = [f"{budget:,}" for budget in budgets]
     return [
-        Block(f"fit time, {versus}", heads, lambda line: [ratio_cell(value) for value in own(line)["time"]]),
+        Block(f"fit time, {versus}", heads, lambda line: cells(line, "time")),
         Block(f"at {heads[-1]}, {versus}", last, at_last),
     ]
 
@@ -136,8 +141,11 @@ def accuracy_cells(own: pd.DataFrame, most: float, digits: int = 1) -> list[Cell
     return cells
 
 
-def ratio_cell(value: float) -> Cell:
-    return Cell(MISSING) if np.isnan(value) else Cell(f"{value:.1f}×", value)
+def ratio_cell(value: float, n: float, most: float) -> Cell:
+    """Returns a mean ratio; n is in a cell of fewer pairs of seeds than the line's `most` seeds."""
+    if np.isnan(value):
+        return Cell(MISSING)
+    return Cell(f"{value:.1f}×" + (f" (n={n:.0f})" if n < most else ""), value)
 
 
 def energy_cell(kwh_N: pd.Series) -> Cell:

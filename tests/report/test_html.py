@@ -233,6 +233,17 @@ class TestInBrowser:
         assert found["sorted"] == [0.92, 0.9, 0.81, 0.8, 0.4]
         assert (found["left"], found["shown"]) == (2, "2 of 5 rows")
 
+    def test_infinite_numbers_sort_above_all_others(self, make_run: MakeRun, tmp_path: Path) -> None:
+        for method, counts in (("cal_mir", [9, 3]), ("cal_der", [5, 0]), ("cal_sd", [8, 1])):
+            line = {"round": 1, "labelled": 7, "test": {"test": {"accuracy": 0.5}}, "class_counts": counts}
+            make_run([], lines=[line], method=method, acquisition="margin")
+        body = """
+          const block = [...document.querySelectorAll("[id$=margin-balance]")][0];
+          block.querySelectorAll("thead button")[2].click();
+          found.sorted = [...block.querySelector("tbody").rows].map(row => row.cells[2].textContent);
+        """
+        assert self.probe(make_run, tmp_path, body)["sorted"] == ["3.00", "8.00", "∞"]
+
     def test_at_phone_width_only_the_tables_scroll(self, make_run: MakeRun, tmp_path: Path) -> None:
         body = """
           document.body.style.width = "360px"; document.body.style.maxWidth = "360px";

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from calrun.report.main import report
+from calrun.report.main import report, widest_first
+from calrun.report.panels import panels
+from calrun.report.runs import read
 
 MakeRun = Callable[..., Path]
 
@@ -19,3 +21,11 @@ def test_report_prints_the_table_and_writes_every_file(make_run: MakeRun, tmp_pa
     assert all(path.stat().st_size > 0 for path in result.files)
     suffixes = {path.suffix for path in result.files}
     assert suffixes >= {".parquet", ".csv", ".md", ".tex", ".png", ".pdf", ".svg"}
+
+
+def test_what_compares_most_stands_first(make_run: MakeRun, tmp_path: Path) -> None:
+    for acquisition in ("entropy", "margin", "random"):
+        for method in ("al", "cal_er"):
+            make_run([0.5], acquisition=acquisition, method=method)
+    found = widest_first(panels(read([tmp_path]).table))
+    assert [panel.fixed for panel in found] == ["al", "cal_er", "entropy", "margin", "random"]

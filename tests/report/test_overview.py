@@ -23,3 +23,14 @@ def test_points_are_averaged_over_budgets_then_over_data_sets(make_run: MakeRun,
     *by_context, overall = overview_figure(points).axes
     assert len(by_context) == 2
     assert sorted(text.get_text() for text in overall.texts) == ["AL", "CAL-ER"]  # CAL-SD lacks a data set
+
+
+def test_the_mean_over_acquisitions_holds_only_methods_that_met_them_all(make_run: MakeRun, tmp_path: Path) -> None:
+    for acquisition in ("entropy", "margin"):
+        make_run([0.5, 0.8], acquisition=acquisition)
+        make_run([0.5, 0.8], acquisition=acquisition, method="cal_er")
+    make_run([0.5, 0.8], acquisition="margin", method="cal_sd")
+    *fields, overall = overview_figure(overview_points(read([tmp_path]).table)).axes
+    names = sorted(text.get_text() for text in overall.texts if text.get_text())
+    assert names == ["AL", "CAL-ER"]  # CAL-SD lacks entropy
+    assert [field.get_title(loc="left").split("\n")[1] for field in fields[:2]] == ["one seed each (n=1)"] * 2

@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from matplotlib.text import Text
 
 from calrun.report.panels import Panel, panels
 from calrun.report.plots import floor_of, forgetting_figure, learning_curves, save, speed_up_figure
@@ -23,6 +25,37 @@ def test_curves_carry_their_names_and_fixed_colours(make_run: MakeRun, tmp_path:
     names = {text.get_text(): text.get_color() for text in axes.texts}
     assert names == {"AL": LOOKS["al"].ink, "CAL-ER": LOOKS["cal_er"].ink}
     assert "n=2" in axes.get_title(loc="left")
+
+
+def test_one_seed_is_not_called_a_mean(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8])
+    make_run([0.5, 0.79], method="cal_er")
+    panel = next(panels(read([tmp_path]).table))
+    titles = [learning_curves(panel).axes[0].get_title(loc="left"), speed_up_figure(panel).get_suptitle()]
+    assert all(title.endswith("one seed each (n=1)") for title in titles)
+
+
+def test_many_names_leave_the_axis_to_the_accuracies(make_run: MakeRun, tmp_path: Path) -> None:
+    for number in range(26):
+        make_run([0.9, 0.98 + number / 10_000], acquisition=f"choice_{number}")
+    panel = list(panels(read([tmp_path]).table))[-1]
+    figure = learning_curves(panel)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert axes.get_ylim()[1] < 100
+    boxes = sorted((Text.get_window_extent(text) for text in axes.texts), key=lambda box: float(box.y0))
+    assert len(boxes) == 26
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+    assert boxes[0].y0 >= 0
+    assert boxes[-1].y1 <= figure.bbox.y1
+
+
+def test_a_mean_over_fewer_budgets_says_so(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8])
+    make_run([0.5], method="cal_er")
+    left, right = speed_up_figure(next(panels(read([tmp_path]).table))).axes
+    assert sorted(text.get_text() for text in left.texts if text.get_text()) == ["AL", "CAL-ER (1 of 2 budgets)"]
+    assert [text.get_text() for text in right.texts] == ["AL"]
 
 
 def test_figures_are_saved_as_png_pdf_and_svg(make_run: MakeRun, tmp_path: Path) -> None:

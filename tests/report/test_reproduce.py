@@ -51,6 +51,18 @@ def test_unknown_experiments_and_scales_are_refused_with_the_legal_ones() -> Non
         plan("cal/table1", scale=2.0)
 
 
+@pytest.mark.parametrize("seeds", ["a,b", "", "0,", "-1", "0.5", "range(0,3)"])
+def test_what_are_no_seeds_is_refused_before_anything_is_planned(seeds: str) -> None:
+    with pytest.raises(ValueError, match="wants seeds as whole numbers"):
+        plan("cal/table1", seeds=seeds)
+
+
+def test_seeds_may_have_spaces_and_count_once() -> None:
+    planned = plan("cal/table1", seeds="0, 1,1", more=["method=al"])
+    assert all("method=al" in overrides for overrides in planned.overrides)
+    assert [text for overrides in planned.overrides for text in overrides if text[:4] == "seed"] == ["seed=0", "seed=1"]
+
+
 def test_dry_run_lists_what_is_missing_and_an_estimate(tmp_path: Path) -> None:
     printed = io.StringIO()
     more = [f"paths.outputs={tmp_path}", "method=al,cal_er"]

@@ -1,3 +1,4 @@
+from calrun.places import options
 from calrun.report.style import LOOKS, look_of, luminance, place_of
 
 
@@ -6,6 +7,13 @@ def test_methods_are_told_apart_by_colour_and_unknown_ones_look_the_same_every_t
     assert len({LOOKS[name].colour for name in methods}) == len(methods)
     assert look_of("my_method") == look_of("my_method")
     assert look_of("my_method").label == "my_method"
+
+
+def test_every_acquisition_has_a_colour_and_dash_of_its_own() -> None:
+    """The page draws no markers: what it compares differs in colour or dash."""
+    names = options("acquisition")["acquisition"]
+    assert {name for name in names if name not in LOOKS} == set()
+    assert len({(LOOKS[name].colour, LOOKS[name].dash) for name in names}) == len(names)
 
 
 def test_names_are_readable_on_white() -> None:

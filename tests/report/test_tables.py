@@ -1,10 +1,12 @@
+import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from calrun.report.panels import panels
-from calrun.report.render import to_latex, to_markdown
+from calrun.report.render import to_csv, to_latex, to_markdown
 from calrun.report.runs import read
 from calrun.report.tables import Table, comparison, shown_budgets, tidy
 
@@ -51,6 +53,24 @@ def test_missing_budgets_and_unequal_seeds_show_their_n(make_run: MakeRun, tmp_p
     rows = texts(table_of(tmp_path))
     assert rows["AL"][:3] == ["1–2", "60.0 ± 14.1", "80.0 (n=1)"]
     assert rows["CAL-ER"] == ["0–1", "60.0", "–", "1.0×", "–", "–", "–"]
+
+
+def test_a_ratio_of_fewer_pairs_than_seeds_shows_its_n(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in (0, 1, 2):
+        make_run([0.5], seed=seed, seconds=[5], method="cal_er")
+    for seed in (0, 1):
+        make_run([0.5], seed=seed, seconds=[10])
+    rows = texts(table_of(tmp_path))
+    assert rows["CAL-ER"][0] == "3"
+    assert rows["CAL-ER"][2:] == ["2.0× (n=2)", "1.0× (n=2)", "1.0× (n=2)"]
+    assert rows["AL"][2:] == ["1.0×", "1.0×", "1.0×"]
+
+
+def test_csv_holds_the_printed_cells_under_one_heading_line(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    header, row = list(csv.reader(io.StringIO(to_csv(table_of(tmp_path)))))
+    assert header[:4] == ["method", "n", "test accuracy in %: 100, 10 %", "fit time, AL / method: 100"]
+    assert row[:4] == ["AL", "1", "50.0", "1.0×"]
 
 
 def test_without_the_baseline_there_are_no_speed_ups_and_a_note_says_so(make_run: MakeRun, tmp_path: Path) -> None:
@@ -112,7 +132,7 @@ def test_energy_stands_in_the_table_only_where_a_run_recorded_it(make_run: MakeR
     assert {label: cells[-2:] for label, cells in texts(table).items()} == {
         "AL": ["1.0×", "3"],
         "CAL-ER": ["–", "–"],
-        "CAL-DER": ["2.0×", "1.5 (n=1)"],
+        "CAL-DER": ["2.0× (n=1)", "1.5 (n=1)"],
     }
-    csv = tidy(read([tmp_path]).table).set_index(["method", "labelled"])
-    assert csv.loc[("al", 200), ["energy_kwh_mean", "energy_kwh_n", "energy_ratio"]].tolist() == [0.003, 2, 1.0]
+    numbers = tidy(read([tmp_path]).table).set_index(["method", "labelled"])
+    assert numbers.loc[("al", 200), ["energy_kwh_mean", "energy_kwh_n", "energy_ratio"]].tolist() == [0.003, 2, 1.0]
