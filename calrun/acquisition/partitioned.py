@@ -63,15 +63,14 @@ class Partitioned(Acquisition):
         parts = self._parts(candidates, budget, rng)
         shares = shares_of(budget, self.partitions, self.shuffle, [len(part_N) for part_N, _ in parts])
         chosen = [
-            self.inner.select(part_of(candidates, *part), share, rng)  # made one at a time: a part copies its columns
-            for part, share in zip(parts, shares, strict=True)
+            self.inner.select(with_scratch(part_of(candidates, *part), i), share, rng)  # one at a time: parts copy
+            for i, (part, share) in enumerate(zip(parts, shares, strict=True))
         ]
         return np.concatenate(chosen).astype(np.int64)
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns the inner acquisition's cost of one part, as often as there are parts, and that of making them."""
-        labelled = min(sizes.labelled, self.subset_labelled or sizes.labelled)
-        candidates = min(sizes.candidates, max(self.subset_unlabelled or sizes.candidates, sizes.budget))
+        candidates, labelled = self._numbers(sizes.candidates, sizes.labelled, sizes.bought)
         seen = replace(sizes, candidates=candidates, labelled=labelled)
         part = seen.share(self.partitions, ceil(labelled / (self.partitions if self.split_labelled else 1)))
         copied = sum(column_bytes(self.needs, part).values())
@@ -82,21 +81,27 @@ class Partitioned(Acquisition):
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns the positions of each part's candidates and labelled rows, both ascending."""
         num_labelled = num_labelled_rows(candidates)
-        kept_L = self._subset(num_labelled, self.subset_labelled, rng)
-        room = self.subset_unlabelled
-        if room is not None and self.subset_labelled is not None:
-            room += self.subset_labelled - len(kept_L)
-        kept_N = self._subset(len(candidates), None if room is None else max(room, budget), rng)
+        num_kept, num_kept_labelled = self._numbers(len(candidates), num_labelled, budget)
+        kept_L = self._subset(num_labelled, num_kept_labelled, rng)
+        kept_N = self._subset(len(candidates), num_kept, rng)
         parts_L = np.array_split(kept_L, self.partitions) if self.split_labelled else [kept_L] * self.partitions
         parts_N = np.array_split(kept_N, self.partitions)
         return [(np.sort(part_N), np.sort(part_L)) for part_N, part_L in zip(parts_N, parts_L, strict=True)]
 
-    def _subset(self, number: int, limit: int | None, rng: np.random.Generator) -> np.ndarray:
-        """Returns positions: shuffled if parts shall be random, ascending if not."""
+    def _numbers(self, num_candidates: int, num_labelled: int, budget: int) -> tuple[int, int]:
+        """Returns how many candidates and labelled rows to look at."""
+        wanted = num_labelled if self.subset_labelled is None else self.subset_labelled
+        kept_labelled = min(wanted, num_labelled)
+        if self.subset_unlabelled is None:
+            return num_candidates, kept_labelled
+        room = self.subset_unlabelled + wanted - kept_labelled
+        return min(num_candidates, max(room, budget)), kept_labelled
+
+    def _subset(self, number: int, kept: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns `kept` of the positions: shuffled if parts shall be random, ascending if not."""
         if self.shuffle and self.partitions > 1:
-            return rng.permutation(number)[:limit]
-        everyone = limit is None or limit >= number
-        return np.arange(number) if everyone else np.sort(rng.permutation(number)[:limit])
+            return rng.permutation(number)[:kept]
+        return np.arange(number) if kept == number else np.sort(rng.permutation(number)[:kept])
 
 
 def num_labelled_rows(candidates: Candidates) -> int:
@@ -116,6 +121,13 @@ def part_of(candidates: Candidates, part_N: np.ndarray, part_L: np.ndarray) -> C
     columns |= {name: at(columns[name], part_N) for name in PER_ROW if name in columns}
     columns |= {name: at(columns[name], part_L) for name in PER_LABELLED_ROW if name in columns}
     return Candidates(candidates.rows[part_N], columns)
+
+
+def with_scratch(part: Candidates, number: int) -> Candidates:
+    """Returns a part with a scratch folder of its own: what a killed part leaves there is nothing to the others."""
+    if "scratch" not in part.columns:
+        return part
+    return Candidates(part.rows, part.columns | {"scratch": part.scratch / f"part-{number}"})
 
 
 def shares_of(budget: int, partitions: int, remainder_first: bool, sizes_P: list[int]) -> list[int]:

@@ -3,7 +3,7 @@
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import KCenterGreedy
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.partitioned import Partitioned, shares_of
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -122,6 +123,44 @@ def test_one_part_is_made_at_a_time() -> None:
 
     Partitioned(Watcher(), 10, True, True, None, None).select(world(), 25, np.random.default_rng(0))
     assert len(alive) == 10
+
+
+def test_what_a_killed_part_leaves_is_not_found_by_another(tmp_path: Path) -> None:
+    class Killed(Recorder):
+        needs = frozenset({"features", "scratch"})
+        found: ClassVar[list[int]] = []
+
+        def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+            candidates.scratch.mkdir(exist_ok=True)
+            state = candidates.scratch / "state"
+            self.found.append(int(state.read_text()) if state.exists() else -1)
+            state.write_text(str(candidates.rows[0]))
+            if candidates.rows[0] == 1021 and self.found[-1] == -1:
+                raise InterruptedError
+            state.unlink()
+            return candidates.rows[:budget]
+
+    inner, candidates = Killed(), world()
+    candidates.columns["scratch"] = tmp_path
+    parts = Partitioned(inner, 5, False, False, None, None)
+    with pytest.raises(InterruptedError):
+        parts.select(candidates, 10, np.random.default_rng(0))
+    parts.select(candidates, 10, np.random.default_rng(0))
+    assert inner.found == [-1, -1, -1, 1021, -1, -1, -1]
+
+
+@pytest.mark.parametrize("subset_labelled", [None, 0, 10, 30])
+@pytest.mark.parametrize("subset_unlabelled", [None, 0, 40])
+def test_the_cost_is_that_of_the_rows_looked_at(subset_labelled: int | None, subset_unlabelled: int | None) -> None:
+    class Sized(Recorder):
+        def cost(self, sizes: Sizes) -> Cost:
+            return Cost(flops=1000 * sizes.candidates + sizes.labelled)
+
+    inner = Sized()
+    parts = Partitioned(inner, 1, True, True, subset_labelled, subset_unlabelled)
+    parts.select(world(), 20, np.random.default_rng(0))
+    ((rows, labelled, _),) = inner.seen
+    assert parts.cost(Sizes(103, 24, 3, 1, 20)).flops == 1000 * len(rows) + len(labelled)
 
 
 def test_no_parts_are_refused() -> None:
