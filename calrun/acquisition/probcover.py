@@ -6,6 +6,8 @@ lowers those of its neighbours once.
 Dimension key: N candidates, L labelled rows, M newly covered rows, D features.
 """
 
+import logging
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,6 +22,8 @@ from calrun.acquisition.partitioned import num_labelled_rows, part_of
 from calrun.acquisition.row_order import in_row_order
 
 MOST_ROWS = 200_000  # all pairs of more take hours
+
+logger = logging.getLogger(__name__)
 
 
 class ProbCover(Acquisition):
@@ -57,10 +61,13 @@ class ProbCover(Acquisition):
         points, labelled = centred_points(features_ND, labelled_LD, candidates.rows, self.memory_gib, self.normalize)
         covered_N = nearest_labelled(points, labelled) < self.delta**2
         points = points.in_memory(self.memory_gib)
-        picks = greedy_cover(points, covered_N, min(budget, len(candidates)), self.delta)
-        rest = _without(candidates, picks)
-        more = self.fallback.select(rest, budget - len(picks), rng)
-        return np.concatenate([candidates.rows[picks], more]).astype(np.int64)
+        budget = min(budget, len(candidates))
+        picks = greedy_cover(points, covered_N, budget, self.delta)
+        chosen: np.ndarray = candidates.rows[picks].astype(np.int64)
+        if len(picks) >= budget:
+            return chosen
+        more = self.fallback.select(_without(candidates, picks, self.fallback.needs), budget - len(picks), rng)
+        return np.concatenate([chosen, more]).astype(np.int64)
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N^2 D twice: for the degrees, and for their fall as all gets covered; L N D for the labelled rows."""
@@ -69,7 +76,7 @@ class ProbCover(Acquisition):
         balls = kernel_cost.fold(rows, 1, width).times(sizes.bought)
         held = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
-        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.needs, sizes).values()))
+        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.needs, sizes).values()))
         return cover + left + Cost(refusal=too_many(rows, rows))
 
 
@@ -98,6 +105,7 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
         covered_N |= newly_N
         degrees_N -= _degrees(points, newly_N.nonzero().squeeze(1), delta)
         degrees_N[picks] = -1
+    logger.info("%d picks and the labelled rows cover %d of %d rows", len(picks), int(covered_N.sum()), len(points))
     return np.array(picks, dtype=np.int64)
 
 
@@ -130,10 +138,12 @@ def _ball(points: Points, centre: int, delta: float) -> Tensor:
     return inside_N
 
 
-def _without(candidates: Candidates, picks: np.ndarray) -> Candidates:
-    """Returns the candidates that are left, as if the picks were labelled."""
+def _without(candidates: Candidates, picks: np.ndarray, needs: frozenset[str]) -> Candidates:
+    """Returns the candidates that are left, with the columns in `needs` alone and as if the picks were labelled."""
+    columns = {name: column for name, column in candidates.columns.items() if name in needs}
+    if "labelled_features" in needs:
+        chosen_MD = candidates.features_ND[torch.from_numpy(picks).to(candidates.features_ND.device)]
+        columns["labelled_features"] = torch.cat([candidates.labelled_features_LD.to(chosen_MD), chosen_MD])
+    known = Candidates(candidates.rows, columns)
     left = np.setdiff1d(np.arange(len(candidates)), picks)
-    rest = part_of(candidates, left, np.arange(num_labelled_rows(candidates)))
-    chosen_MD = candidates.features_ND[torch.from_numpy(picks).to(candidates.features_ND.device)]
-    known_LD = candidates.labelled_features_LD.to(chosen_MD)
-    return Candidates(rest.rows, rest.columns | {"labelled_features": torch.cat([known_LD, chosen_MD])})
+    return part_of(known, left, np.arange(num_labelled_rows(known)))

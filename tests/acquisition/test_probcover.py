@@ -1,6 +1,7 @@
 """ProbCover: greedy maximum coverage by balls."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,34 @@ def test_one_huge_ball_covers_all_and_the_fallback_fills_up() -> None:
     assert picks[0] == 0
     assert len(set(picks)) == 8
     assert picks != list(range(8))
+
+
+class Watcher(RandomRows):
+    """A fallback that remembers what it was shown."""
+
+    needs = frozenset({"labelled_features"})
+    seen: dict[str, Any] | None = None
+
+    def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        self.seen = candidates.columns
+        return super().select(candidates, budget, rng)
+
+
+@pytest.mark.parametrize("budget", [2, 5])
+def test_the_fallback_is_shown_what_it_needs_and_only_if_rows_are_missing(
+    budget: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    x_ND = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0], [9.1]])
+    candidates, fallback = Candidates(np.arange(6), {"features": x_ND, "labelled_features": x_ND[3:4]}), Watcher()
+    with caplog.at_level("INFO"):
+        ProbCover(0.5, False, fallback, None).select(candidates, budget, np.random.default_rng(0))
+    assert "2 picks and the labelled rows cover 6 of 6 rows" in caplog.text
+    if budget == 2:
+        assert fallback.seen is None
+    else:
+        assert fallback.seen is not None
+        assert fallback.seen.keys() == {"labelled_features"}
+        assert fallback.seen["labelled_features"].flatten().tolist() == x_ND[[3, 0, 4], 0].tolist()
 
 
 def test_what_labelled_rows_cover_is_not_covered_again() -> None:
