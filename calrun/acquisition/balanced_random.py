@@ -39,7 +39,7 @@ def class_quotas(available_C: np.ndarray, budget: int) -> np.ndarray:
 
     The sum is min(budget, sum of available_C) and classes that are not exhausted differ by at most one.
     """
-    budget = min(budget, int(available_C.sum()))
+    budget = max(0, min(budget, int(available_C.sum())))
     low, high = 0, int(available_C.max(initial=0))
     while low < high:  # the highest level that the budget pays for
         level = (low + high + 1) // 2

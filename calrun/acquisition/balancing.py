@@ -14,7 +14,8 @@ import torch
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import MAX_BLOCK, Factor, in_memory, spans
+from calrun.acquisition.factors import MAX_BLOCK, Factor, full_precision, in_memory, spans
+from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.similarity import moments
@@ -105,6 +106,8 @@ class Centres:
         chunk = chunk_rows(2 * features_ND.shape[1] * plain.dtype.itemsize, memory_gib, features_ND.device)
         self.blocks = list(spans(0, len(plain), min(chunk, MAX_BLOCK)))
         self.origin_D, _ = moments(plain)
+        if not self.origin_D.isfinite().all():  # then no row minus the mean is finite: name those that are to blame
+            refuse_broken_features(features_ND, candidates.rows)
         self.points = in_memory(Factor(features_ND, lambda x_BD: x_BD - self.origin_D), memory_gib)
         squares = [self.points[block].square().sum(dim=1) for block in self.blocks]
         self.norm_N = finite(torch.cat(squares), candidates.rows, "features")
@@ -128,7 +131,8 @@ class Centres:
         if new:
             count_M1 = torch.from_numpy(self.count_C[new]).to(self.sum_CD.device)[:, None]
             centre_MD = (self.sum_CD[new] / count_M1).to(self.origin_D.dtype)
-            inner_NM = torch.cat([self.points[block] @ centre_MD.T for block in self.blocks]).cpu().numpy()
+            with full_precision():
+                inner_NM = torch.cat([self.points[block] @ centre_MD.T for block in self.blocks]).cpu().numpy()
             norm_M = centre_MD.square().sum(dim=1).cpu().numpy()
             for column, c in enumerate(new):
                 self.columns[c] = np.maximum(self.norm_N - 2 * inner_NM[:, column] + norm_M[column], 0)

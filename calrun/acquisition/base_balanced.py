@@ -46,7 +46,7 @@ class BalancedSelection(Acquisition):
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
-        budget = min(budget, len(candidates))
+        budget = max(0, min(budget, len(candidates)))
         boundaries = Boundaries(candidates, self.memory_gib)
         classes = np.arange(len(candidates.head_weight_CD))
         turns = np.resize(classes, budget)

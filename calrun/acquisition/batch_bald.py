@@ -16,6 +16,7 @@ from torch import Tensor
 from calrun.acquisition.bald import bald_cost, mutual_information
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import Cost, Sizes
+from calrun.acquisition.factors import full_precision
 from calrun.acquisition.memory import GIB, limit_bytes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
@@ -68,6 +69,7 @@ class BatchBald(Acquisition):
         self.num_mc_samples, self.num_samples = num_mc_samples, num_samples
         self.prefilter, self.lazy, self.memory_gib = prefilter, lazy, memory_gib
 
+    @full_precision()  # the bounds on gains hold to the rounding of single precision
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
         log_probs_NKC = candidates.mc_log_probs_NKC

@@ -15,6 +15,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
 from calrun.acquisition.farthest_first import First, farthest_first
+from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.options import refuse_unknown
 from calrun.acquisition.pairs import medoid_1center, pairs_cost
 from calrun.acquisition.row_order import in_row_order
@@ -74,6 +75,8 @@ def centred_points(
     chunk = feature_chunk(features_ND.shape[1], memory_gib, features_ND.device)
     scale = F.normalize if unit_length else None
     centre_D = rough_mean(Factor(features_ND, scale))
+    if not centre_D.isfinite().all():  # then no row minus the mean is finite: name those that are to blame
+        refuse_broken_features(features_ND, rows)
 
     def centred(block_BD: Tensor) -> Tensor:
         scaled_BD = block_BD if scale is None else scale(block_BD)

@@ -17,6 +17,7 @@ import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.factors import full_precision
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.glister_head import CACHE_BYTES, Gains, Part, ValidationHead, residual, summed_gradient
 from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, regulariser_cost
@@ -73,11 +74,13 @@ class Glister(Acquisition):
         self.refresh_every, self.memory_gib = refresh_every, memory_gib
         self.needs = frozenset({*ALWAYS, *VALIDATION[validation]})
 
+    @full_precision()  # the bounds on gains hold to the rounding of single precision
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
         budget = min(budget, len(candidates))
         num_greedy = self._num_greedy(budget)
         features_ND = candidates.features_ND
+        refuse_broken_features(features_ND, candidates.rows)
         refuse_broken_features(candidates.logits_NC, candidates.rows, "logits")
         residual_NC = residual(candidates.logits_NC, candidates.logits_NC.argmax(dim=1))
         gradients = Gradients(residual_NC, features_ND, self.memory_gib)
@@ -131,8 +134,9 @@ class Glister(Acquisition):
         elif self.validation == "val":
             val_targets_V = candidates.val_targets_V.to(candidates.logits_NC.device)
             parts = [(candidates.val_features_VD, candidates.val_logits_VC, val_targets_V)]
-        for _, logits_PC, _ in (labelled, *parts):
-            refuse_broken_features(logits_PC, np.arange(len(logits_PC)), "labelled or validation logits, from 0,")
+        for features_PD, logits_PC, _ in (labelled, *parts):
+            for what, column in (("features", features_PD), ("logits", logits_PC)):
+                refuse_broken_features(column, np.arange(len(column)), f"labelled or validation {what}, from 0,")
         parts = [part for part in parts if len(part[0])]
         if not parts:
             raise ValueError(

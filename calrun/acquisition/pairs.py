@@ -30,7 +30,8 @@ def nearest_to_mean(points: Points, rng: np.random.Generator) -> int:
     factor = points.factors[0]
     total_F = torch.stack([factor[span].sum(dim=0, dtype=torch.float64) for span in points.spans()]).sum(dim=0)
     mean_F = (total_F / len(points)).to(points.norms_N)
-    shifted = [points.norms_N[span] - 2 * factor[span] @ mean_F for span in points.spans()]
+    with full_precision():
+        shifted = [points.norms_N[span] - 2 * factor[span] @ mean_F for span in points.spans()]
     return int(torch.cat(shifted).argmin())
 
 

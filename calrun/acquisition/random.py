@@ -13,4 +13,4 @@ class RandomRows(Acquisition):
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         rows = np.sort(candidates.rows)  # the draw depends on the set of candidates, not on their order
-        return rows[rng.permutation(len(rows))[:budget]].astype(np.int64)
+        return rows[rng.permutation(len(rows))[: max(budget, 0)]].astype(np.int64)

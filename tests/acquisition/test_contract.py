@@ -4,6 +4,7 @@ Dimension key: N candidates, K Monte-Carlo samples, C classes, D features.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,9 +171,10 @@ def test_returns_the_budget_in_distinct_candidate_rows(option: str, world: Calla
     assert set(rows.tolist()) <= set(range(FIRST_ROW, FIRST_ROW + NUM_ROWS))
 
 
+@pytest.mark.parametrize("budget", [0, -3])
 @pytest.mark.parametrize("option", OPTIONS)
-def test_budget_zero_takes_nothing(option: str) -> None:
-    rows = selected(acquisition_of(option), ordinary(), budget=0)
+def test_without_a_budget_nothing_is_taken(option: str, budget: int) -> None:
+    rows = selected(acquisition_of(option), ordinary(), budget)
     assert rows.dtype == np.int64
     assert rows.shape == (0,)
 
@@ -263,7 +265,8 @@ def test_a_number_that_is_not_finite_is_refused(option: str, value: float) -> No
         broken = broken.clone()
         broken[(FIRST_ROW + 3 if name == "images" else 3, *[0] * (broken.dim() - 1))] = value
         columns[name] = ToyImages(broken) if name == "images" else broken
-        with pytest.raises(ValueError, match=r"finite|nan|inf"):
+        row = f"first: [{FIRST_ROW + 3}]" if name in PER_ROW else ""
+        with pytest.raises(ValueError, match=rf"(finite|nan|inf).*{re.escape(row)}"):
             selected(acquisition, columns, budget=7)
 
 
