@@ -34,6 +34,8 @@ NUMBERS: dict[str, tuple[type | UnionType, float, bool]] = {  # kind, least valu
 def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
     """Returns one sentence for each thing that cannot work."""
     problems = []
+    if data.num_classes < 2:
+        problems.append("the data set has 1 class, but a classifier tells at least 2 apart; give it rows of another")
     for group, acquisition in acquisitions.items():
         problems += _unmet_needs(group, acquisition, data, method.net)
     rules = [method.stop, method.stop_later, *(phase.stop for phase in method.phases if phase.stop is not None)]
@@ -66,7 +68,7 @@ def mend_numbers(cfg: DictConfig) -> list[str]:
             continue
         wanted = "a whole number" if kind is int else "a number"
         problems.append(f"{key} wants {wanted} of at least {least}, got {value!r}")
-        OmegaConf.update(cfg, key, max(least, 1))
+        OmegaConf.update(cfg, key, 1 if key == "scale" else least)
     return problems
 
 

@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from calrun.places import CONF, options
+from calrun.places import options
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError)
 
@@ -50,12 +50,14 @@ def _text(error: BaseException) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
         return _unknown_key(str(error.full_key), error.parent_node)
     text = str(error)
-    listed = re.search(
-        r"Could not find '(\S+?)/(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S
-    )
+    if unset := re.search(r"Missing mandatory value: (\S+)", text):  # behind an interpolation
+        return f"{unset.group(1)} has no value yet; add {unset.group(1)}=..."
+    listed = re.search(r"Could not find '(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S)
     if listed:
-        group, name, legal = listed.groups()
-        ours = options(group)[group] if (CONF / group).is_dir() else []  # in folders too, where Hydra does not look
+        choice, legal = listed.groups()
+        group = next((ours for ours in options() if choice.startswith(f"{ours}/")), choice.rpartition("/")[0])
+        name = choice.removeprefix(f"{group}/")
+        ours = options().get(group, [])  # in folders too, where Hydra does not look
         shown = sorted({*ours, *(option for option in legal.split() if not option.startswith("_"))})
         return f"{group}={name} is no option; choose one of: {', '.join(shown)}"
     return text

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
@@ -17,6 +18,7 @@ from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.energy import require_energy
 from calrun.fit import refusals, trainer_arguments
+from calrun.kinds import wrong_kinds
 from calrun.method.base import Method
 from calrun.method.setup import Setup
 from calrun.model.base import Classifier
@@ -109,6 +111,8 @@ def build(cfg: DictConfig) -> Experiment:
     """
     cfg = cfg.copy()
     problems, sizes = mend_numbers(cfg), []
+    if wrong := wrong_kinds(cfg):
+        raise ValueError(SEPARATOR.join([*problems, *wrong]))
     if refused := refusals(trainer_arguments(cfg.trainer)):
         raise ValueError(SEPARATOR.join([*problems, *refused]))
     for epochs in ("max_epochs", "cal_epochs"):
@@ -160,7 +164,12 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
         # in containers of OmegaConf's, Setup and Phase would be configurations instead of objects
-        method: Method = instantiate(cfg.method, _partial_=True, _convert_="all")(setup=setup)
+        pieces = instantiate(cfg.method, _partial_=True, _convert_="all")
+        try:
+            signature(get_object(cfg.method._target_)).bind(**pieces.keywords, setup=setup)
+        except TypeError as error:
+            raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
+        method: Method = pieces(setup=setup)
     return method
 
 

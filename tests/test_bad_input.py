@@ -51,8 +51,20 @@ def test_an_unknown_key_lists_the_ones_beside_it(override: str, legal: str, refu
     assert legal in line
 
 
-def test_a_choice_that_only_the_user_can_make_is_asked_for(refusal: Refusal) -> None:
-    assert "dataset.path has no value yet; add dataset.path=..." in refusal("run", "dataset=npz")
+@pytest.mark.parametrize("option", ["banana", ""])
+def test_an_unknown_launcher_lists_the_legal_ones_too(option: str, refusal: Refusal) -> None:
+    line = refusal("run", f"hydra/launcher={option}")
+    assert f"hydra/launcher={option} is no option; choose one of: " in line
+    assert "processes, slurm" in line
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [("dataset=npz", "dataset.path"), ("budget=counts", "budget.start"), ("method=_cal", "method: missing a required")],
+)
+def test_a_choice_that_only_the_user_can_make_is_asked_for(override: str, key: str, refusal: Refusal) -> None:
+    line = refusal("run", override)
+    assert f"{key} has no value yet; add {key}=..." in line or f"{key} argument: 'objective'" in line
 
 
 def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
@@ -73,12 +85,38 @@ def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
         ("budget.rounds=0", "budget.rounds wants a whole number of at least 1, but is 0"),
         ("budget.start=0", "budget.start wants a whole number of at least 1, but is 0"),
         ("val_fraction=1.5", "val_fraction wants a number from 0 up to 1"),
+        ("val_fraction=-0.1", "val_fraction wants a number of at least 0, got -0.1"),
+        ("dataset.num_train=0", "dataset=digits wants num_train from 10 to 1,787"),
+        ("dataset.num_train=1797", "dataset=digits wants num_train from 10 to 1,787"),
         ("scale=0", "scale one above 0"),
         ("optimizer.lr=-1", "optimizer.lr wants a finite learning rate above 0"),
         ("budget.start=500", "the budget wants 500 labels in round 1 of 3, but the pool has 200 rows"),
     ],
 )
 def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
+    assert wanted in refused(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("optimizer.lr=fast", "optimizer.lr wants a number, got 'fast'"),
+        (
+            "optimizer.schedule=cosine",
+            "optimizer.schedule wants an object (keys with a _target_) or null, got 'cosine'",
+        ),
+        ("stop.max_epochs=x", "stop.max_epochs wants a whole number, got 'x'"),
+        ("model.hidden=64", "model.hidden wants a list, each a whole number, got 64"),
+        ("dataset.transform.flip=maybe", "dataset.transform.flip wants true or false, got 'maybe'"),
+        ("trainer.channels_last=maybe", "trainer.channels_last wants true or false, got 'maybe'"),
+        ("trainer.deterministic=maybe", "trainer.deterministic wants True or False or 'warn', got 'maybe'"),
+        ("trainer.lightning=3", "trainer.lightning wants keys with values or null, got 3"),
+        ("record.keep_states=maybe", "record.keep_states wants true or false, got 'maybe'"),
+        ("method.objective=x", "method.objective wants an object (keys with a _target_), got 'x'"),
+        ("+method.foo=3", "method: got an unexpected keyword argument 'foo'"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
     assert wanted in refused(override)
 
 
@@ -158,6 +196,11 @@ def test_a_class_count_that_disagrees_with_the_labels_is_refused(tmp_path: Path,
     assert "labels outside 0..1" in refused("dataset.num_classes=2", base=base)
     assert "the data set declares 5 classes" in refused("dataset.num_classes=5", base=base)
     assert "the data set declares 4 classes" in refused(base=archive(tmp_path, y_test=np.arange(12) % 4))
+
+
+def test_a_single_class_is_refused_before_the_first_fit(tmp_path: Path, refused: Refusal) -> None:
+    base = archive(tmp_path, y_train=np.zeros(60, int), y_test=np.zeros(12, int))
+    assert "the data set has 1 class, but a classifier tells at least 2 apart" in refused(base=base)
 
 
 def test_nan_in_the_data_is_refused_with_its_rows(tmp_path: Path, refused: Refusal) -> None:

@@ -22,7 +22,9 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"no file {path}; a .npz archive with {', '.join(wanted)} is wanted there")
+        raise ValueError(
+            f"no file {path}; a .npz archive{' with ' if wanted else ''}{', '.join(wanted)} is wanted there"
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = list(archive.files)

@@ -19,8 +19,17 @@ def load(transform: Transform, num_train: int, split_seed: int) -> Dataset:
         transform: for pixels scaled to 0..1.
         num_train: training rows; the rest of the 1,797 is the test set.
         split_seed: fixes the split, whatever the seed of the run.
+
+    Raises:
+        ValueError: if a class would be missing from train or test, or the seed is none.
     """
     bundled = load_digits()
+    num_classes, total = len(bundled.target_names), len(bundled.target)
+    if not num_classes <= num_train <= total - num_classes or split_seed < 0:
+        raise ValueError(
+            f"dataset=digits wants num_train from {num_classes} to {total - num_classes:,} and a split_seed of at "
+            f"least 0, got {num_train} and {split_seed}; correct it"
+        )
     inputs = torch.from_numpy(bundled.images).float().unsqueeze(1) / LARGEST_PIXEL
     train, test = train_test_split(
         np.arange(len(inputs)), train_size=num_train, stratify=bundled.target, random_state=split_seed
