@@ -53,10 +53,12 @@ def read_configuration(path: Path) -> Configuration:
     lacking = [key for key in wanted if leaves.get(key) is None]
     if lacking:
         raise ValueError(f"config.yaml lacks {', '.join(lacking)}")
+    if not isinstance(leaves["seed"], int):
+        raise ValueError(f"config.yaml: seed is no whole number: {leaves['seed']!r}")
     return Configuration(
         run_id=str(leaves["run_id"]),
         experiment=str(leaves.get("experiment") or leaves.get("experiment_name") or ""),
-        seed=int(leaves["seed"]),
+        seed=leaves["seed"],
         choices={choice: str(leaves.get(f"choices.{choice}", "")) for choice in CHOICES},
         leaves=leaves,
         setting=digest([leaf for leaf in leaves.items() if is_setting(leaf[0])]),

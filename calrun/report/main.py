@@ -36,11 +36,17 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
     Args:
         folders: run folders, or folders that hold them at any depth.
         out: where the files go; made if needed.
-        baseline: the method over which speed-ups are taken.
+        baseline: the method over which speed-ups are taken; without runs of the default there are none.
         console: where the tables are printed; standard output by default.
+
+    Raises:
+        ValueError: there is nothing to read, or no run of a `baseline` that was asked for.
     """
     console = console or Console()
     runs = read(folders)
+    methods = sorted(set(runs.table["method"]))
+    if baseline not in {"al", *methods}:
+        raise ValueError(f"report wants as baseline a method of these runs ({', '.join(methods)}), got {baseline!r}")
     found = widest_first(panels(runs.table))
     over_keys = [list(grids(panel, runs.configurations)) for panel in found]
     files = write_numbers(runs, [grid for own in over_keys for grid in own], out, baseline)

@@ -14,20 +14,8 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.configuration import Configuration, read_configuration
+from calrun.report.lines import SCALARS, SUMMED, check_line
 from calrun.report.naming import add_names
-
-SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")
-SCALARS = (
-    "labelled_fraction",
-    "train_accuracy",
-    "stop_reason",
-    "class_counts",
-    "imbalance_ratio",
-    "label_entropy",
-    "peak_memory_bytes",
-    "device",
-    "accuracy_by_round",
-)
 
 
 @dataclass(frozen=True)
@@ -135,9 +123,9 @@ def read_folder(path: Path) -> Folder:
     rounds, reasons = read_rounds(path / "rounds.jsonl")
     environment = read_json(path / "environment.json", reasons)
     status = read_json(path / "status.json", reasons)
-    state = status.get("state", "unknown")
-    if state != "finished" or not rounds or len(rounds) < status.get("rounds", 0):
-        reasons.append(f"{state}: {len(rounds)} of {status.get('rounds', '?')} rounds are there")
+    state, wanted = status.get("state", "unknown"), status.get("rounds", "?")
+    if state != "finished" or not rounds or not isinstance(wanted, int) or len(rounds) < wanted:
+        reasons.append(f"{state}: {len(rounds)} of {wanted} rounds are there")
     return Folder(path, configuration, rounds, environment, reasons)
 
 
@@ -162,13 +150,12 @@ def read_rounds(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     for number, text in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             line = json.loads(text)
-            came = line["round"]
-            rounds_differ = came != number
-            float(line["labelled"]), float(next(iter(line["test"].values()))["accuracy"])
-        except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
-            return rounds, [f"rounds.jsonl line {number} is broken ({type(error).__name__}); later rounds are left out"]
-        if rounds_differ:
-            return rounds, [f"rounds.jsonl line {number} holds round {came}; later rounds are left out"]
+            check_line(line)
+        except ValueError as error:
+            why = "not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else str(error)
+            return rounds, [f"rounds.jsonl line {number} is broken ({why}); later rounds are left out"]
+        if line["round"] != number:
+            return rounds, [f"rounds.jsonl line {number} holds round {line['round']}; later rounds are left out"]
         rounds.append(line)
     return rounds, []
 
@@ -209,7 +196,7 @@ def rows_of(folder: Folder) -> Iterator[dict[str, Any]]:
         row |= {name: line.get(name) for name in SCALARS}
         row |= metrics_of(line["test"])
         row |= {f"{name}_seconds": seconds for name, seconds in line.get("seconds", {}).items()}
-        row |= {name: line[name] for name in SUMMED if name in line}
+        row |= {name: line[name] for name in SUMMED if line.get(name) is not None}
         for name in SUMMED:
             sums[name] += row.get(name, np.nan)  # one round without the number makes every later sum unknown
             row[f"cumulative_{name}"] = sums[name]

@@ -2,6 +2,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from calrun.report.main import report, widest_first
@@ -21,6 +22,13 @@ def test_report_prints_the_table_and_writes_every_file(make_run: MakeRun, tmp_pa
     assert all(path.stat().st_size > 0 for path in result.files)
     suffixes = {path.suffix for path in result.files}
     assert suffixes >= {".parquet", ".csv", ".md", ".tex", ".png", ".pdf", ".svg"}
+
+
+def test_a_baseline_that_no_run_is_of_is_refused_before_anything_is_written(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5], method="cal_er")
+    with pytest.raises(ValueError, match=r"a method of these runs \(cal_er\), got 'als'"):
+        report([tmp_path / "outputs"], tmp_path / "report", baseline="als", console=Console(file=io.StringIO()))
+    assert not (tmp_path / "report").exists()
 
 
 def test_what_compares_most_stands_first(make_run: MakeRun, tmp_path: Path) -> None:

@@ -58,6 +58,59 @@ def test_damaged_folders_are_listed_and_the_rounds_before_the_damage_count(make_
     assert "rounds.jsonl is missing" in reasons[empty]
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"test": {"test": {"accuracy": "0.9"}}}, "test holds no numbers"),
+        ({"test": {"test": {"accuracy": float("nan")}}}, "test accuracy is no number: nan"),
+        ({"test": {"test": {}}}, "test accuracy is no number: None"),
+        ({"labelled": "many"}, "labelled is no number: 'many'"),
+        ({"seconds": 3}, "seconds holds no numbers"),
+        ({"steps": "50"}, "steps is of the wrong kind: '50'"),
+        ({"class_counts": {"a": 1}}, "class_counts is of the wrong kind"),
+        ({"device": 3}, "device is of the wrong kind: 3"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_costs_its_round_and_no_other_run(
+    make_run: MakeRun, tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    make_run([0.5])
+    folder = make_run([0.5, 0.6], method="cal_er")
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    lines[1] |= change
+    (folder / "rounds.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    runs = read([tmp_path / "outputs"])
+    assert f"line 2 is broken ({reason}" in runs.problems[0].reason
+    assert runs.table.groupby("method").size().to_dict() == {"al": 1, "cal_er": 1}
+    runs.export(tmp_path / "report")
+
+
+def test_a_null_is_unknown_and_no_damage(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run([0.5, 0.6])
+    lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+    lines[0] |= {"steps": None, "train_accuracy": None}
+    (folder / "rounds.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    runs = read([tmp_path])
+    assert runs.problems == []
+    assert runs.table["cumulative_steps"].isna().all()
+
+
+def test_a_broken_status_or_seed_is_listed_and_not_fatal(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    vague = make_run([0.5], method="vague")
+    (vague / "status.json").write_text('{"state": "finished", "rounds": "x"}')
+    odd = make_run([0.5], method="odd")
+    config = yaml.safe_load((odd / "config.yaml").read_text()) | {"seed": "first"}
+    (odd / "config.yaml").write_text(yaml.safe_dump(config))
+    runs = read([tmp_path])
+    assert set(runs.table["method"]) == {"al", "vague"}
+    reasons = {problem.folder: problem.reason for problem in runs.problems}
+    assert reasons == {
+        vague: "finished: 1 of x rounds are there",
+        odd: "config.yaml: seed is no whole number: 'first'",
+    }
+
+
 def test_a_run_met_twice_counts_once_and_the_longer_copy_wins(make_run: MakeRun, tmp_path: Path) -> None:
     folder = make_run([0.5, 0.6, 0.7])
     copy = tmp_path / "elsewhere" / folder.name
