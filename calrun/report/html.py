@@ -22,7 +22,7 @@ from calrun.report.naming import differing_keys
 from calrun.report.panels import Line, Panel, label_of, lines_of, looks_of, of_line
 from calrun.report.runs import Runs
 from calrun.report.significance import bands
-from calrun.report.style import Look
+from calrun.report.style import Look, option_name
 from calrun.report.tables import ENERGY, Cell, Table, tidy
 
 NAMED_BY = ("dataset", "model", "method", "acquisition")
@@ -127,7 +127,8 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
     frame["energy_kwh_mean"] *= 1000
     shown = {key: column for key, column in shown.items() if frame[key].notna().any() or "energy" not in key}
     rows = [
-        [Cell(str(row[name])) for name in names] + [cell(row[key], form) for key, (_, form) in shown.items()]
+        [Cell(option_name(str(row[name]))) for name in names]
+        + [cell(row[key], form) for key, (_, form) in shown.items()]
         for row in frame.to_dict("records")
     ]
     heads = [*names, *(head for head, _ in shown.values())]
@@ -151,7 +152,7 @@ def run_table(runs: Runs) -> Table:
         shown["watt_hours"] = "{:,.4g}"
         heads.append("energy in Wh")
     rows = [
-        [Cell(str(row[name])) for name in names]
+        [Cell(option_name(str(row[name]))) for name in names]
         + [cell(row[key], form) for key, form in shown.items()]
         + [Cell(str(row["device"])), Cell(str(runs.folders[row["run_id"]].name))]
         for row in last.to_dict("records")
@@ -172,7 +173,7 @@ def difference_table(runs: Runs) -> Table:
     ]
     keys = differing_keys(leaves)
     rows = [
-        [Cell(", ".join(own.choices[name] for name in NAMED_BY)), Cell(str(len(ids)), len(ids))]
+        [Cell(", ".join(option_name(own.choices[name]) for name in NAMED_BY)), Cell(str(len(ids)), len(ids))]
         + [Cell(str(values.get(key, "–"))) for key in keys]
         for own, ids, values in zip(firsts, members.values(), leaves, strict=True)
     ]

@@ -44,7 +44,10 @@ def context_name(configuration: Configuration) -> str:
 
 
 def name_variants(configurations: Iterable[Configuration]) -> dict[str, str]:
-    """Returns by setting what tells it from others of the same context, method and acquisition; mostly ''."""
+    """Returns by setting what tells it from others of the same context, method and acquisition; mostly ''.
+
+    A setting whose acquisition reads the labels of the pool, though its name does not say so, is marked 'oracle'.
+    """
     groups: dict[tuple[str, ...], dict[str, Configuration]] = defaultdict(dict)
     for configuration in configurations:
         key = (configuration.context, configuration.choices["method"], configuration.choices["acquisition"])
@@ -52,8 +55,17 @@ def name_variants(configurations: Iterable[Configuration]) -> dict[str, str]:
     names: dict[str, str] = {}
     for members in groups.values():
         leaves = [leaves_where(member, is_setting) for member in members.values()]
-        names.update(zip(members, difference_labels(leaves), strict=True))
+        for (setting, member), label in zip(members.items(), difference_labels(leaves), strict=True):
+            names[setting] = ", ".join([label] * bool(label) + ["oracle"] * by_class(member))
     return names
+
+
+def by_class(configuration: Configuration) -> bool:
+    """Says whether the acquisition, or one within it, selects class by class, which reads the labels of the pool."""
+    leaves = configuration.leaves.items()
+    return any(
+        value is True and key.startswith("acquisition.") and key.endswith(".class_conditional") for key, value in leaves
+    )
 
 
 def leaves_where(configuration: Configuration, wanted: Callable[[str], bool]) -> dict[str, Any]:

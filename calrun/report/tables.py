@@ -14,7 +14,7 @@ import pandas as pd
 from calrun.report.cost import COSTS, mean_speed_up
 from calrun.report.curves import LINE, accuracy_by_budget
 from calrun.report.panels import Line, Panel, label_of, lines_of, of_line
-from calrun.report.style import look_of
+from calrun.report.style import ORACLE, look_of
 
 MOST_BUDGETS = 6
 ENERGY = "cumulative_energy_kwh"
@@ -171,6 +171,8 @@ def with_best_bold(rows: list[list[Cell]], first: int, count: int, digits: int =
 
 def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) -> list[str]:
     notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed."]
+    if any("oracle" in variant for variant in panel.runs["variant"]) or set(panel.runs["acquisition"]) & ORACLE:
+        notes.append("Oracle: the acquisition reads the classes of unlabelled rows; for comparison, not for use.")
     if has_ratios:
         label = look_of(baseline).label
         notes.append(

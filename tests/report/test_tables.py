@@ -34,6 +34,35 @@ def test_accuracy_then_cumulative_speed_up_as_in_the_paper(make_run: MakeRun, tm
     }
 
 
+def test_what_reads_the_labels_of_the_pool_is_marked_and_explained(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5], acquisition="random")
+    make_run([0.6], acquisition="balancing")
+    for by_class in (False, True):
+        leaves = {"acquisition": {"class_conditional": by_class}}
+        make_run([0.7], acquisition="facility_location", tag=by_class, leaves=leaves)
+    (panel,) = [panel for panel in panels(read([tmp_path]).table) if panel.rows == "acquisition"]
+    table = comparison(panel)
+    assert list(texts(table)) == [
+        "facility location (class_conditional=False)",
+        "facility location (class_conditional=True, oracle)",
+        "balancing sampler (oracle)",
+        "random",
+    ]
+    assert any(note.startswith("Oracle: ") for note in table.notes)
+
+
+def test_class_by_class_alone_is_marked_too_and_nothing_else_is(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.7], acquisition="dispersion_min", leaves={"acquisition": {"class_conditional": True}})
+    assert list(texts(table_of(tmp_path))) == ["AL (oracle)"]
+
+
+def test_without_an_oracle_none_is_mentioned(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.7], acquisition="dispersion_min", leaves={"acquisition": {"class_conditional": False}})
+    table = table_of(tmp_path)
+    assert list(texts(table)) == ["AL"]
+    assert not any("racle" in note for note in table.notes)
+
+
 def test_best_is_bold_and_so_are_ties_as_printed(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.50001, 0.8])
     make_run([0.5, 0.9], method="cal_er")
