@@ -12,7 +12,7 @@ from calrun.report.efficiency import equivalent_labels, mean_saving
 from calrun.report.entropy import entropy_correlation
 from calrun.report.panels import Panel, label_of, lines_of, of_line
 from calrun.report.penalty import penalty_table
-from calrun.report.robustness import PREFIX, corruption_table
+from calrun.report.robustness import PREFIX, corruption_table, paired_difference
 from calrun.report.significance import versus
 from calrun.report.style import look_of, place_of
 from calrun.report.tables import MISSING, Cell, Table, seed_count, shown_budgets
@@ -98,7 +98,8 @@ def efficiency_table(panel: Panel) -> Table:
     for line, own in lines_of(equivalents, panel.rows):
         saving = of_line(savings, line)
         cells = [efficiency_cell(own[own["labelled"] == budget]) for budget in budgets]
-        covered = f"{int(saving['rounds'].min())} of {int(saving['of_rounds'].max())}"
+        paired = saving[saving["rounds"] > 0]
+        covered = f"{span(paired['rounds'])} of {span(paired['of_rounds'])}" if len(paired) else MISSING
         share = percent(saving["saving"].mean(), saving["saving"].std(), int(saving["saving"].count()))
         rows.append([Cell(label_of(line, panel.rows)), *cells, share, Cell(covered)])
     return Table(
@@ -110,9 +111,14 @@ def efficiency_table(panel: Panel) -> Table:
         notes=[
             "Efficiency: labels random needs for the same accuracy over the labels used, by interpolation, mean over "
             "seeds; > x: random never gets there with the labels it has (all seeds or some, then the least bound).",
-            "Rounds: how many have a ratio; outside random's curve nothing is extrapolated.",
+            "Rounds: how many of a seed's have a ratio; outside random's curve nothing is extrapolated.",
         ],
     )
+
+
+def span(counts: pd.Series) -> str:
+    least, most = int(counts.min()), int(counts.max())
+    return str(most) if least == most else f"{least}–{most}"
 
 
 def efficiency_cell(own: pd.DataFrame) -> Cell:
@@ -158,43 +164,55 @@ def corruptions_table(panel: Panel, baseline: str) -> Table:
     last = int(panel.runs["labelled"].max())
     found = corruption_table(panel.runs, last)
     sets = sorted(found["corruption"].unique())
-    has_baseline = baseline in set(found["method"])
+    differences = paired_difference(panel.runs, last, baseline)
     rows = []
     for line, own in lines_of(found, panel.rows):
         by_set = own.set_index("corruption").reindex(sets)
         cells = [
             percent(mean, std, 0 if np.isnan(n) else int(n)) for mean, std, n in by_set[["mean", "std", "n"]].to_numpy()
         ]
-        base = found[found["method"] == baseline].groupby("corruption")["mean"].mean()
-        difference = (by_set["mean"] - base).mean() if has_baseline else float("nan")
-        rows.append([Cell(label_of(line, panel.rows)), *cells, number(100 * difference, "{:+z.2f}")])
+        apart = points(of_line(differences, line)["difference"])
+        rows.append([Cell(label_of(line, panel.rows)), *cells, apart])
     return Table(
         title=f"{panel.title}: other test sets at {last:,} labels",
         name=f"{panel.name}-test-sets",
         groups=[("", 1), ("accuracy in %", len(sets)), ("", 1)],
         columns=[panel.rows, *sets, f"mean minus {look_of(baseline).label}"],
         rows=rows,
-        notes=["Mean over seeds ± standard deviation; the last column averages the differences over the test sets."],
+        notes=[
+            "Mean over seeds ± standard deviation; the last column: differences paired by seed, averaged over the test "
+            "sets and then over the n seeds both have."
+        ],
     )
+
+
+def points(difference_S: "pd.Series[float]") -> Cell:
+    """Returns the mean over seeds of a difference in points, with its n."""
+    n, mean = int(difference_S.count()), 100 * float(difference_S.mean())
+    return Cell(f"{mean:+z.2f} (n={n})", mean) if n else Cell(MISSING)
 
 
 def correlations_table(panel: Panel, correlations: pd.DataFrame) -> Table:
     """Returns the correlation of test entropies between methods, mean over rounds (Das et al. 2023, Figure 6)."""
     both = pd.concat([correlations, correlations.rename(columns={"first": "second", "second": "first"})])
     matrix = both.pivot_table(index="first", columns="second", values="correlation")
-    names = sorted(matrix.index, key=place_of)
+    names = sorted(matrix.index, key=lambda name: place_of(str(name).partition(" (")[0]))
+    labels = [printed_name(name) for name in names]
     rows = [
-        [Cell(look_of(name).label), *(number(value, "{:.2f}") for value in matrix.loc[name, names].to_numpy(float))]
-        for name in names
+        [Cell(label), *(number(value, "{:.2f}") for value in matrix.loc[name, names].to_numpy(float))]
+        for name, label in zip(names, labels, strict=True)
     ]
-    least, most = int(correlations["n"].min()), int(correlations["n"].max())
     return Table(
         title=f"{panel.title}: correlation of test entropies",
         name=f"{panel.name}-entropy-correlation",
         groups=[("", 1), ("Pearson's r, mean over rounds", len(names))],
-        columns=["method", *(look_of(name).label for name in names)],
+        columns=["method", *labels],
         rows=rows,
-        notes=[
-            f"Between models of the same seed and round, n = {least if least == most else f'{least}–{most}'} seeds."
-        ],
+        notes=[f"Between models of the same seed and round, n = {span(correlations['n'])} seeds."],
     )
+
+
+def printed_name(name: str) -> str:
+    """Returns how a line 'method (variant)' is printed."""
+    method, bracket, variant = name.partition(" (")
+    return look_of(method).label + bracket + variant

@@ -3,6 +3,7 @@
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from calrun.report.cost import average_over_budgets, average_points, mean_speed_up
 from calrun.report.curves import seeds_said
@@ -22,18 +23,19 @@ def overview_points(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
 def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
     """Returns a field per context, averaged over budgets (Figure 3), and one averaged over the contexts too (Figure 1).
 
-    The last holds only the methods that every field has: means over different data sets or acquisitions do not compare.
+    The last holds only the methods and settings that every field has: means over different data sets or acquisitions
+    do not compare.
     """
     field_of = ["context", "acquisition"]
     by_context = average_over_budgets(points)
     counts = {keys: own["n"] for keys, own in points.groupby(field_of)}
     fields = [
-        (f"{context}, {acquisition}\n{seeds_said('means', counts[context, acquisition])}", own)
+        (f"{context}, {look_of(str(acquisition)).label}\n{seeds_said('means', counts[context, acquisition])}", own)
         for (context, acquisition), own in by_context.groupby(field_of)
     ]
-    shared = by_context[[*field_of, "method"]].drop_duplicates()["method"].value_counts()
-    in_all = by_context[by_context["method"].map(shared) == len(fields)]
-    overall = average_points(in_all, ["method"]).assign(context="", acquisition="", variant="", note="")
+    name = ["method", "variant"]
+    in_all = by_context[by_context.groupby(name)["context"].transform("size") == len(fields)]
+    overall = average_points(in_all, name).assign(context="", acquisition="", note="")
     fields.append((f"mean over these {len(fields)}\n{seeds_said('each of means', points['n'])}", overall))
     num_rows = -(-len(fields) // COLUMNS)
     with mpl.rc_context(PRINT):
@@ -43,6 +45,7 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
             field.set_title(title, loc="left", fontsize=8)
             field.axhline(1.0, color="#999999", lw=0.8, zorder=0)
             field.set(xlabel=f"speed-up over {look_of(baseline).label}", ylabel="relative accuracy")
+            field.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             field.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             field.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
             scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method")

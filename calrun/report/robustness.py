@@ -25,3 +25,18 @@ def mean_difference(corruptions: pd.DataFrame, baseline: str = "al") -> pd.Serie
     by_method = corruptions.pivot_table(index="corruption", columns="method", values="mean")
     differences = by_method.drop(columns=baseline).sub(by_method[baseline], axis=0)
     return differences.mean().rename("difference")
+
+
+def paired_difference(table: pd.DataFrame, labelled: int, baseline: str = "al") -> pd.DataFrame:
+    """Returns for each run at one budget its mean over the further test sets of (own minus the baseline's accuracy).
+
+    The baseline's is that of the same seed; NaN where it has none, or several settings of it leave open which is meant.
+    A test set that either of the two lacks is left out of that run's mean.
+    """
+    sets = [str(column) for column in table.columns if str(column).startswith(PREFIX)]
+    at_budget = table.loc[table["labelled"] == labelled, [*LINE, "seed", *sets]]
+    pair = ["context", "acquisition", "seed"]
+    base = at_budget[at_budget["method"] == baseline].drop_duplicates(pair, keep=False)
+    both = at_budget.merge(base[[*pair, *sets]], on=pair, how="left", suffixes=("", "_base"))
+    apart = pd.DataFrame({name: both[name] - both[f"{name}_base"] for name in sets})
+    return both[[*LINE, "seed"]].assign(difference=apart.mean(axis=1))

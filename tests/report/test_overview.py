@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,3 +35,29 @@ def test_the_mean_over_acquisitions_holds_only_methods_that_met_them_all(make_ru
     names = sorted(text.get_text() for text in overall.texts if text.get_text())
     assert names == ["AL", "CAL-ER"]  # CAL-SD lacks entropy
     assert [field.get_title(loc="left").split("\n")[1] for field in fields[:2]] == ["one seed each (n=1)"] * 2
+
+
+def test_the_mean_over_data_sets_mixes_no_two_settings_of_a_method(make_run: MakeRun, tmp_path: Path) -> None:
+    for dataset in ("digits", "fmnist"):
+        make_run([0.5, 0.8], dataset=dataset)
+        for alpha in (1, 2):
+            leaves = {"method": {"alpha": alpha}}
+            make_run([0.5, 0.8 - alpha / 100], dataset=dataset, method="cal_sd", tag=alpha, leaves=leaves)
+    *_, overall = overview_figure(overview_points(read([tmp_path]).table)).axes
+    names = sorted(text.get_text() for text in overall.texts if text.get_text())
+    assert names == ["AL", "CAL-SD (alpha=1)", "CAL-SD (alpha=2)"]
+
+
+def test_fields_bear_printed_names_and_their_ticks_do_not_touch(make_run: MakeRun, tmp_path: Path) -> None:
+    for acquisition in ("balanced_random", "badge"):
+        make_run([0.5, 0.8], acquisition=acquisition, seconds=[100, 100])
+        make_run([0.5, 0.8], acquisition=acquisition, method="cal_er", seconds=[98, 93])
+    figure = overview_figure(overview_points(read([tmp_path]).table))
+    figure.draw_without_rendering()
+    titles = [field.get_title(loc="left").split("\n")[0] for field in figure.axes]
+    assert titles[:2] == ["digits, mlp, BADGE", "digits, mlp, balanced random (oracle)"]
+    low, high = figure.axes[0].get_xlim()
+    ticks = [tick for tick in figure.axes[0].get_xticklabels() if low <= tick.get_position()[0] <= high]
+    boxes = [tick.get_window_extent() for tick in ticks]
+    assert len(boxes) > 1
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
