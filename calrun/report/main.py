@@ -12,7 +12,7 @@ from calrun.report.answers import answer_tables
 from calrun.report.curves import LINE
 from calrun.report.forgetting import mean_forgetting_matrix
 from calrun.report.html import page
-from calrun.report.overview import overview_figure, overview_points
+from calrun.report.overview import budget_figure, overview_figure, overview_points
 from calrun.report.panels import Panel, label_of, lines_of, panels
 from calrun.report.render import to_csv, to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
@@ -92,13 +92,15 @@ def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -
 
 
 def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
-    """Writes the points and the figure over several data sets, models or acquisitions, if there are several."""
+    """Writes the points and the figures over several data sets, models or acquisitions, if there are several."""
     points = overview_points(runs.table, baseline)
     if len(points[["context", "acquisition"]].drop_duplicates()) < 2:
         return []
     csv = out / "overview.csv"
     points.to_csv(csv, index=False)
-    return [csv, *plots.save(overview_figure(points, baseline), out, "overview")]
+    files = [csv, *plots.save(overview_figure(points, baseline), out, "overview")]
+    by_budget = budget_figure(points, baseline)
+    return files + (plots.save(by_budget, out, "overview-budgets") if by_budget else [])
 
 
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from calrun.report.cost import average_points
-from calrun.report.overview import overview_figure, overview_points
+from calrun.report.overview import budget_figure, overview_figure, overview_points
 from calrun.report.runs import read
 
 MakeRun = Callable[..., Path]
@@ -61,3 +61,25 @@ def test_fields_bear_printed_names_and_their_ticks_do_not_touch(make_run: MakeRu
     boxes = [tick.get_window_extent() for tick in ticks]
     assert len(boxes) > 1
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_a_field_per_budget_is_averaged_over_the_data_sets_that_share_it(make_run: MakeRun, tmp_path: Path) -> None:
+    for dataset, faster in (("digits", 2), ("fmnist", 4)):
+        make_run([0.5, 0.8], dataset=dataset, seconds=[10, 10])
+        make_run([0.5, 0.8], dataset=dataset, method="cal_er", seconds=[10 / faster, 10 / faster])
+    make_run([0.5, 0.8, 0.9], dataset="fmnist", method="cal_sd")
+    make_run([0.5, 0.8, 0.9], dataset="fmnist", seed=1)
+    figure = budget_figure(overview_points(read([tmp_path]).table))
+    assert figure is not None
+    fields = [field for field in figure.axes if field.get_visible()]
+    titles = [field.get_title(loc="left").split("\n")[0] for field in fields]
+    assert titles == ["10 % of the pool, mean over 2", "20 % of the pool, mean over 2"]  # 30 % is in fmnist alone
+    for field in fields:
+        places = {text.get_text(): text.xy[0] for text in field.texts if text.get_text()}  # type: ignore[attr-defined]
+        assert places == {"AL": pytest.approx(1), "CAL-ER": pytest.approx(3)}  # CAL-SD lacks digits
+
+
+def test_one_data_set_has_no_figure_over_data_sets(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8])
+    make_run([0.5, 0.8], method="cal_er")
+    assert budget_figure(overview_points(read([tmp_path]).table)) is None
