@@ -15,8 +15,8 @@ from torch import Tensor
 
 from calrun.acquisition.bald import bald_cost, mutual_information
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes
-from calrun.acquisition.factors import full_precision
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.factors import full_precision, spans
 from calrun.acquisition.memory import GIB, limit_bytes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
@@ -82,7 +82,8 @@ class BatchBald(Acquisition):
         if self.prefilter is not None:
             kept = np.sort(smallest(torch.from_numpy(-bald_N), kept, max(budget, self.prefilter)))
         self._refuse_infeasible(log_probs_NKC, len(kept), budget)
-        outcomes = Outcomes(log_probs_NKC, self.num_samples, torch_rng(rng, log_probs_NKC.device))
+        limit = limit_bytes(self.memory_gib, log_probs_NKC.device)
+        outcomes = Outcomes(log_probs_NKC, self.num_samples, torch_rng(rng, log_probs_NKC.device), limit)
         picked, information = greedy(outcomes, kept, bald_N[kept].astype(np.float64), budget, self.lazy)
         warn_if_saturated(budget, information, log_probs_NKC.shape[1])
         return candidates.rows[picked].astype(np.int64)
@@ -91,18 +92,23 @@ class BatchBald(Acquisition):
         """Returns N' M K C for each pick, of the candidates that bounds leave: N' is all of them without `lazy`."""
         rows = min(sizes.candidates, max(sizes.bought, self.prefilter or sizes.candidates))
         exact, merged = (EXPECTED_EXACT * rows, EXPECTED_MERGED * rows) if self.lazy else (float(rows), 0.0)
-        total, outcomes = bald_cost(sizes), 1
+        total, outcomes, limit = bald_cost(sizes), 1, limit_bytes(self.memory_gib, sizes.device)
         for _ in range(1, sizes.bought):
             outcomes = min(outcomes * sizes.classes, self.num_samples)
-            pairs = sizes.classes * (exact * outcomes + merged * math.ceil(2 * math.sqrt(outcomes)))
+            groups = math.ceil(2 * math.sqrt(outcomes))
+            pairs = sizes.classes * (exact * outcomes + merged * groups)
             table = float(outcomes * sizes.mc_samples)
+            looks = [(BLOCK, min(outcomes, TILE)), *([(COARSE_BLOCK, groups)] if self.lazy else [])]
+            held = max(min(few, rows) * row_bytes(sizes.mc_samples, sizes.classes, wide) for few, wide in looks)
             blocks = exact / BLOCK * math.ceil(outcomes / TILE) + merged / COARSE_BLOCK
-            total += Cost(2.0 * pairs * sizes.mc_samples, 100 * table, 24 * table, pairs + 3 * table, 8 * blocks)
+            peak = 24 * table + min(held, limit)
+            total += Cost(2.0 * pairs * sizes.mc_samples, 100 * table, peak, pairs + 3 * table, 8 * blocks)
         return total + Cost(refusal=self._refusal(sizes.mc_samples, sizes.classes, rows, sizes.bought))
 
     def _refuse_infeasible(self, log_probs_NKC: Tensor, num_kept: int, budget: int) -> None:
         _, num_mc, num_classes = log_probs_NKC.shape
-        needed, limit = 24 * self.num_samples * num_mc, limit_bytes(self.memory_gib, log_probs_NKC.device)
+        row = row_bytes(num_mc, num_classes, min(self.num_samples, TILE))
+        needed, limit = max(24 * self.num_samples * num_mc, row), limit_bytes(self.memory_gib, log_probs_NKC.device)
         if needed > limit:
             raise ValueError(
                 f"acquisition=batch_bald needs {needed / GIB:.3g} GiB for {self.num_samples} outcomes x {num_mc} "
@@ -127,8 +133,9 @@ class BatchBald(Acquisition):
 class Outcomes:
     """The joint outcomes of the rows picked so far, all of them or a sample, each with its posterior over w."""
 
-    def __init__(self, log_probs_NKC: Tensor, num_samples: int, generator: torch.Generator) -> None:
+    def __init__(self, log_probs_NKC: Tensor, num_samples: int, generator: torch.Generator, max_bytes: int) -> None:
         self.log_probs_NKC, self.num_samples, self.generator = log_probs_NKC, num_samples, generator
+        self.max_bytes = max_bytes
         self.dtype = torch.promote_types(log_probs_NKC.dtype, torch.float32)  # of sums; the store may be half precision
         self.num_mc, self.num_classes = log_probs_NKC.shape[1:]
         self.picked: list[int] = []
@@ -146,16 +153,19 @@ class Outcomes:
             self.log_likelihood_MK = (self.log_likelihood_MK[:, None] + added_CK).flatten(0, 1)
         else:
             self.sampled = True
-            per_sample = self.num_samples // self.num_mc
-            drawn_from = torch.arange(self.num_mc, device=self.log_likelihood_MK.device)
-            self.drawn_from_M = drawn_from.repeat_interleave(per_sample)
-            self.log_likelihood_MK = self.log_likelihood_MK.new_zeros(len(self.drawn_from_M), self.num_mc)
+            num_drawn = self.num_samples // self.num_mc * self.num_mc  # as many from each of the K
+            self.log_likelihood_MK = self.log_likelihood_MK.new_zeros(num_drawn, self.num_mc)
             for earlier in self.picked:
                 self._extend(earlier)
         self._renew()
 
     def gains(self, positions: np.ndarray, tiles: Tiles) -> np.ndarray:
         """Returns H[y_i | y_S] - E_w H[y_i | w] of a block of rows; upper bounds of it with the `merged` tiles."""
+        widest = max(len(weight_T) for _, weight_T in tiles)
+        room = max(1, self.max_bytes // row_bytes(self.num_mc, self.num_classes, widest, self.dtype.itemsize))
+        return np.concatenate([self._gains(positions[span], tiles) for span in spans(0, len(positions), room)])
+
+    def _gains(self, positions: np.ndarray, tiles: Tiles) -> np.ndarray:
         log_probs_QKC = self.log_probs_NKC[torch.from_numpy(positions)].to(self.dtype)
         probs_QKC = log_probs_QKC.exp()
         given_w_Q = -(probs_QKC * log_probs_QKC).sum(dim=(1, 2)).double() / self.num_mc
@@ -171,11 +181,12 @@ class Outcomes:
 
     def _extend(self, position: int) -> None:
         log_probs_KC = self.log_probs_NKC[position].double()
-        cumulative_MC = log_probs_KC.exp().cumsum(dim=1)[self.drawn_from_M]
-        uniform_M1 = torch.rand(
-            (len(self.drawn_from_M), 1), generator=self.generator, dtype=torch.float64, device=cumulative_MC.device
+        cumulative_KC = log_probs_KC.exp().cumsum(dim=1)
+        uniform_M = torch.rand(
+            len(self.log_likelihood_MK), generator=self.generator, dtype=torch.float64, device=cumulative_KC.device
         )
-        class_M = (cumulative_MC < uniform_M1).sum(dim=1).clamp_max_(self.num_classes - 1)
+        drawn_KS = torch.searchsorted(cumulative_KC, uniform_M.view(self.num_mc, -1))
+        class_M = drawn_KS.clamp_max_(self.num_classes - 1).flatten()
         self.log_likelihood_MK += log_probs_KC.T[class_M]
 
     def _renew(self) -> None:
@@ -187,6 +198,11 @@ class Outcomes:
         weight_M = weight_M.to(posterior_MK.dtype)
         self.tiles = in_tiles(posterior_MK, weight_M)
         self.merged = in_tiles(*merge_outcomes(posterior_MK, weight_M))
+
+
+def row_bytes(num_mc: int, num_classes: int, num_outcomes: int, item: int = FLOAT) -> int:
+    """Returns what one candidate holds while it is evaluated: its samples thrice, and its share of a tile twice."""
+    return item * num_classes * (3 * num_mc + 2 * num_outcomes)
 
 
 def in_tiles(posterior_MK: Tensor, weight_M: Tensor) -> Tiles:

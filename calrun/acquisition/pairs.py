@@ -8,7 +8,7 @@ import torch
 
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.cost import Cost
-from calrun.acquisition.factors import Points, distances, full_precision
+from calrun.acquisition.factors import MAX_CENTRES, Points, distances, full_precision, spans
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 
@@ -42,7 +42,7 @@ def _greatest_distances(points: Points, what: str) -> torch.Tensor:
     with full_precision():
         for span in points.spans():
             block = points.block(span)
-            for other in points.spans():
+            for other in spans(0, len(points), MAX_CENTRES):
                 part = distances(block, points.block(other)).amax(dim=1)
                 torch.maximum(greatest_N[span], part, out=greatest_N[span])
     return greatest_N

@@ -16,7 +16,7 @@ from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points, nearest_labelled
 from calrun.acquisition.cost import Cost, Sizes, column_bytes
-from calrun.acquisition.factors import Points, distances, full_precision
+from calrun.acquisition.factors import MAX_CENTRES, Points, distances, full_precision
 from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.partitioned import num_labelled_rows, part_of
 from calrun.acquisition.row_order import in_row_order
@@ -124,7 +124,7 @@ def _degrees(points: Points, among: Tensor, delta: float) -> Tensor:
     """Returns how many of some points lie in the ball around each point."""
     degrees_N = torch.zeros(len(points), dtype=torch.int64, device=points.device)
     with full_precision():
-        for other in torch.split(among, points.chunk):
+        for other in torch.split(among, MAX_CENTRES):
             centres = points.block(other)
             for span in points.spans():
                 degrees_N[span] += (distances(points.block(span), centres) < delta**2).sum(dim=1)

@@ -23,7 +23,7 @@ def random_log_probs(
 
 
 def outcomes_of(log_p_NKC: Tensor, num_samples: int, seed: int = 0) -> Outcomes:
-    return Outcomes(log_p_NKC, num_samples, torch.Generator().manual_seed(seed))
+    return Outcomes(log_p_NKC, num_samples, torch.Generator().manual_seed(seed), 2**30)
 
 
 def picks(log_p_NKC: Tensor, budget: int, num_samples: int = 10_000, seed: int = 0, **options: Any) -> list[int]:
