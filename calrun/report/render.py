@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from itertools import accumulate, chain, groupby
 
 from rich.text import Text
@@ -23,7 +24,12 @@ LATEX_SPECIAL = {
     "×": r"$\times$",
     "–": "--",
     "λ": r"$\lambda$",
+    "∞": r"$\infty$",
+    ">": "$>$",  # in text, TeX's old fonts have other signs at the places of these three
+    "<": "$<$",
+    "|": "$|$",
 }
+MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
 
 
 def to_text(table: Table, width: int | None = None) -> Text:
@@ -159,7 +165,8 @@ def to_latex(table: Table) -> str:
 
 
 def latex(text: str) -> str:
-    return "".join(LATEX_SPECIAL.get(character, character) for character in text)
+    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in text)
+    return MINUS.sub("$-$", escaped)
 
 
 def latex_cell(cell: Cell) -> str:

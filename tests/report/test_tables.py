@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from calrun.report.panels import panels
-from calrun.report.render import to_csv, to_latex, to_markdown
+from calrun.report.render import latex, to_csv, to_latex, to_markdown
 from calrun.report.runs import read
 from calrun.report.tables import Table, comparison, shown_budgets, tidy
 
@@ -165,3 +165,14 @@ def test_energy_stands_in_the_table_only_where_a_run_recorded_it(make_run: MakeR
     }
     numbers = tidy(read([tmp_path]).table).set_index(["method", "labelled"])
     assert numbers.loc[("al", 200), ["energy_kwh_mean", "energy_kwh_n", "energy_ratio"]].tolist() == [0.003, 2, 1.0]
+
+
+def test_signs_are_those_that_tex_prints() -> None:
+    assert latex("> 1.25× (n=1)") == r"$>$ 1.25$\times$ (n=1)"
+    assert latex("∞ while a|b < c") == r"$\infty$ while a$|$b $<$ c"
+    assert [latex(text) for text in ("-0.4 ± 0.1", "k-means", "1e-05", "n=2–3")] == [
+        r"$-$0.4 $\pm$ 0.1",
+        "k-means",
+        "1e-05",
+        "n=2--3",
+    ]
