@@ -137,7 +137,7 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
 
 def run_table(runs: Runs) -> Table:
     """Returns a row per run with where it ended."""
-    last = runs.table.sort_values("round").drop_duplicates("run_id", keep="last")
+    last = runs.table.drop_duplicates("run_id", keep="last")  # rounds stand in their order, runs in their folders'
     last = last.assign(watt_hours=1000 * last[ENERGY])
     names = ["run_id", "experiment", "dataset", "model", "method", "variant", "acquisition"]
     shown = {

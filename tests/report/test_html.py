@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from calrun.report.answers import answer_tables
-from calrun.report.html import curves, numeric, page, plain, script_json, without_constants
+from calrun.report.html import curves, numeric, page, plain, run_table, script_json, without_constants
 from calrun.report.panels import panels
 from calrun.report.runs import read
 from calrun.report.tables import Cell, Table, comparison
@@ -60,6 +60,14 @@ def test_script_data_is_strict_json_without_closing_tags() -> None:
     assert "</" not in text
     assert json.loads(text) == {"a": [None, None, 0.333333], "b": "</script>"}
     assert plain(1.0) == 1.0
+
+
+def test_runs_stand_in_the_order_of_their_folders_each_at_its_last_round(make_run: MakeRun, tmp_path: Path) -> None:
+    folders = [make_run([0.5, 0.6, 0.7], seed=seed, method=method) for method in ("al", "cal_er") for seed in range(20)]
+    table = run_table(read([tmp_path]))
+    names = [row[-1].text for row in table.rows]
+    assert names == sorted(folder.name for folder in folders)
+    assert {row[table.columns.index("rounds")].text for row in table.rows} == {"3"}
 
 
 def test_columns_that_say_the_same_in_every_row_are_said_once_below() -> None:
