@@ -159,9 +159,10 @@ def region_distance(logits_C: np.ndarray, weight_CR: np.ndarray, c: int, bound: 
         return bound
     lead = logits_C[top] - logits_C[c]
     projected_C = logits_C + weight_CR @ toward_R * (lead / squared_gap)
-    if projected_C[c] >= projected_C.max() - 1e-9 * (1 + abs(projected_C[c])):
+    if projected_C[c] >= projected_C.max() - 1e-9 * np.abs(logits_C).max():
         return bound
-    normal_JR = np.delete(weight_CR[c] - weight_CR, c, axis=0)
+    gap = np.sqrt(squared_gap)  # in these units and those of `lead` the problem has no scale
+    normal_JR = np.delete(weight_CR[c] - weight_CR, c, axis=0) / gap
     wanted_J = np.delete(logits_C - logits_C[c], c) / lead
     target = np.zeros(normal_JR.shape[1] + 1)
     target[-1] = 1
@@ -169,4 +170,4 @@ def region_distance(logits_C: np.ndarray, weight_CR: np.ndarray, c: int, bound: 
     residual = system @ nnls(system, target)[0] - target
     if residual @ residual < 1e-12:  # no point of feature space belongs to c
         return float(np.finfo(np.float64).max)
-    return max(bound, float(lead * np.linalg.norm(residual[:-1]) / abs(residual[-1])))
+    return max(bound, float(lead / gap * np.linalg.norm(residual[:-1]) / abs(residual[-1])))

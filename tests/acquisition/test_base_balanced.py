@@ -90,6 +90,13 @@ def test_the_exact_distance_is_that_to_the_region_of_the_class(seed: int, num_cl
     assert (bound_NC * (1 - 1e-12) <= exact_NC).all()
 
 
+@pytest.mark.parametrize("scale", [1e-8, 1e-3, 1e6])
+def test_the_exact_distance_does_not_see_the_scale_of_the_head(scale: float) -> None:
+    candidates, _, _ = random_candidates(0, 30, 6, 4)
+    scaled = Candidates(candidates.rows, {name: scale * column for name, column in candidates.columns.items()})
+    np.testing.assert_allclose(exact_distances(scaled), exact_distances(candidates), rtol=1e-6)
+
+
 def test_distance_is_the_projection_onto_the_boundary() -> None:
     candidates = Candidates(np.arange(1), {"logits": torch.tensor([[3.0, 1.0]]), "head_weight": torch.eye(2)})
     torch.testing.assert_close(pairwise_distances(candidates), torch.full((1, 2), 2 / 2**0.5))  # to (2, 2)
