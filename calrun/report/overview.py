@@ -1,6 +1,7 @@
 """Many data sets at once: relative accuracy against speed-up, averaged (Das et al. 2023, App. A.1, Figures 1, 3, 4)."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import matplotlib as mpl
 import pandas as pd
@@ -12,7 +13,7 @@ from calrun.report.curves import LINE, seeds_said
 from calrun.report.plots import PRINT, scatter
 from calrun.report.style import look_of
 
-COLUMNS = 3
+COLUMNS, WRAPPED_TITLE = 3, 48  # fields in a row, letters in a line of a field's title
 FIELD = ["context", "acquisition"]
 
 
@@ -76,7 +77,7 @@ def fields_figure(fields: Sequence[tuple[str, pd.DataFrame]], baseline: str) -> 
         figure = Figure(figsize=(3.5 * num_columns, 3.2 * num_rows), layout="constrained")
         axes = list(figure.subplots(num_rows, num_columns, squeeze=False).flat)
         for field, (title, own) in zip(axes, fields, strict=False):
-            field.set_title(title, loc="left", fontsize=8)
+            field.set_title("\n".join(fill(part, WRAPPED_TITLE) for part in title.split("\n")), loc="left", fontsize=8)
             field.axhline(1.0, color="#999999", lw=0.8, zorder=0)
             field.set(xlabel=f"speed-up over {look_of(baseline).label}", ylabel="relative accuracy")
             field.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

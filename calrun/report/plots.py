@@ -5,6 +5,7 @@ Every line carries its name at its end, so that no legend has to be matched by c
 
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -22,6 +23,8 @@ from calrun.report.style import Look, look_of
 FORMATS = ("png", "pdf", "svg")
 NAME_INCHES = 0.17  # of height for each name beside the curves
 ROUND_INCHES = 0.85  # of height around the field: title, ticks and label
+SHORT_NAME, LETTER_INCHES = 30, 0.09  # beside the curves a longer name widens the figure by so much for each letter
+WRAPPED_NAME = 24  # letters in a line of a name beside a point
 PRINT: dict[Any, Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
@@ -53,7 +56,9 @@ def learning_curves(panel: Panel) -> Figure:
     summary, looks = accuracy_by_budget(panel.runs), looks_of(panel.runs, panel.rows)
     with mpl.rc_context(PRINT):
         height = max(3.9, NAME_INCHES * len(looks) + ROUND_INCHES)
-        figure = Figure(figsize=(6.3, height), layout="constrained")
+        longest = max(len(label_of(line, panel.rows)) for line in looks)
+        width = 6.3 + LETTER_INCHES * max(0, longest - SHORT_NAME)
+        figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
         ends = []
         for line, own in lines_of(summary, panel.rows):
@@ -140,7 +145,8 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
         below = f" ↓ {y:.3g}" if y < floor else ""
         axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
         places.append((x, max(y, floor)))
-        names.append((label_of(line, rows) + str(point["note"].iloc[0]) + below, look.ink))
+        name = label_of(line, rows) + str(point["note"].iloc[0]) + below
+        names.append((fill(name, WRAPPED_NAME, break_long_words=False, break_on_hyphens=False), look.ink))
     axes.margins(0.16)
     if names:
         place_labels(axes, np.array(places), names)

@@ -83,3 +83,13 @@ def test_one_data_set_has_no_figure_over_data_sets(make_run: MakeRun, tmp_path: 
     make_run([0.5, 0.8])
     make_run([0.5, 0.8], method="cal_er")
     assert budget_figure(overview_points(read([tmp_path]).table)) is None
+
+
+def test_long_titles_end_before_the_next_field(make_run: MakeRun, tmp_path: Path) -> None:
+    for acquisition in ("partitioned_badge_pooled", "balanced_random"):
+        for method in ("al", "cal_er"):
+            make_run([0.5], acquisition=acquisition, method=method, model="a_network_with_a_rather_long_name_of_its")
+    figure = overview_figure(overview_points(read([tmp_path]).table))
+    figure.draw_without_rendering()
+    titles = [field._left_title.get_window_extent() for field in figure.axes]  # type: ignore[attr-defined]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(titles))

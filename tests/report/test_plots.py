@@ -3,6 +3,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.text import Text
 
 from calrun.report.panels import Panel, panels
@@ -48,6 +49,22 @@ def test_many_names_leave_the_axis_to_the_accuracies(make_run: MakeRun, tmp_path
     assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
     assert boxes[0].y0 >= 0
     assert boxes[-1].y1 <= figure.bbox.y1
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # a layout that finds no room
+def test_long_names_of_settings_leave_room_for_the_curves_and_stay_inside(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8])
+    for mode, final in (("evaluation", 0.79), ("training", 0.7)):
+        leaves = {"method": {"score_mode": mode, "selection": f"softmax_sample_while_{mode}"}}
+        make_run([0.5, final], method="cal_mir", tag=mode, leaves=leaves)
+    panel = next(panels(read([tmp_path]).table))
+    for figure in (learning_curves(panel), speed_up_figure(panel)):
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            assert axes.get_window_extent().width > 2 * figure.dpi
+            boxes = [Text.get_window_extent(text) for text in axes.texts if text.get_text()]
+            assert len(boxes) == 3
+            assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
 
 
 def test_a_mean_over_fewer_budgets_says_so(make_run: MakeRun, tmp_path: Path) -> None:
