@@ -15,6 +15,8 @@ from omegaconf import DictConfig
 from calrun.errors import report as report_error
 from calrun.places import CONF
 
+INTERRUPTED = 130  # typer's exit code after Ctrl-C
+VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -34,13 +36,22 @@ def run_task(cfg: DictConfig) -> float:
         return nan
 
 
+def options_last(words: list[str]) -> list[str]:
+    """Returns the words with Hydra's own options last: its parser refuses overrides on both sides of them."""
+    overrides: list[str] = []
+    options: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        is_value = before in VALUED or (before in ("--info", "-i") and "=" not in word)
+        (options if word.startswith("-") or is_value else overrides).append(word)
+    return [*overrides, *options]
+
+
 @app.command(
     "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
-    multirun = [word for word in context.args if word in ("-m", "--multirun")]  # anywhere; argparse wants it at an end
-    sys.argv = ["calrun run", *multirun, *(word for word in context.args if word not in multirun)]
+    sys.argv = ["calrun run", *options_last(context.args)]
     failed.clear()
     run_task()
     for error in failed:
@@ -115,6 +126,10 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))  # a user's own classes
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print("calrun: interrupted; the same command goes on from here", file=sys.stderr)
+        raise
     except Exception as error:
         raise SystemExit(report_error(error)) from None
 

@@ -5,13 +5,14 @@ import re
 import sys
 import traceback
 
+import yaml
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from calrun.places import options
 
-MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError)
+MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 
 
 def sentence(error: BaseException) -> str:

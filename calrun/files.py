@@ -2,8 +2,10 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -42,3 +44,19 @@ def replace_tensors(path: Path, state: dict[str, Any]) -> None:
     packed = io.BytesIO()
     torch.save(state, packed)
     replace_file(path, lambda beside: beside.write_bytes(packed.getbuffer()))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Names the file that cannot be understood while it is read.
+
+    Raises:
+        ValueError: in place of what a reader says about broken text, numbers or tensors.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, EOFError, RuntimeError, UnpicklingError) as error:
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}); put back a copy that is whole, or remove {path.parent} to "
+            "play the run anew"
+        ) from error

@@ -110,7 +110,12 @@ class Fitter:
         )
         resume = keeper.path if keeper.path.exists() else None
         with keeper.meter:
-            trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
+            try:
+                trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
+            except SystemExit as ended:
+                if isinstance(ended.__context__, KeyboardInterrupt):  # what Lightning makes of Ctrl-C
+                    raise KeyboardInterrupt from ended
+                raise
         if keeper.best is not None:
             method.net.load_state_dict(keeper.best)
         gc.collect()  # a finished Trainer holds on to its model until the collector runs

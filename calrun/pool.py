@@ -72,8 +72,15 @@ class Pool:
         """Buys the labels of `rows` for round `number`.
 
         Raises:
-            ValueError: if a row is repeated, labelled already, held out or outside the pool; nothing is labelled then.
+            ValueError: if a row is no number, repeated, labelled already, held out or outside the pool; nothing is
+                labelled then.
         """
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iu" or rows.ndim != 1:
+            came = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+            raise ValueError(
+                f"round {number} wants the rows to label as one numpy array of whole numbers, but came {came}; "
+                "an acquisition must return rows of candidates.rows"
+            )
         if len(rows) and (rows.min() < 0 or rows.max() >= len(self.round_of)):
             raise ValueError(
                 f"round {number} wants to label rows {rows.min()} to {rows.max()}, but the pool has rows 0 to "

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.files import replace_tensors, replace_text
+from calrun.files import replace_tensors, replace_text, whole
 from calrun.round import Round
 
 if TYPE_CHECKING:
@@ -86,14 +86,22 @@ class Record:
             for bought_for, rows in self._read_picks():
                 if bought_for <= number + 1:  # later ones were not committed
                     exp.pool.label(rows, bought_for)
-            exp.method.restore(torch.load(self.folder / f"state-{number}.pt", weights_only=True))
+            exp.method.restore(self._read_state(number))
         self._tidy(number, exp.record.keep_states)
         return number
 
     def _read_picks(self) -> Iterator[tuple[int, np.ndarray]]:
-        picks = pd.read_csv(self.folder / "picks.csv", usecols=["round", "row"])
+        path = self.folder / "picks.csv"
+        with whole(path):
+            picks = pd.read_csv(path, usecols=["round", "row"], dtype=np.int64)
         for number, group in picks.groupby("round"):
-            yield int(str(number)), group["row"].to_numpy(dtype=np.int64)
+            yield int(str(number)), group["row"].to_numpy()
+
+    def _read_state(self, number: int) -> dict[str, Any]:
+        path = self.folder / f"state-{number}.pt"
+        with whole(path):
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+        return state
 
     # --- what is written ---
 
@@ -203,10 +211,15 @@ def _picks(exp: "Experiment") -> Iterator[tuple[Any, ...]]:
 
 
 def read_rounds(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a rounds.jsonl; none if the file is missing."""
+    """Returns the lines of a rounds.jsonl; none if the file is missing.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    with whole(path):
+        return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def _csv(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

@@ -25,6 +25,8 @@ RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer",
 
 def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     """Returns where a configuration's run lives: the same configuration gives the same folder."""
+    if missing := [group for group in SHOWN_CHOICES if choices.get(group) is None]:
+        raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
     slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
     return Path(str(cfg.paths.outputs), str(cfg.experiment_name), f"{slug}-s{cfg.seed}-{run_id(cfg)}")
 

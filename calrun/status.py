@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from calrun.files import whole
+
 SWEEP_FILE = "sweep.json"  # the runs that a multirun will play, by folder name
 
 
@@ -56,15 +58,27 @@ def show(folder: Path) -> None:
 
 
 def _status(folder: Path) -> RunStatus:
-    said: dict[str, Any] = json.loads((folder / "status.json").read_text())
-    if said["state"] == "running" and not is_held(folder):  # killed before it could say so
-        said = _last_words(folder) or said | {"state": "interrupted"}  # the same command continues it
+    try:
+        said = _said(folder)
+    except ValueError as error:  # one damaged folder does not hide the others
+        return RunStatus(folder.name, "damaged", note=str(error))
     state = said["state"]
     where = f"{said['round']}/{said['rounds']} {said.get('phase', '')}" if "round" in said else ""
     if "epoch" in said:
         where += f" epoch {said['epoch']}/{said['epochs']}"
     note = f"{said['accuracy']:.2%}" if "accuracy" in said else str(said.get("error", ""))[:100]
     return RunStatus(folder.name, state, where.strip(), note, said.get("updated", ""))
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    path = folder / "status.json"
+    with whole(path):
+        said: dict[str, Any] = json.loads(path.read_text())
+        state = said["state"]
+    if state == "running" and not is_held(folder):  # killed before it could say so
+        with whole(folder / "rounds.jsonl"):
+            return _last_words(folder) or said | {"state": "interrupted"}  # the same command continues it
+    return said
 
 
 def _last_words(folder: Path) -> dict[str, Any] | None:
@@ -93,5 +107,6 @@ def is_held(folder: Path) -> bool:
 
 def _planned(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob(SWEEP_FILE)):
-        for name in json.loads(path.read_text())["runs"]:
-            yield path.parent / name
+        with whole(path):
+            names: list[str] = json.loads(path.read_text())["runs"]
+        yield from (path.parent / name for name in names)

@@ -67,6 +67,18 @@ def test_a_choice_that_only_the_user_can_make_is_asked_for(override: str, key: s
     assert f"{key} has no value yet; add {key}=..." in line or f"{key} argument: 'objective'" in line
 
 
+def test_a_group_that_is_taken_away_is_asked_for(refused: Refusal) -> None:
+    assert "a run wants an option of acquisition, but none is chosen" in refused("~acquisition")
+
+
+def test_a_yaml_that_cannot_be_read_is_named(tmp_path: Path, refused: Refusal) -> None:
+    (tmp_path / "conf" / "acquisition").mkdir(parents=True)
+    path = tmp_path / "conf" / "acquisition" / "broken.yaml"
+    path.write_text("a: [1")
+    line = refused("--config-dir", str(tmp_path / "conf"), "acquisition=broken")
+    assert f"{path}" in line
+
+
 def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
     assert "'seed'" in refused("seed")
 
@@ -86,6 +98,7 @@ def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
         ("budget.start=0", "budget.start wants a whole number of at least 1, but is 0"),
         ("val_fraction=1.5", "val_fraction wants a number from 0 up to 1"),
         ("val_fraction=-0.1", "val_fraction wants a number of at least 0, got -0.1"),
+        ("dataset.transform.mean=[1,2]", "dataset.transform.mean has 2 numbers, but the inputs have 1 channels"),
         ("dataset.num_train=0", "dataset=digits wants num_train from 10 to 1,787"),
         ("dataset.num_train=1797", "dataset=digits wants num_train from 10 to 1,787"),
         ("scale=0", "scale one above 0"),
@@ -323,6 +336,24 @@ def test_a_full_disk_at_commit_keeps_the_rounds_before_and_the_command_goes_on(
     assert json.loads((folder / "status.json").read_text())["state"] == "failed"
     assert play("method=cal_der").code == 0
     assert (folder / "picks.csv").read_text() == whole
+
+
+@pytest.mark.parametrize("name", ["rounds.jsonl", "picks.csv", "state-1.pt"])
+@pytest.mark.parametrize("text", ["", "1,x"])
+def test_a_damaged_file_of_a_run_is_named(
+    name: str,
+    text: str,
+    play: Callable[..., Any],
+    refusal: Refusal,
+    small: tuple[str, ...],
+    run_folder: Callable[[], Path],
+) -> None:
+    play("budget.rounds=2", "record.keep_states=true")
+    folder = run_folder()
+    line = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)[0]
+    (folder / "rounds.jsonl").write_text(line)
+    (folder / name).write_text(text if text or name != "rounds.jsonl" else line[:90])
+    assert f"{folder / name} is damaged" in refusal("run", *small, "budget.rounds=2")
 
 
 # --- the process ---

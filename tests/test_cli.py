@@ -39,6 +39,45 @@ def test_the_same_command_again_answers_at_once(play: Typed, run_folder: Callabl
     assert {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()} == before
 
 
+PRESSED = """
+import os, signal
+from pathlib import Path
+from calrun.stop import FixedEpochs
+
+class Pressed(FixedEpochs):
+    def reason(self, history):
+        flag = Path(__file__).with_name("pressed")
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().reason(history)
+"""
+
+
+def test_ctrl_c_in_a_fit_ends_in_one_sentence_and_the_same_command_goes_on(play: Typed, tmp_path: Path) -> None:
+    (tmp_path / "pressed_key.py").write_text(PRESSED)
+    words = ("stop=fixed_epochs", "stop._target_=pressed_key.Pressed")
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        answer = play(*words)
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning switches it off
+    assert (answer.code, answer.err) == (130, "calrun: interrupted; the same command goes on from here\n")
+    again = play(*words)
+    assert (again.code, len(again.out.splitlines())) == (0, 3)
+
+
+def test_options_of_hydra_may_stand_anywhere(play: Typed, calrun: Typed) -> None:
+    for words in (["--cfg", "job", "seed=3"], ["method=al", "--cfg=job", "seed=3"], ["seed=3", "-c", "job"]):
+        answer = calrun("run", *words)
+        assert answer.code == 0, answer
+        assert "seed: 3" in answer.out
+    for words in (["--info", "seed=3"], ["seed=3", "--info", "searchpath", "method=al"]):
+        answer = calrun("run", *words)
+        assert answer.code == 0, answer
+    assert play("budget.rounds=1", "-m", "seed=1,2").code == 0
+
+
 def test_a_multirun_plays_every_combination_and_skips_what_is_finished(play: Typed, tmp_path: Path) -> None:
     play("method=al", "seed=1")
     answer = play("-m", "method=al,cal_er", "seed=0,1")

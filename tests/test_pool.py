@@ -55,3 +55,10 @@ def test_a_wrong_row_labels_nothing(pool: Pool, rows: list[int]) -> None:
 def test_buying_nothing_is_no_round(pool: Pool) -> None:
     pool.label(pool.nothing, 3)
     assert set(pool.bought) == {1, 2}
+
+
+@pytest.mark.parametrize("rows", [[1, 3], np.array([1.0, 3.0]), np.array([[1], [3]]), np.array([True, False])])
+def test_rows_that_are_no_array_of_row_numbers_are_refused(pool: Pool, rows: object) -> None:
+    with pytest.raises(ValueError, match="round 3 wants the rows to label as one numpy array of whole numbers, but"):
+        pool.label(rows, 3)  # type: ignore[arg-type]
+    assert 3 not in pool.bought

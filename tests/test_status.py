@@ -70,3 +70,20 @@ def test_the_command_shows_a_table_and_counts(calrun: Callable[..., Any], tmp_pa
     assert name in answer.out  # however narrow the terminal
     assert answer.out.splitlines()[-1] == "1 finished  1 interrupted"
     assert len(answer.out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"state": "runn'])
+def test_a_damaged_run_is_named_and_does_not_hide_the_others(tmp_path: Path, text: str) -> None:
+    (run_with(tmp_path / "a", FIT) / "status.json").write_text(text)
+    (run_with(tmp_path / "b", FIT) / "rounds.jsonl").write_text(text or "{")
+    run_with(tmp_path / "c", {"state": "finished", "round": 5, "rounds": 5, "accuracy": 0.875})
+    runs = statuses(tmp_path)
+    assert [(run.name, run.state) for run in runs] == [("a", "damaged"), ("b", "damaged"), ("c", "finished")]
+    assert f"{tmp_path}/a/status.json is damaged" in runs[0].note
+    assert f"{tmp_path}/b/rounds.jsonl is damaged" in runs[1].note
+
+
+def test_a_damaged_plan_of_a_multirun_is_named(tmp_path: Path) -> None:
+    (tmp_path / SWEEP_FILE).write_text("runs")
+    with pytest.raises(ValueError, match=f"{SWEEP_FILE} is damaged"):
+        statuses(tmp_path)

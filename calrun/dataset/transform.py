@@ -52,12 +52,25 @@ class Transform:
         return self
 
     def fitted(self, inputs: Tensor) -> "Transform":
-        """Returns the transform with mean and std of `inputs` where none were given; constant entries keep std 1."""
-        if self.mean is not None:
+        """Returns the transform with mean and std of `inputs` where none were given; constant entries keep std 1.
+
+        Raises:
+            ValueError: if those that were given are neither one nor as many as channels or entries.
+        """
+        if self.mean is not None and self.std is not None:
+            self._check(inputs.shape[1])
             return self
         mean, std = moments(inputs)
         std[std == 0] = 1.0
         return Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
+
+    def _check(self, num_channels: int) -> None:
+        for name, given in (("mean", self.mean), ("std", self.std)):
+            if given is not None and len(given) not in (1, num_channels):
+                raise ValueError(
+                    f"dataset.transform.{name} has {len(given)} numbers, but the inputs have {num_channels} channels "
+                    "or entries; give one for each, or one for all"
+                )
 
     def train(self, stored: Tensor, generator: torch.Generator) -> Tensor:
         """Returns `stored` cropped, flipped and normalised; `generator` lives on the device of `stored`."""
