@@ -123,7 +123,7 @@ def reproduce_command(
 def main() -> None:
     """Runs a command; a user's mistake ends in one sentence and exit code 2."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
-    sys.path.insert(0, str(Path.cwd()))  # a user's own classes
+    sys.path.append(str(Path.cwd()))  # a user's own classes; last, or a file called random.py would hide Python's
     try:
         app()
     except SystemExit as ended:

@@ -60,7 +60,7 @@ def show(folder: Path) -> None:
 def _status(folder: Path) -> RunStatus:
     try:
         said = _said(folder)
-    except ValueError as error:  # one damaged folder does not hide the others
+    except (ValueError, OSError) as error:  # one damaged folder does not hide the others
         return RunStatus(folder.name, "damaged", note=str(error))
     state = said["state"]
     where = f"{said['round']}/{said['rounds']} {said.get('phase', '')}" if "round" in said else ""

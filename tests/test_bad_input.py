@@ -124,13 +124,14 @@ def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wa
         ("trainer.channels_last=maybe", "trainer.channels_last wants true or false, got 'maybe'"),
         ("trainer.deterministic=maybe", "trainer.deterministic wants True or False or 'warn', got 'maybe'"),
         ("trainer.lightning=3", "trainer.lightning wants keys with values or null, got 3"),
+        ("logger=wandb logger.mode=maybe", "logger.mode wants 'online' or 'offline' or 'disabled', got 'maybe'"),
         ("record.keep_states=maybe", "record.keep_states wants true or false, got 'maybe'"),
         ("method.objective=x", "method.objective wants an object (keys with a _target_), got 'x'"),
         ("+method.foo=3", "method: got an unexpected keyword argument 'foo'"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
-    assert wanted in refused(override)
+    assert wanted in refused(*override.split())
 
 
 @pytest.mark.parametrize(

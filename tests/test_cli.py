@@ -189,3 +189,10 @@ def test_a_second_process_on_a_running_folder_is_refused(started: Typed, calrun:
     assert "another process is running" in refusal("run", *words)
     process.kill()
     process.communicate()
+
+
+def test_a_file_beside_the_user_does_not_hide_a_module_of_python(tmp_path: Path) -> None:
+    (tmp_path / "grp.py").write_text("raise SystemExit(3)")
+    command = [sys.executable, "-P", "-c", "from calrun.cli import main; main()", "status", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (ended.returncode, "holds no run" in ended.stderr) == (2, True), ended

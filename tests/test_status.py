@@ -83,6 +83,12 @@ def test_a_damaged_run_is_named_and_does_not_hide_the_others(tmp_path: Path, tex
     assert f"{tmp_path}/b/rounds.jsonl is damaged" in runs[1].note
 
 
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a" / "status.json").mkdir(parents=True)
+    run_with(tmp_path / "b", {"state": "finished", "round": 5, "rounds": 5, "accuracy": 0.875})
+    assert [(run.name, run.state) for run in statuses(tmp_path)] == [("a", "damaged"), ("b", "finished")]
+
+
 def test_a_damaged_plan_of_a_multirun_is_named(tmp_path: Path) -> None:
     (tmp_path / SWEEP_FILE).write_text("runs")
     with pytest.raises(ValueError, match=f"{SWEEP_FILE} is damaged"):

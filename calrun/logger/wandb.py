@@ -1,7 +1,7 @@
 """Mirrors a run to Weights & Biases: one W&B run for each run folder, metrics against the number of labels."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import wandb
 
@@ -19,7 +19,13 @@ class WandbLogger(Logger):
         tags: words to find the run by.
     """
 
-    def __init__(self, project: str, mode: str, entity: str | None = None, tags: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        project: str,
+        mode: Literal["online", "offline", "disabled"],
+        entity: str | None = None,
+        tags: list[str] | None = None,
+    ) -> None:
         self.project, self.mode, self.entity, self.tags = project, mode, entity, tags
         self.run: Any = None
 
