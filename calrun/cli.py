@@ -95,11 +95,16 @@ def report_command(
         Path | None, typer.Option(help="where tables and figures go; default: report/ in the first folder")
     ] = None,
     baseline: Annotated[str, typer.Option(help="the method that speed-ups are over")] = "al",
+    label_price: Annotated[float | None, typer.Option(help="of one label: adds the overall cost")] = None,
+    hour_price: Annotated[float | None, typer.Option(help="of one hour of fitting, in the same currency")] = None,
 ) -> None:
     """Turns run folders into tables and figures."""
     from calrun.report.main import report
+    from calrun.report.prices import Prices
 
-    report(folders, out or folders[0] / "report", baseline)
+    asked = label_price is not None or hour_price is not None
+    prices = Prices(label_price or 0.0, hour_price or 0.0) if asked else None
+    report(folders, out or folders[0] / "report", baseline, prices)
 
 
 @app.command("reproduce")

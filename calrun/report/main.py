@@ -11,9 +11,11 @@ from calrun.report import plots
 from calrun.report.answers import answer_tables
 from calrun.report.curves import LINE
 from calrun.report.forgetting import mean_forgetting_matrix
+from calrun.report.forgetting_table import forgetting_table
 from calrun.report.html import page
 from calrun.report.overview import budget_figure, overview_figure, overview_points
 from calrun.report.panels import Panel, label_of, lines_of, panels
+from calrun.report.prices import Prices, cost_table
 from calrun.report.render import to_csv, to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
@@ -30,13 +32,20 @@ class Report:
     files: list[Path]
 
 
-def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Console | None = None) -> Report:
+def report(
+    folders: Sequence[Path],
+    out: Path,
+    baseline: str = "al",
+    prices: Prices | None = None,
+    console: Console | None = None,
+) -> Report:
     """Prints the comparison tables of all runs at or below `folders` and writes tables, figures and data into `out`.
 
     Args:
         folders: run folders, or folders that hold them at any depth.
         out: where the files go; made if needed.
         baseline: the method over which speed-ups are taken; without runs of the default there are none.
+        prices: of labels and of training, for the overall cost of acquisitions; without them it is not printed.
         console: where the tables are printed; standard output by default.
 
     Raises:
@@ -56,7 +65,8 @@ def report(folders: Sequence[Path], out: Path, baseline: str = "al", console: Co
         shown = [comparison(panel, baseline), *map(grid_table, own)]
         for table in shown:
             console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
-        tables.append([*shown, *answer_tables(panel, baseline, entropies)])
+        costs = cost_table(panel, prices) if prices else ()
+        tables.append([*shown, *answer_tables(panel, baseline, entropies), *forgetting_table(panel), *costs])
         files += [path for table in tables[-1] for path in write_table(table, out)]
         files += write_figures(panel, out, baseline)
     files += write_overview(runs, out, baseline)
