@@ -17,7 +17,7 @@ from calrun.round import Round
 _PASSES = frozenset({"logits", "features", "mc_log_probs"})
 COLUMNS = _PASSES | {
     "head_weight", "head_bias", "labelled_rows", "labelled_features", "labelled_logits", "labelled_targets",
-    "val_logits", "val_features", "val_targets", "oracle", "images", "model", "scratch",
+    "val_logits", "val_features", "val_targets", "oracle", "images", "model", "scratch", "run_folder",
 }  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def gather(
         "images": lambda: PoolImages(predictor, data.train),
         "model": lambda: net.to(predictor.device).eval(),
         "scratch": lambda: this_round.folder,
+        "run_folder": lambda: this_round.folder.parent,
     }
     columns |= {name: make() for name, make in available.items() if name in needs}
     return Candidates(rows, predictor.place(columns))

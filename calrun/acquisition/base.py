@@ -34,7 +34,8 @@ class Candidates:
             `mc_log_probs` (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
             `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
             true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
-            `scratch` a folder where a long selection may leave its state for the process that resumes after a kill.
+            `scratch` a folder where a long selection may leave its state for the process that resumes after a kill,
+            `run_folder` the run's, where an acquisition may keep a file for later rounds.
     """
 
     rows: np.ndarray
@@ -108,6 +109,10 @@ class Candidates:
     @property
     def scratch(self) -> Path:
         return Path(self._column("scratch"))
+
+    @property
+    def run_folder(self) -> Path:
+        return Path(self._column("run_folder"))
 
     def _tensor(self, name: str) -> Tensor:
         return torch.as_tensor(self._column(name))

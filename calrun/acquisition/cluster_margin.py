@@ -4,7 +4,8 @@ Dimension key: N candidates, M uncertain rows, K clusters.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.hierarchy import Hierarchy
 from calrun.acquisition.options import refuse_unknown
 from calrun.acquisition.row_order import in_row_order
+from calrun.files import replace_file
 
 
 class ClusterMargin(Acquisition):
@@ -23,8 +25,8 @@ class ClusterMargin(Acquisition):
         clustering: groups all candidates.
         k_m_factor: it keeps k_m = k_m_factor * budget rows; the paper takes 10, and 1.25 for a million.
         pick: which member of a cluster: any at `random` (the paper) or the one of the `min_margin`.
-        recluster: `every_round`, or `never` after the first time: the paper's, for which the object must live through
-            all rounds or be given back its state.
+        recluster: `every_round`, or `never` after the first time: the paper's, which keeps the clusters of the first
+            round's candidates as `clusters.npz` in the run's folder.
     """
 
     approximation = "a smaller acquisition.clustering.micro_clusters"
@@ -41,14 +43,13 @@ class ClusterMargin(Acquisition):
             raise ValueError(f"acquisition.k_m_factor must be at least 1, got {k_m_factor}; 1 is margin sampling")
         refuse_unknown("pick", pick, ("random", "min_margin"))
         refuse_unknown("recluster", recluster, ("every_round", "never"))
-        self.needs = margin.needs | {"features"}
+        self.needs = margin.needs | {"features"} | ({"run_folder"} if recluster == "never" else set())
         self.num_mc_samples = margin.num_mc_samples
         self.margin = margin
         self.clustering = clustering
         self.k_m_factor = k_m_factor
         self.pick = pick
         self.recluster = recluster
-        self._known: dict[int, int] = {}
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
@@ -67,19 +68,32 @@ class ClusterMargin(Acquisition):
         return self.margin.cost(uncertain) + self.clustering.cost(sizes) + turns
 
     def _cluster_of(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
-        rows = candidates.rows.tolist()
-        if self.recluster == "never" and all(row in self._known for row in rows):
-            return self._known
+        own = rng.spawn(1)[0]  # so that clusters that are read draw as many numbers as clusters that are made
+        if self.recluster == "every_round":
+            return self._clusters(candidates, own)
+        path = candidates.run_folder / "clusters.npz"
+        if not path.exists():
+            made = self._clusters(candidates, own)
+            rows, clusters = np.array([*made]), np.array([*made.values()])
+            replace_file(path, lambda part: save(part, rows, clusters))
+        with np.load(path) as kept:
+            known = dict(zip(kept["rows"].tolist(), kept["clusters"].tolist(), strict=True))
+        missing = [row for row in candidates.rows.tolist() if row not in known]
+        if missing:
+            raise ValueError(
+                f"{path} holds the clusters of {len(known)} rows, but not of row {missing[0]} and {len(missing) - 1} "
+                "more; use acquisition.recluster=every_round"
+            )
+        return known
+
+    def _clusters(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
         labels_N = self.clustering.clusters(candidates.features_ND, candidates.rows, rng)
-        self._known = dict(zip(rows, labels_N.tolist(), strict=True))
-        return self._known
+        return dict(zip(candidates.rows.tolist(), labels_N.tolist(), strict=True))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the clusters of the first round, if they are kept."""
-        return {"cluster_of": self._known if self.recluster == "never" else {}}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._known = dict(state["cluster_of"])
+def save(path: Path, rows: np.ndarray, clusters: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.savez(file, rows=rows, clusters=clusters)
 
 
 def round_robin(queues: list[list[int]], budget: int) -> list[int]:

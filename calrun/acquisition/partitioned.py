@@ -47,6 +47,11 @@ class Partitioned(Acquisition):
     ) -> None:
         refuse_below(1, partitions=partitions)
         refuse_below(0, subset_labelled=subset_labelled, subset_unlabelled=subset_unlabelled)
+        if "run_folder" in inner.needs:
+            raise ValueError(
+                f"acquisition.inner={type(inner).__name__} keeps something between rounds, but parts change; set its "
+                "options so that it keeps nothing"
+            )
         self.needs = inner.needs
         self.num_mc_samples = inner.num_mc_samples
         self.approximation = "more acquisition.partitions, or acquisition.subset_unlabelled"

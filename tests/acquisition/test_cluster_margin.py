@@ -1,6 +1,9 @@
 """Cluster-Margin: small margins, spread over clusters."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 
 from calrun.acquisition.base import Candidates
@@ -49,12 +52,32 @@ def test_counts_of_clusters_differ_by_one_at_most_unless_used_up() -> None:
     assert np.bincount(np.digitize(rows, [12, 18])).tolist() == [4, 4, 2]
 
 
-def test_clusters_can_be_kept_from_the_first_round() -> None:
-    first, later = acquisition(4, recluster="never"), acquisition(4, recluster="never")
-    first.select(world(), 5, np.random.default_rng(0))
-    moved = world()
+def test_clusters_are_kept_from_the_first_round_by_whichever_process(tmp_path: Path) -> None:
+    first, moved = world(), world()
     moved.columns["features"] = torch.zeros(20, 1)
-    expected = first.select(moved, 5, np.random.default_rng(0)).tolist()
-    later.load_state_dict(first.state_dict())
-    assert later.select(moved, 5, np.random.default_rng(0)).tolist() == expected == [18, 12, 0, 19, 13]
+    for candidates in (first, moved):
+        candidates.columns["run_folder"] = tmp_path
+    acquisition(4, recluster="never").select(first, 5, np.random.default_rng(0))
+    later = acquisition(4, recluster="never")
+    assert later.select(moved, 5, np.random.default_rng(0)).tolist() == [18, 12, 0, 19, 13]
     assert acquisition(4).select(moved, 5, np.random.default_rng(0)).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_selection_repeated_after_a_kill_draws_the_same(tmp_path: Path) -> None:
+    micro = Hierarchy("average", 1.0, 10, 5, None)  # draws numbers of its own
+    candidates = world()
+    candidates.columns["run_folder"] = tmp_path
+    picks = [
+        ClusterMargin(MARGIN, micro, 4, "random", "never").select(candidates, 8, np.random.default_rng(0)).tolist()
+        for _ in range(2)
+    ]
+    assert picks[0] == picks[1]
+
+
+def test_clusters_of_other_rows_are_refused(tmp_path: Path) -> None:
+    candidates = world()
+    candidates.columns["run_folder"] = tmp_path
+    acquisition(4, recluster="never").select(candidates, 5, np.random.default_rng(0))
+    others = Candidates(candidates.rows + 1, candidates.columns)
+    with pytest.raises(ValueError, match=r"not of row 20 and 0 more; use acquisition.recluster=every_round"):
+        acquisition(4, recluster="never").select(others, 5, np.random.default_rng(0))

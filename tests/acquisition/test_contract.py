@@ -89,6 +89,7 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "images": ToyImages(x),
         "model": model,
         "scratch": Path(SCRATCH.name),
+        "run_folder": Path(SCRATCH.name),
     }
 
 

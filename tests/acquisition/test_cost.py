@@ -113,6 +113,7 @@ def columns_for(needs: frozenset[str], sizes: Sizes) -> dict[str, Any]:
         "images": ToyImages(torch.randn(number, *sizes.input_shape, generator=generator)),
         "model": Classifier(backbone, sizes.features, sizes.classes),
         "scratch": Path(SCRATCH.name),
+        "run_folder": Path(SCRATCH.name),
     }
     return {name: columns[name] for name in needs}
 

@@ -33,6 +33,10 @@ class Recorder(Acquisition):
         return candidates.rows[:budget]
 
 
+class Keeper(Recorder):
+    needs = frozenset({"run_folder"})
+
+
 def world(number: int = 103, labelled: int = 24) -> Candidates:
     rows = np.arange(1000, 1000 + number)
     return Candidates(rows, {"features": torch.from_numpy(rows)[:, None], "labelled_rows": np.arange(labelled)})
@@ -161,6 +165,11 @@ def test_the_cost_is_that_of_the_rows_looked_at(subset_labelled: int | None, sub
     parts.select(world(), 20, np.random.default_rng(0))
     ((rows, labelled, _),) = inner.seen
     assert parts.cost(Sizes(103, 24, 3, 1, 20)).flops == 1000 * len(rows) + len(labelled)
+
+
+def test_what_keeps_something_between_rounds_is_refused() -> None:
+    with pytest.raises(ValueError, match="keeps something between rounds, but parts change"):
+        Partitioned(Keeper(), 2, True, True, None, None)
 
 
 def test_no_parts_are_refused() -> None:
