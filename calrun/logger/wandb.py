@@ -48,7 +48,7 @@ class WandbLogger(Logger):
         self.run = wandb.init(
             project=self.project,
             entity=self.entity,
-            mode=self.mode,  # type: ignore[arg-type]
+            mode=self.mode,
             id=config["run_id"],
             resume="allow" if self.mode == "online" else None,
             name=folder.name,
