@@ -8,6 +8,7 @@ from typing import Annotated
 
 import hydra
 import typer
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -28,12 +29,26 @@ def run_task(cfg: DictConfig) -> float:
 
     hydra_cfg = HydraConfig.get()
     try:
+        refuse_unknown_hparams(dict(hydra_cfg.runtime.choices))
         return play(cfg, dict(hydra_cfg.runtime.choices), quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
         if hydra_cfg.mode != RunMode.RUN:
             raise  # with Hydra's line that tells which job of a multirun it was
         failed.append(error)
         return nan
+
+
+def refuse_unknown_hparams(choices: dict[str, str]) -> None:
+    """Refuses a misspelt option of hparams, which Hydra passes over in silence because the group is optional.
+
+    A job in another process is not looked at: there Hydra has no list of options.
+    """
+    wanted = choices.get("hparams")
+    if wanted in (None, f"{choices.get('dataset')}_{choices.get('method')}") or not GlobalHydra().is_initialized():
+        return
+    legal = GlobalHydra.instance().config_loader().get_group_options("hparams")
+    if wanted not in legal:
+        raise ValueError(f"hparams={wanted} is no option; choose one of: {', '.join(legal)}")
 
 
 def options_last(words: list[str]) -> list[str]:
@@ -80,11 +95,14 @@ def status_command(folder: Annotated[Path, typer.Argument(help="a run, an experi
 
 
 @app.command("list")
-def list_command(group: Annotated[str | None, typer.Argument(help="a group, such as acquisition")] = None) -> None:
+def list_command(
+    group: Annotated[str | None, typer.Argument(help="a group, such as acquisition")] = None,
+    config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
+) -> None:
     """Lists the options of every group, or of one."""
     from calrun.places import options
 
-    for name, legal in options(group).items():
+    for name, legal in options(group, config_dir).items():
         typer.echo(f"{name:<12} {', '.join(legal)}")
 
 

@@ -51,6 +51,11 @@ def _text(error: BaseException) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
         return _unknown_key(str(error.full_key), error.parent_node)
     text = str(error)
+    if "Expected more than 1 value per channel when training" in text:
+        return (
+            "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1 and a budget "
+            "that starts with 2 rows or more, or a model without BatchNorm"
+        )
     if unset := re.search(r"Missing mandatory value: (\S+)", text):  # behind an interpolation
         return f"{unset.group(1)} has no value yet; add {unset.group(1)}=..."
     listed = re.search(r"Could not find '(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S)

@@ -6,18 +6,28 @@ _PACKAGE = Path(__file__).parent
 CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
 
-def options(group: str | None = None) -> dict[str, list[str]]:
+def options(group: str | None = None, config_dir: Path | None = None) -> dict[str, list[str]]:
     """Returns the options of each group of the configuration; those that begin with _ are parts of others.
 
+    Args:
+        group: only this one.
+        config_dir: a folder of a user's own options, beside calrun's.
+
     Raises:
-        ValueError: if there is no such group.
+        ValueError: if there is no such group or no such folder.
     """
+    if config_dir is not None and not config_dir.is_dir():
+        raise ValueError(f"--config-dir wants a folder with a folder for each group, but there is no {config_dir}")
     groups = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
     if group is not None and group not in groups:
         raise ValueError(f"there is no group {group!r}; choose one of: {', '.join(groups)}")
-    return {name: _options_of(CONF / name) for name in ([group] if group else groups)}
+    roots = [CONF, *([config_dir] if config_dir else [])]
+    return {
+        name: sorted({option for root in roots for option in _options_of(root / name)})
+        for name in ([group] if group else groups)
+    }
 
 
 def _options_of(folder: Path) -> list[str]:
     paths = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml"))
-    return sorted(str(path) for path in paths if not path.name.startswith("_"))
+    return [str(path) for path in paths if not path.name.startswith("_")]

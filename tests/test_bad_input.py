@@ -15,7 +15,7 @@ import pytest
 from calrun.places import options
 
 Refusal = Callable[..., str]
-GROUPS = [group for group in options() if group != "hparams"]
+GROUPS = list(options())
 
 
 @pytest.fixture
@@ -174,6 +174,16 @@ def test_early_stopping_wants_a_validation_split(refused: Refusal) -> None:
 @pytest.mark.parametrize("acquisition", ["bald", "batch_bald"])
 def test_monte_carlo_dropout_wants_a_network_with_dropout(acquisition: str, refused: Refusal) -> None:
     assert "wants a network with dropout, but this model has none" in refused(f"acquisition={acquisition}")
+
+
+def test_vaal_wants_pictures(tmp_path: Path, refused: Refusal) -> None:
+    line = refused("acquisition=vaal", base=archive(tmp_path))
+    assert "vaal looks at pictures, but a row here is 5 numbers; choose another acquisition" in line
+
+
+def test_batchnorm_wants_more_than_one_row_a_step(refusal: Refusal, small: tuple[str, ...]) -> None:
+    line = refusal("run", *small, "model=cnn", "trainer.batch_size=1")
+    assert "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1" in line
 
 
 def test_several_conflicts_are_reported_together(refused: Refusal) -> None:

@@ -100,6 +100,14 @@ def test_one_impossible_run_of_a_multirun_does_not_stop_the_others(play: Typed, 
     assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 2
 
 
+def test_a_user_s_options_are_listed_beside_ours(calrun: Typed, tmp_path: Path) -> None:
+    (tmp_path / "stop").mkdir()
+    (tmp_path / "stop" / "mine.yaml").touch()
+    assert "mine" in calrun("list", "stop", "--config-dir", str(tmp_path)).out
+    answer = calrun("list", "--config-dir", str(tmp_path / "none"))
+    assert (answer.code, "there is no" in answer.err) == (2, True)
+
+
 def test_the_groups_and_their_options_are_listed(calrun: Typed) -> None:
     answer = calrun("list")
     for group, legal in options().items():

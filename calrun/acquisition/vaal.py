@@ -62,6 +62,11 @@ class Vaal(Acquisition):
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns the training of both nets and a look at each candidate."""
+        if len(sizes.input_shape) != 3:
+            shape = " x ".join(map(str, sizes.input_shape))
+            return Cost(
+                refusal=f"vaal looks at pictures, but a row here is {shape} numbers; choose another acquisition"
+            )
         return pair_cost(self.recipe, sizes)
 
     def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device, folder: Path) -> None:

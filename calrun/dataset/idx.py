@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from zlib import error as ZlibError
@@ -28,9 +29,13 @@ def load_idx(
         ValueError: if files are missing and the download failed or is off, or a file is corrupt.
     """
     if missing(folder) and download:
+        absent = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
             download()
         except (OSError, RuntimeError, HTTPException) as error:
+            for path in absent:  # what the download made and left empty
+                with suppress(OSError):
+                    path.rmdir()
             raise ValueError(f"{wanted_files(folder)}; the download failed ({error})") from error
     if missing(folder):
         raise ValueError(f"{wanted_files(folder)}; missing: {', '.join(missing(folder))}")

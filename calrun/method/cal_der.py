@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.method.batch import Batch
-from calrun.method.objective import Objective
+from calrun.method.objective import Objective, refuse_negative
 
 
 class DarkReplay(Objective):
@@ -25,6 +25,7 @@ class DarkReplay(Objective):
     def __init__(self, alpha: float, beta: float, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum"):
             raise ValueError(f"method.objective.reduction wants mean or sum, got {reduction!r}")
+        refuse_negative(alpha=alpha, beta=beta)
         self.alpha, self.beta, self.reduction = alpha, beta, reduction
 
     def __call__(self, current: Batch, replay: Batch | None) -> Tensor:

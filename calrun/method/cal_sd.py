@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.method.batch import Batch
-from calrun.method.objective import Objective
+from calrun.method.objective import Objective, refuse_negative
 from calrun.round import Round
 
 
@@ -23,6 +23,7 @@ class SelfDistillation(Objective):
 
     def __init__(self, alpha: float, beta: float | None = None) -> None:
         self.alpha, self.beta = alpha, 1 - alpha if beta is None else beta
+        refuse_negative(alpha=self.alpha, beta=self.beta)
         self.share_of_new = 1.0
 
     def begin_round(self, this_round: Round) -> None:

@@ -55,6 +55,9 @@ class ShrinkPerturb(Start):
     remembers = True
 
     def __init__(self, shrink: float, perturb: float, reset_bn_stats: bool = True) -> None:
+        for name, share in (("shrink", shrink), ("perturb", perturb)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"method.start.{name} wants a share from 0 to 1, got {share}")
         self.shrink, self.perturb, self.reset_bn_stats = shrink, perturb, reset_bn_stats
 
     def apply(self, net: Classifier, fresh: Classifier) -> None:

@@ -74,3 +74,15 @@ def test_corrupt_files_are_named(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{tmp_path / name} .*fetch it again"):
         read_idx(tmp_path / name)
+
+
+def test_a_failed_download_leaves_no_empty_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "MNIST" / "raw"
+
+    def fail() -> None:
+        folder.mkdir(parents=True)
+        raise OSError("no network")
+
+    with pytest.raises(ValueError, match=r"the download failed \(no network\)"):
+        load_idx(folder, CLASSES, Transform([0.0], [1.0]), download=fail)
+    assert list(tmp_path.iterdir()) == []

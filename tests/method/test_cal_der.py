@@ -27,3 +27,8 @@ def test_round_without_history_is_plain_cross_entropy(make_batch) -> None:
 def test_unknown_reduction_is_refused() -> None:
     with pytest.raises(ValueError, match="mean or sum, got 'max'"):
         DarkReplay(0.5, 2.0, reduction="max")
+
+
+def test_weights_below_0_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"method\.objective\.alpha wants a weight from 0 on, got -1"):
+        DarkReplay(alpha=-1, beta=1)

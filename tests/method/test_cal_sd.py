@@ -41,3 +41,9 @@ def test_first_round_weighs_new_rows_fully(make_batch, first_round) -> None:
     objective.begin_round(first_round)
     assert objective.share_of_new == 1
     assert objective(make_batch([[0.0, 0.0]], [0]), None).item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(("alpha", "name"), [(-0.5, "alpha"), (1.5, "beta")])
+def test_weights_below_0_are_refused(alpha: float, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"method\.objective\.{name} wants a weight from 0 on, got -0.5"):
+        SelfDistillation(alpha)

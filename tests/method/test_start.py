@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -50,3 +51,9 @@ def test_checkpoint_gives_the_backbone_and_a_new_head(tmp_path) -> None:
     assert torch.equal(state["backbone.0.weight"], net(5).state_dict()["backbone.0.weight"])
     assert not state["head.bias"].any()
     assert 0.0005 < state["head.weight"].std() < 0.002
+
+
+@pytest.mark.parametrize(("shrink", "perturb", "name"), [(3.0, 0.1, "shrink"), (0.4, -0.1, "perturb")])
+def test_shares_outside_0_to_1_are_refused(shrink: float, perturb: float, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"method\.start\.{name} wants a share from 0 to 1"):
+        ShrinkPerturb(shrink, perturb)
