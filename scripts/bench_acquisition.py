@@ -31,6 +31,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 BUDGET, NUM_FEATURES, NUM_LABELLED = 500, 512, 1000
 GROWTH_ROWS = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
 GROWTH_CASES = ("coreset", "badge", "fass", "glister")
+FILTERED_ROWS, FILTERED_OF = (1_250, 2_500, 5_000, 10_000, 20_000), 50_000  # F rows of FASS's filter, of N
 CONF = str(Path(__file__).parents[1] / "conf")
 
 Literal = Callable[[Candidates, int, np.random.Generator], list[int]]
@@ -71,9 +72,11 @@ def world(num_rows: int, num_classes: int) -> Candidates:
     return Candidates(np.arange(num_rows), columns)
 
 
-def acquisition_of(option: str) -> Acquisition:
+def acquisition_of(option: str, *overrides: str) -> Acquisition:
     with initialize_config_dir(CONF, version_base="1.3"):
-        acquisition: Acquisition = instantiate(compose(None, overrides=[f"+acquisition={option}"]).acquisition)
+        acquisition: Acquisition = instantiate(
+            compose(None, overrides=[f"+acquisition={option}", *overrides]).acquisition
+        )
     return acquisition
 
 
@@ -183,32 +186,44 @@ def timed(acquisition: Acquisition, candidates: Candidates, budget: int) -> tupl
     return seconds, mib, rows
 
 
-def grown(option: str, num_rows: int, threads: int) -> tuple[float, float]:
+def grown(option: str, num_rows: int, threads: int, *overrides: str) -> tuple[float, float]:
     """Returns seconds and peak MiB of one acquisition among `num_rows` candidates."""
     torch.set_num_threads(threads)
     if option == "glister":
         case = glister_case(num_rows)
         seconds, mib, _ = timed(case.acquisition, case.candidates, BUDGET)
     else:
-        seconds, mib, _ = timed(acquisition_of(option), world(num_rows, 10), BUDGET)
+        seconds, mib, _ = timed(acquisition_of(option, *overrides), world(num_rows, 10), BUDGET)
     return seconds, mib
 
 
 def growth_rows(option: str, share: float, threads: int) -> list[str]:
     """Returns time and memory against N, and the straight lines through them."""
-    lines, seconds, memory = [], list[float](), list[float]()
     sizes = [max(BUDGET, int(share * number)) for number in GROWTH_ROWS]
-    for number in sizes:
-        second, mib = alone(grown, option, number, threads)
-        seconds.append(second)
-        memory.append(mib)
-        lines.append(f"| {option} | {number:,} | {second:.3f} | {mib:.0f} |")
+    found = [alone(grown, option, number, threads) for number in sizes]
+    return [*lines_of(option, sizes, found), fit_of(option, sizes, found, "N")]
+
+
+def filter_rows(share: float, threads: int) -> list[str]:
+    """Returns time and memory of FASS against the pairs F^2 of its filtered rows, and the straight lines."""
+    name, num_rows = "fass, by its filter", max(BUDGET, int(share * FILTERED_OF))
+    sizes = [max(BUDGET, int(share * number)) for number in FILTERED_ROWS]
+    found = [alone(grown, "fass", num_rows, threads, f"acquisition.factor={number / BUDGET}") for number in sizes]
+    return [*lines_of(name, sizes, found), fit_of(name, [number**2 for number in sizes], found, "F^2")]
+
+
+def lines_of(name: str, sizes: list[int], found: list[tuple[float, float]]) -> list[str]:
+    return [f"| {name} | {size:,} | {s:.3f} | {mib:.0f} |" for size, (s, mib) in zip(sizes, found, strict=True)]
+
+
+def fit_of(name: str, sizes: list[int], found: list[tuple[float, float]], symbol: str) -> str:
+    """Returns straight lines through seconds and MiB, and the exponent of the larger sizes."""
+    seconds, memory = zip(*found, strict=True)
     slope, base = np.polyfit(sizes, seconds, 1)
     mib_slope, mib_base = np.polyfit(sizes, memory, 1)
     exponent = np.polyfit(np.log(sizes[2:]), np.log(seconds[2:]), 1)[0]
-    time_fit = f"{base:.3f} s + {1e6 * slope:.2f} us N (exponent {exponent:.2f})"
-    fits = f"{time_fit} | {mib_base:.0f} MiB + {1024 * mib_slope:.2f} KiB N"
-    return [*lines, f"| {option} | fit | {fits} |"]
+    time_fit = f"{base:.3f} s + {1e6 * slope:.3g} us {symbol} (exponent {exponent:.2f})"
+    return f"| {name} | fit | {time_fit} | {mib_base:.0f} MiB + {2**20 * mib_slope:.3g} B {symbol} |"
 
 
 def main() -> None:
@@ -232,8 +247,8 @@ def main() -> None:
     if arguments.growth:
         print("| case | N | s | MiB |\n|---|---|---|---|")
         for option in GROWTH_CASES:
-            print("\n".join(growth_rows(option, arguments.share, arguments.threads)))
-            sys.stdout.flush()
+            print("\n".join(growth_rows(option, arguments.share, arguments.threads)), flush=True)
+        print("\n".join(filter_rows(arguments.share, arguments.threads)))
         return
     head = ["case", "N", "calrun s", "target s", "MiB", "literal s", "literal MiB", "ratio", "same picks"]
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
