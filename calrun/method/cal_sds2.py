@@ -50,8 +50,9 @@ class Summary(Choose):
         ):
             if came not in legal:
                 raise ValueError(f"method.visit.choose.{option} wants one of {legal}, got {came!r}")
-        self.sigma, self.uncertainty_weight = sigma, uncertainty_weight
+        self.sigma, self.uncertainty_weight = sigma, float(uncertainty_weight)
         self.features, self.scale, self.uncertainty = features, scale, uncertainty
+        greedy_summary(torch.eye(2), torch.ones(2), 1, self.uncertainty_weight)  # compiles before a fit is timed
         self.begin_round()
 
     def notes(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from calrun.method.batch import Batch
-from calrun.method.cal_sds2 import Summary, dense_greedy, greedy_summary, similarity, uncertainty
+from calrun.method.cal_sds2 import Summary, _lazy_greedy, dense_greedy, greedy_summary, similarity, uncertainty
 from calrun.model.base import Classifier
 
 
@@ -85,3 +85,10 @@ def test_a_kernel_that_sees_no_neighbours_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="raise method.visit.choose.sigma"):
         assert blind.notes()["mean_similarity"] < 1e-6
     assert 0.01 < seeing.notes()["mean_similarity"] < 1
+
+
+def test_nothing_is_left_to_compile_inside_a_timed_fit() -> None:
+    summary = Summary(sigma=1, uncertainty_weight=1)  # whole numbers, as a YAML may give them
+    compiled = len(_lazy_greedy.signatures)
+    greedy_summary(torch.rand(5, 5), torch.rand(5), 3, summary.uncertainty_weight)
+    assert len(_lazy_greedy.signatures) == compiled
