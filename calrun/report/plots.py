@@ -22,6 +22,7 @@ from calrun.report.style import Look, look_of
 
 FORMATS = ("png", "pdf", "svg")
 NAME_INCHES = 0.17  # of height for each name beside the curves
+MATRICES_ACROSS = 4
 ROUND_INCHES = 0.85  # of height around the field: title, ticks and label
 SHORT_NAME, LETTER_INCHES = 30, 0.09  # beside the curves a longer name widens the figure by so much for each letter
 WRAPPED_NAME = 24  # letters in a line of a name beside a point
@@ -109,12 +110,16 @@ def forgetting_figure(title: str, matrices: Iterable[tuple[str, np.ndarray]]) ->
     lowest = float(np.floor(10 * min(np.nanmin(accuracy_TT) for _, accuracy_TT in matrices)) / 10)
     with mpl.rc_context(PRINT | {"axes.grid": False}):
         cell = 0.48 if size <= 10 else 0.3
-        figure = Figure(figsize=(1.1 + len(matrices) * (size * cell + 0.5), size * cell + 1.2), layout="constrained")
-        for axes, (name, accuracy_TT) in zip(
-            figure.subplots(1, len(matrices), squeeze=False)[0], matrices, strict=True
-        ):
+        columns = min(len(matrices), MATRICES_ACROSS)
+        rows = -(-len(matrices) // columns)
+        inches = (1.1 + columns * (size * cell + 0.5), rows * (size * cell + 0.7) + 0.5)
+        figure = Figure(figsize=inches, layout="constrained")
+        fields = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, (name, accuracy_TT) in zip(fields, matrices, strict=False):
             heat_map(axes, accuracy_TT, lowest)
             axes.set_title(name, loc="left", fontsize=9)
+        for axes in fields[len(matrices) :]:
+            axes.remove()
         figure.suptitle(f"{title}: accuracy in % on the rows of round i (across) after round t (down)", fontsize=8)
     return figure
 

@@ -91,3 +91,9 @@ def test_a_far_outlier_is_cut_off_and_close_points_are_not() -> None:
 def test_heat_map_writes_every_recorded_accuracy() -> None:
     figure = forgetting_figure("toy", [("CAL-ER", np.array([[0.9, np.nan], [0.5, 0.8]]))])
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["50", "80", "90"]
+
+
+def test_many_forgetting_matrices_stand_in_rows_of_four() -> None:
+    figure = forgetting_figure("toy", [(f"method {number}", np.eye(5)) for number in range(6)])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"method {number}" for number in range(6)]
+    assert figure.get_figwidth() < 13
