@@ -175,7 +175,7 @@ def started(tmp_path: Path, small: tuple[str, ...]) -> Callable[..., tuple[subpr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_an_interrupted_run_ends_without_traceback_and_is_shown_as_interrupted(
     sent: signal.Signals, code: int, started: Typed, calrun: Typed
 ) -> None:
@@ -184,6 +184,7 @@ def test_an_interrupted_run_ends_without_traceback_and_is_shown_as_interrupted(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in errors
+    assert ("interrupted; the same command goes on from here" in errors) == (sent == signal.SIGINT)
     assert (folder / "round-1" / "phase-0.ckpt").exists()
     assert json.loads((folder / "status.json").read_text())["state"] == "running"
     assert "1 interrupted" in calrun("status", str(folder)).out

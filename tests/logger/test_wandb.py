@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,24 @@ def records(path: Path) -> Iterator[bytes]:
             parts = b""
 
 
+def ended(path: Path) -> list[wandb_internal_pb2.Record]:
+    """Returns the records of a run that has ended; another process of W&B's writes them, a moment later at times."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = []
+        for data in records(path):
+            found.append(wandb_internal_pb2.Record())
+            found[-1].ParseFromString(data)
+        if any(record.WhichOneof("record_type") == "exit" for record in found):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{path} has no end after 30 s")
+
+
 def said(path: Path) -> tuple[str, list[dict[str, Any]], dict[str, str]]:
     """Returns an offline run's id, the values it was given one after the other, and its group and job type."""
     run_id, history, about = "", list[dict[str, Any]](), dict[str, str]()
-    for data in records(path):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
+    for record in ended(path):
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run_id, about = record.run.run_id, {"group": record.run.run_group, "job_type": record.run.job_type}
