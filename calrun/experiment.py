@@ -96,7 +96,7 @@ class Experiment:
         return Round(number, len(self.sizes), budget, self.seed, self.pool, folder / f"round-{number}")
 
     def _choose_initial(self, folder: Path) -> np.ndarray:
-        before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder)
+        before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder / "round-0")
         net = self.method.fresh_net(before)
         self.method.start.first(net, self.method.fresh_net(before))  # a checkpoint's features, if the method has one
         candidates = gather(net, self.data, self.pool, self.initial, self.predictor, before)

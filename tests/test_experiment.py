@@ -8,6 +8,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from calrun.acquisition.base import Candidates
 from calrun.experiment import build, scaled
 
 
@@ -57,6 +58,24 @@ def test_seed_set_seed_fixes_the_initial_rows_for_all_seeds(
     assert initial("seed=0", "seed_set_seed=5") == initial("seed=1", "seed_set_seed=5")
     assert initial("seed=0") != initial("seed=1")
     assert initial("seed=0") != initial("seed=0", "seed_set_seed=5")
+
+
+def test_what_the_initial_choice_keeps_lies_in_its_own_run(
+    configure: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exp = build(configure())
+    seen: list[Candidates] = []
+    choose = exp.initial.select
+
+    def select(candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+        seen.append(candidates)
+        return choose(candidates, budget, rng)
+
+    monkeypatch.setattr(exp.initial, "needs", frozenset({"run_folder", "scratch"}), raising=False)
+    monkeypatch.setattr(exp.initial, "select", select)
+    next(exp.rounds(tmp_path / "run", after=0))
+    assert seen[0].run_folder == tmp_path / "run"
+    assert seen[0].scratch.parent == tmp_path / "run"
 
 
 def test_first_weights_depend_on_the_seed_and_not_on_the_method(
