@@ -14,6 +14,7 @@ from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.hierarchy import Hierarchy
 from calrun.acquisition.options import refuse_unknown
 from calrun.acquisition.row_order import in_row_order
+from calrun.dataset.archive import read_npz
 from calrun.files import replace_file
 
 
@@ -68,27 +69,23 @@ class ClusterMargin(Acquisition):
         return self.margin.cost(uncertain) + self.clustering.cost(sizes) + turns
 
     def _cluster_of(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
-        own = rng.spawn(1)[0]  # so that clusters that are read draw as many numbers as clusters that are made
+        rows, own = candidates.rows, rng.spawn(1)[0]  # clusters that are read draw as many numbers as those made
         if self.recluster == "every_round":
-            return self._clusters(candidates, own)
+            labels_N = self.clustering.clusters(candidates.features_ND, rows, own)
+            return dict(zip(rows.tolist(), labels_N.tolist(), strict=True))
         path = candidates.run_folder / "clusters.npz"
         if not path.exists():
-            made = self._clusters(candidates, own)
-            rows, clusters = np.array([*made]), np.array([*made.values()])
-            replace_file(path, lambda part: save(part, rows, clusters))
-        with np.load(path) as kept:
-            known = dict(zip(kept["rows"].tolist(), kept["clusters"].tolist(), strict=True))
-        missing = [row for row in candidates.rows.tolist() if row not in known]
+            labels_N = self.clustering.clusters(candidates.features_ND, rows, own)
+            replace_file(path, lambda part: save(part, rows, labels_N))
+        kept = read_npz(path, ["rows", "clusters"])
+        known = dict(zip(kept["rows"].tolist(), kept["clusters"].tolist(), strict=True))
+        missing = [row for row in rows.tolist() if row not in known]
         if missing:
             raise ValueError(
                 f"{path} holds the clusters of {len(known)} rows, but not of row {missing[0]} and {len(missing) - 1} "
                 "more; use acquisition.recluster=every_round"
             )
         return known
-
-    def _clusters(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
-        labels_N = self.clustering.clusters(candidates.features_ND, candidates.rows, rng)
-        return dict(zip(candidates.rows.tolist(), labels_N.tolist(), strict=True))
 
 
 def save(path: Path, rows: np.ndarray, clusters: np.ndarray) -> None:
