@@ -7,40 +7,54 @@ import pandas as pd
 
 from calrun.report.at_accuracy import at_accuracy_table
 from calrun.report.balance import balance_by_budget
-from calrun.report.curves import area_under_budget_curve
+from calrun.report.curves import area_under_budget_curve, span
 from calrun.report.efficiency import equivalent_labels, mean_saving
 from calrun.report.entropy import entropy_correlation
+from calrun.report.forgetting_table import forgetting_table
 from calrun.report.panels import Panel, label_of, lines_of, of_line
 from calrun.report.penalty import penalty_table
+from calrun.report.prices import Prices, cost_table
 from calrun.report.robustness import PREFIX, corruption_table, paired_difference
 from calrun.report.significance import versus
 from calrun.report.style import look_of, place_of
-from calrun.report.tables import MISSING, Cell, Table, seed_count, shown_budgets
-
-RANDOM = "random"
+from calrun.report.tables import MISSING, RANDOM, Cell, Table, number, percent, seed_count, shown_budgets
 
 
 def answer_tables(
-    panel: Panel, baseline: str, entropies: Mapping[tuple[str, int], np.ndarray] | None = None
+    panel: Panel,
+    baseline: str,
+    entropies: Mapping[tuple[str, int], np.ndarray] | None = None,
+    prices: Prices | None = None,
 ) -> Iterator[Table]:
     """Yields the tables of one panel that its runs allow; `entropies` of test rows by run and round, if recorded."""
+    yield from comparing_tables(panel, baseline)
+    if panel.runs["class_counts"].notna().any():
+        yield balance_table(panel)
+    if panel.rows == "method":
+        yield from recorded_tables(panel, baseline, entropies or {})
+    if prices:
+        yield from cost_table(panel, prices)
+
+
+def comparing_tables(panel: Panel, baseline: str) -> Iterator[Table]:
+    """Yields what tells the lines apart: from the baseline method, or from random and from each other."""
     against = baseline if panel.rows == "method" else RANDOM
     names = set(panel.runs[panel.rows])
     if against in names and len(names) > 1:
         yield significance_table(panel, against)
-    if panel.rows == "method" and against in names and len(names) > 1:
-        yield from at_accuracy_table(panel, baseline)
-    if panel.rows == "acquisition" and against in names and len(names) > 1:
-        yield efficiency_table(panel)
+        yield from at_accuracy_table(panel, baseline) if panel.rows == "method" else [efficiency_table(panel)]
     if panel.rows == "acquisition":
         yield from penalty_table(panel)
-    if panel.runs["class_counts"].notna().any():
-        yield balance_table(panel)
-    if panel.rows == "method" and any(str(column).startswith(PREFIX) for column in panel.runs.columns):
+
+
+def recorded_tables(panel: Panel, baseline: str, entropies: Mapping[tuple[str, int], np.ndarray]) -> Iterator[Table]:
+    """Yields what methods are compared by where their runs recorded it."""
+    if any(str(column).startswith(PREFIX) for column in panel.runs.columns):
         yield corruptions_table(panel, baseline)
-    correlations = entropy_correlation(panel.runs, entropies or {})
-    if panel.rows == "method" and len(correlations):
+    correlations = entropy_correlation(panel.runs, entropies)
+    if len(correlations):
         yield correlations_table(panel, correlations)
+    yield from forgetting_table(panel)
 
 
 def significance_table(panel: Panel, against: str) -> Table:
@@ -82,13 +96,6 @@ def difference_cells(difference: float, n: int, p: float, p_holm: float) -> list
     ]
 
 
-def percent(mean: float, std: float, n: int) -> Cell:
-    """Returns mean ± std in percent, or a single seed's number as it is, with its n."""
-    if n == 0:
-        return Cell(MISSING)
-    return Cell(f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if n > 1 else "") + f" (n={n})", 100 * mean)
-
-
 def efficiency_table(panel: Panel) -> Table:
     """Returns labelling efficiency by budget and the average sample saving ratio (Beck 2021, 4.1; Wen 2024, 6.2)."""
     equivalents = equivalent_labels(panel.runs, RANDOM)
@@ -114,11 +121,6 @@ def efficiency_table(panel: Panel) -> Table:
             "Rounds: how many of a seed's have a ratio; outside random's curve nothing is extrapolated.",
         ],
     )
-
-
-def span(counts: pd.Series) -> str:
-    least, most = int(counts.min()), int(counts.max())
-    return str(most) if least == most else f"{least}–{most}"
 
 
 def efficiency_cell(own: pd.DataFrame) -> Cell:
@@ -151,12 +153,6 @@ def balance_table(panel: Panel) -> Table:
         rows=rows,
         notes=["Imbalance ratio: most over least sampled class; ∞ while a class has no label. Means over n seeds."],
     )
-
-
-def number(value: float, form: str) -> Cell:
-    if np.isnan(value):
-        return Cell(MISSING)
-    return Cell("∞" if np.isinf(value) else form.format(value), float(value))
 
 
 def corruptions_table(panel: Panel, baseline: str) -> Table:

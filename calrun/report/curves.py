@@ -57,5 +57,10 @@ def seeds_said(what: str, counts: pd.Series) -> str:
 
 
 def seed_range(counts: pd.Series) -> str:
+    return f"n={span(counts)}"
+
+
+def span(counts: pd.Series) -> str:
+    """Returns the least and the most of whole numbers, such as 2–3, or the one there is."""
     least, most = int(counts.min()), int(counts.max())
-    return f"n={most}" if least == most else f"n={least}–{most}"
+    return str(most) if least == most else f"{least}–{most}"

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from calrun.report.answers import percent
 from calrun.report.forgetting import forgetting_matrix, mean_forgetting
 from calrun.report.panels import Panel, label_of, lines_of
-from calrun.report.tables import Cell, Table
+from calrun.report.tables import Cell, Table, percent
 
 
 def forgetting_table(panel: Panel) -> Iterator[Table]:

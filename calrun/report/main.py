@@ -11,11 +11,10 @@ from calrun.report import plots
 from calrun.report.answers import answer_tables
 from calrun.report.curves import LINE
 from calrun.report.forgetting import mean_forgetting_matrix
-from calrun.report.forgetting_table import forgetting_table
 from calrun.report.html import page
 from calrun.report.overview import budget_figure, overview_figure, overview_points
 from calrun.report.panels import Panel, label_of, lines_of, panels
-from calrun.report.prices import Prices, cost_table
+from calrun.report.prices import Prices
 from calrun.report.render import to_csv, to_latex, to_markdown, to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
@@ -65,8 +64,7 @@ def report(
         shown = [comparison(panel, baseline), *map(grid_table, own)]
         for table in shown:
             console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
-        costs = cost_table(panel, prices) if prices else ()
-        tables.append([*shown, *answer_tables(panel, baseline, entropies), *forgetting_table(panel), *costs])
+        tables.append([*shown, *answer_tables(panel, baseline, entropies, prices)])
         files += [path for table in tables[-1] for path in write_table(table, out)]
         files += write_figures(panel, out, baseline)
     files += write_overview(runs, out, baseline)

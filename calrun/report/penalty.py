@@ -8,7 +8,7 @@ from calrun.report.curves import seed_range
 from calrun.report.panels import Panel
 from calrun.report.significance import penalty_matrix
 from calrun.report.style import look_of, place_of
-from calrun.report.tables import MISSING, Cell, Table
+from calrun.report.tables import Cell, Table, number
 
 
 def penalty_table(panel: Panel) -> Iterator[Table]:
@@ -26,8 +26,8 @@ def penalty_table(panel: Panel) -> Iterator[Table]:
     heads = [*labels, "mean"]
     square = matrix.loc[names, names]
     square["mean"] = square.mean(axis=1)
-    rows = [[Cell(label), *map(share, numbers)] for label, numbers in zip(labels, square.to_numpy(float), strict=True)]
-    rows.append([Cell("mean"), *map(share, square[names].mean().to_numpy(float)), Cell("")])
+    rows = [[Cell(label), *shares(numbers)] for label, numbers in zip(labels, square.to_numpy(float), strict=True)]
+    rows.append([Cell("mean"), *shares(square[names].mean().to_numpy(float)), Cell("")])
     seeds = panel.runs.groupby(["acquisition", "labelled"])["seed"].nunique()
     yield Table(
         title=f"{panel.title}: pairwise penalties",
@@ -43,5 +43,5 @@ def penalty_table(panel: Panel) -> Iterator[Table]:
     )
 
 
-def share(value: float) -> Cell:
-    return Cell(MISSING) if np.isnan(value) else Cell(f"{value:.2f}", value)
+def shares(values: np.ndarray) -> list[Cell]:
+    return [number(value, "{:.2f}") for value in values]

@@ -4,13 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from calrun.report.answers import percent
 from calrun.report.efficiency import cost_at_equal_accuracy
 from calrun.report.panels import Panel, label_of, lines_of
 from calrun.report.style import look_of
-from calrun.report.tables import MISSING, Cell, Table
-
-RANDOM = "random"
+from calrun.report.tables import MISSING, RANDOM, Cell, Table, percent
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from calrun.report.configuration import Configuration, is_setting
 from calrun.report.curves import seed_range
+from calrun.report.lines import is_number
 from calrun.report.naming import differing_keys, leaves_where, short_names
 from calrun.report.panels import Panel
 from calrun.report.style import look_of
@@ -77,10 +78,6 @@ def axes_of(members: list[dict[str, Any]]) -> list[list[str]]:
         values = [repr(member.get(key)) for member in members]
         axes[tuple(values.index(value) for value in values)].append(key)
     return list(axes.values())
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def sensitivity_grid(

@@ -19,6 +19,7 @@ from calrun.report.style import ORACLE, look_of
 MOST_BUDGETS = 6
 ENERGY = "cumulative_energy_kwh"
 MISSING = "–"
+RANDOM = "random"  # the acquisition that others are measured against
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,20 @@ def ratio_cell(value: float, n: float, most: float) -> Cell:
     if np.isnan(value):
         return Cell(MISSING)
     return Cell(f"{value:.1f}×" + (f" (n={n:.0f})" if n < most else ""), value)
+
+
+def percent(mean: float, std: float, n: int) -> Cell:
+    """Returns mean ± std in percent, or a single seed's number as it is, with its n."""
+    if n == 0:
+        return Cell(MISSING)
+    return Cell(f"{100 * mean:.1f}" + (f" ± {100 * std:.1f}" if n > 1 else "") + f" (n={n})", 100 * mean)
+
+
+def number(value: float, form: str) -> Cell:
+    """Returns a number in the form of a format string; nothing known is a dash."""
+    if np.isnan(value):
+        return Cell(MISSING)
+    return Cell("∞" if np.isinf(value) else form.format(value), float(value))
 
 
 def energy_cell(kwh_N: pd.Series) -> Cell:
