@@ -29,8 +29,9 @@ def run_task(cfg: DictConfig) -> float:
 
     hydra_cfg = HydraConfig.get()
     try:
-        refuse_unknown_hparams(dict(hydra_cfg.runtime.choices))
-        return play(cfg, dict(hydra_cfg.runtime.choices), quiet=os.environ.get("CALRUN_QUIET") == "1")
+        choices = dict(hydra_cfg.runtime.choices)
+        refuse_unknown_hparams(choices)
+        return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
         if hydra_cfg.mode != RunMode.RUN:
             raise  # with Hydra's line that tells which job of a multirun it was
@@ -44,7 +45,10 @@ def refuse_unknown_hparams(choices: dict[str, str]) -> None:
     A job in another process is not looked at: there Hydra has no list of options.
     """
     wanted = choices.get("hparams")
-    if wanted in (None, f"{choices.get('dataset')}_{choices.get('method')}") or not GlobalHydra().is_initialized():
+    if (
+        wanted in (None, f"{choices.get('dataset')}_{choices.get('method')}")
+        or not GlobalHydra.instance().is_initialized()
+    ):
         return
     legal = GlobalHydra.instance().config_loader().get_group_options("hparams")
     if wanted not in legal:
