@@ -67,7 +67,7 @@ def test_a_failed_download_says_which_files_go_where(tmp_path: Path) -> None:
         ("a", packed(np.zeros((2, 3))) + b"\0"),
         ("a", b"PK\3\4" + b"\0" * 40),
         ("a.gz", b"not gzip"),
-        ("a.gz", gzip.compress(packed(np.zeros(9)))[:-6]),
+        ("a.gz", gzip.compress(packed(np.zeros(9)), mtime=0)[:-6]),
     ],
 )
 def test_corrupt_files_are_named(tmp_path: Path, name: str, content: bytes) -> None:
