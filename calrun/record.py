@@ -5,7 +5,6 @@ The line in rounds.jsonl commits a round; every other file is written before it,
 
 import csv
 import fcntl
-import hashlib
 import io
 import json
 import os
@@ -20,37 +19,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import pandas as pd
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from calrun.files import replace_tensors, replace_text, whole
+from calrun.identity import refuse_foreign
 from calrun.round import Round
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
 
-UNHASHED = ("paths", "logger", "record", "experiment_name")
-WHERE_NOT_WHAT = ("root", "path", "file", "folder")  # of these only the last part of the value counts
-HOW_NOT_WHAT = ("checkpoint_every_seconds", "num_workers")
 LOCK_ATTEMPTS, LOCK_WAIT_SECONDS = 5, 0.05
 PICKS_HEADER = ("round", "order", "row", "item_id", "class")
-
-
-def run_id(cfg: DictConfig) -> str:
-    """Returns a short hash of what decides a run's result: the resolved configuration without paths and logging."""
-    kept = {key: value for key, value in OmegaConf.to_container(cfg, resolve=True).items() if key not in UNHASHED}  # type: ignore[union-attr]
-    return hashlib.sha256(json.dumps(_without_places(kept), sort_keys=True).encode()).hexdigest()[:8]
-
-
-def _without_places(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_places(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: Path(item).name if key in WHERE_NOT_WHAT and isinstance(item, str) else _without_places(item)
-        for key, item in value.items()
-        if key not in HOW_NOT_WHAT
-    }
 
 
 class Record:
@@ -70,7 +49,7 @@ class Record:
         self.last_status: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._hold()
-        self._refuse_foreign()
+        self._claim_folder()
 
     # --- what is there ---
 
@@ -178,29 +157,12 @@ class Record:
             f"another process is running in {self.folder}; wait for it, stop it, or change the configuration"
         )
 
-    def _refuse_foreign(self) -> None:
+    def _claim_folder(self) -> None:
+        """Makes the folder this run's, unless it is another's."""
+        refuse_foreign(self.folder, self.config)
         path = self.folder / "config.yaml"
         if not path.exists():
-            others = sorted(p.name for p in self.folder.iterdir() if p.name != "lock")
-            if others:
-                raise ValueError(
-                    f"{self.folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "
-                    "calrun: choose another paths.outputs or experiment_name"
-                )
             replace_text(path, OmegaConf.to_yaml(OmegaConf.create(self.config)))
-            return
-        found = OmegaConf.to_container(OmegaConf.load(path))
-        if not isinstance(found, dict) or found.get("run_id") != self.config["run_id"]:
-            came = found.get("run_id") if isinstance(found, dict) else None
-            raise ValueError(
-                f"{self.folder} belongs to run {came}, not to {self.config['run_id']}; it is left as it is: "
-                "choose another experiment_name or paths.outputs"
-            )
-        if found.get("data_fingerprint") != self.config["data_fingerprint"]:
-            raise ValueError(
-                f"{self.folder} was begun on other data (fingerprint {found.get('data_fingerprint')}, now "
-                f"{self.config['data_fingerprint']}); it is left as it is: choose another experiment_name"
-            )
 
 
 def _picks(exp: "Experiment") -> Iterator[tuple[Any, ...]]:

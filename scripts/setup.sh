@@ -21,6 +21,8 @@ fi
 echo "setting up .venv with $("$found" --version) (about 7 GiB; two to five minutes)"
 [ -x .venv/bin/python ] || "$found" -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip
-.venv/bin/python -m pip install --disable-pip-version-check --progress-bar on --no-compile -c constraints.txt -e '.[test,lint]' | 
+.venv/bin/python -m pip install --compile --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[test,lint]' | 
     grep -E --line-buffered '^(Collecting|Installing|Successfully|ERROR|error)' || true
+# where PYTHONDONTWRITEBYTECODE is set, as in most containers, nothing would be compiled later: 10 s at every start
+.venv/bin/python -m compileall -q calrun
 .venv/bin/python -c 'import calrun, torch, pytorch_lightning, hydra' && touch .venv/ready

@@ -12,7 +12,8 @@ import torch
 import yaml
 from omegaconf import DictConfig
 
-from calrun.record import Record, flatten, run_id
+from calrun.identity import run_id
+from calrun.record import Record, flatten
 
 LINE = {
     "round", "rounds", "labelled", "labelled_fraction", "test", "train_accuracy", "steps", "epochs", "notes",
