@@ -17,7 +17,6 @@ from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.energy import require_energy
-from calrun.fit import refusals, trainer_arguments
 from calrun.kinds import wrong_kinds
 from calrun.method.base import Method
 from calrun.method.setup import Setup
@@ -26,6 +25,7 @@ from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
+from calrun.trainer_options import refusals
 
 SEPARATOR = "; also: "  # between the problems of a configuration
 
@@ -113,7 +113,7 @@ def build(cfg: DictConfig) -> Experiment:
     problems, sizes = mend_numbers(cfg), []
     if wrong := wrong_kinds(cfg):
         raise ValueError(SEPARATOR.join([*problems, *wrong]))
-    if refused := refusals(trainer_arguments(cfg.trainer)):
+    if refused := refusals(cfg.trainer):
         raise ValueError(SEPARATOR.join([*problems, *refused]))
     for epochs in ("max_epochs", "cal_epochs"):
         cfg.trainer[epochs] = scaled([cfg.trainer[epochs]], cfg.scale)[0]

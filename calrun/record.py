@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
+from calrun.children import keep_from_children
 from calrun.files import replace_tensors, replace_text, whole
 from calrun.identity import refuse_foreign
 from calrun.round import Round
@@ -146,6 +147,7 @@ class Record:
 
     def _hold(self) -> TextIO:
         lock = (self.folder / "lock").open("a")
+        keep_from_children(lock)
         for _ in range(LOCK_ATTEMPTS):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

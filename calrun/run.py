@@ -13,12 +13,13 @@ from calrun.choices import refused_choices
 from calrun.environment import environment
 from calrun.experiment import SEPARATOR, Experiment, build
 from calrun.files import replace_text
-from calrun.fit import Fitter, trainer_arguments
+from calrun.fit import Fitter
 from calrun.identity import run_id
 from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.progress import Progress
 from calrun.record import Record, read_rounds
+from calrun.trainer_options import trainer_arguments
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
