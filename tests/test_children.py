@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calrun.children import keep_from_children
+from calrun.children import keep_from_children, signals_held
 from calrun.dataset.picture import Picture
 from calrun.dataset.streamed import Streamed
 from calrun.dataset.transform import Transform
@@ -33,8 +34,11 @@ class Slow(Picture):
         return super().read(*arguments)
 
 
-def decode(folder: Path, repeats: int) -> None:
-    """Reads pictures with two new workers over and over; every signal that is heard, and every round, makes a file."""
+def decode(folder: Path, pause: float) -> None:
+    """Reads pictures with two new workers over and over; every signal that is heard, and every round, makes a file.
+
+    `pause` is the time that a batch takes, while workers wait for more to do.
+    """
     for signum in (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda number, _: (folder / f"heard {number} {os.getpid()}").touch())
     names = [f"{number}.png" for number in range(12)]
@@ -44,12 +48,14 @@ def decode(folder: Path, repeats: int) -> None:
         keep_from_children(lock)
         fcntl.flock(lock, fcntl.LOCK_EX)
         for number in range(1000):
-            assert sum(len(x) for _, x in source.batches(np.tile(np.arange(12), repeats), 2)) == 12 * repeats
+            for _, x in source.batches(np.arange(12), 2):
+                assert len(x) == 2
+                time.sleep(pause)
             (folder / f"read {number}").touch()
 
 
-def wait_for(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SECONDS
+def wait_for(condition: Callable[[], object], seconds: float = SECONDS) -> bool:
+    deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return bool(condition())
@@ -92,7 +98,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 @linux
-@pytest.mark.parametrize("decoding", [1], indirect=True)
+@pytest.mark.parametrize("decoding", [0.0], indirect=True)
 @pytest.mark.parametrize("name", ["SIGUSR2", "SIGTERM", "SIGINT"])
 def test_workers_are_deaf_to_what_their_parents_group_is_sent(name: str, decoding: tuple[BaseProcess, Path]) -> None:
     process, folder = decoding
@@ -106,18 +112,36 @@ def test_workers_are_deaf_to_what_their_parents_group_is_sent(name: str, decodin
 
 
 @linux
-@pytest.mark.parametrize("decoding", [1000], indirect=True)
+@pytest.mark.parametrize("decoding", [60.0], indirect=True)
 def test_workers_die_with_their_parent_and_never_held_its_lock(decoding: tuple[BaseProcess, Path]) -> None:
     process, folder = decoding
     assert process.pid is not None
     workers = children_of(process.pid)
-    time.sleep(0.2)  # a forked process closes what is not its own at once, but not before it is there
+    time.sleep(0.5)  # until they have nothing to do
     for worker in workers:
         held = [str(link.readlink()) for link in Path(f"/proc/{worker}/fd").iterdir() if link.is_symlink()]
         assert str(folder / "lock") not in held
     process.kill()
     process.join()
-    assert wait_for(lambda: not any(lives(worker) for worker in workers))
+    assert wait_for(lambda: not any(lives(worker) for worker in workers), seconds=3)  # torch's own watch takes 5
+
+
+def test_a_signal_waits_until_all_workers_are_there_whichever_thread_it_reaches() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: heard.append(number))
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)  # the mask of one thread sends a signal to another
+    other.start()
+    try:
+        with signals_held():
+            os.kill(os.getpid(), signal.SIGUSR2)
+            time.sleep(0.01)
+            assert heard == []
+        assert heard == [signal.SIGUSR2]
+    finally:
+        done.set()
+        other.join()
+        signal.signal(signal.SIGUSR2, before)
 
 
 @linux
