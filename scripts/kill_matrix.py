@@ -18,21 +18,19 @@ import signal
 import sys
 import tempfile
 import threading
-import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from forked import Ending, played
 from PIL import Image
 from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmJobEnvironment
-
-from calrun.cli import main as command
 
 SMALL = (
     "trainer=cpu", "trainer.max_epochs=3", "trainer.cal_epochs=3", "trainer.batch_size=8", "stop=fixed_epochs",
@@ -70,8 +68,6 @@ ELSEWHERE = {  # two fits a round, and the fits of the acquisition
 SIGNALS = ("TERM", "INT", "USR2", "KILL", "USR2 under submitit")
 REQUEUED = "asked for a requeue"
 LONGEST_DELAY_SECONDS = 0.15
-GIVE_UP_SECONDS = 120.0
-ORPHANS_LIVE_SECONDS = 3.0  # a killed process of torch's takes its time to give its memory back
 TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
 
 
@@ -90,16 +86,6 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.mode}, {self.sent} at {self.instant} + {self.delay:.3f} s"
-
-
-@dataclass
-class Ending:
-    """How a child ended: what `waitpid` says of it as an exit code, and the processes of its session that lived on."""
-
-    code: int
-    out: str
-    err: str
-    orphans: list[str] = field(default_factory=list)
 
 
 class Job(SlurmJobEnvironment):
@@ -150,78 +136,12 @@ def arm(case: Case, folder: Path) -> None:
         Job()._handle_signals(JobPaths(folder, "0"), submission)
 
 
-def played(words: list[str], folder: Path, case: Case | None = None) -> Ending:
-    """Runs the command in a forked child of this process, in a session of its own."""
-    out, err = folder / "out", folder / "err"
-    child = os.fork()
-    if not child:
-        become_the_command(words, out, err, folder, case)
-    deadline = time.monotonic() + GIVE_UP_SECONDS
-    ended, status = os.waitpid(child, os.WNOHANG)
-    while not ended and time.monotonic() < deadline:
-        time.sleep(0.005)
-        ended, status = os.waitpid(child, os.WNOHANG)
-    orphans = living(child) if ended else ["the run itself"]
-    deadline = time.monotonic() + ORPHANS_LIVE_SECONDS
-    while ended and orphans and time.monotonic() < deadline:
-        time.sleep(0.05)
-        orphans = living(child)
-    if orphans:
-        os.killpg(child, signal.SIGKILL)
-    if not ended:
-        _, status = os.waitpid(child, 0)
-    return Ending(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text(), orphans)
-
-
-def become_the_command(words: list[str], out: Path, err: Path, folder: Path, case: Case | None) -> None:
-    """Plays the command and ends the process, as the installed command would."""
-    os.setsid()
-    for path, number in ((out, 1), (err, 2)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.argv = ["calrun", "run", *words]
-    code: Any = 1
-    try:
-        if case is not None:
-            arm(case, folder)
-        command()
-    except SystemExit as ended:
-        code = ended.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        end_as_python_does(code)
-
-
-def end_as_python_does(code: int) -> None:
-    """Waits for children as an interpreter does at its end, and leaves."""
-    from multiprocessing.util import _exit_function
-
-    _exit_function()
-    os._exit(code & 0xFF)
-
-
-def living(session: int) -> list[str]:
-    """Returns the processes of a session that are neither dead nor waiting to be buried."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, of_session = stat.read_text().rpartition(")")[2].split()[:4]
-        except (OSError, ValueError):
-            continue
-        if int(of_session) == session and state not in "ZX":
-            found.append(stat.parent.name)
-    return found
-
-
 def result_of(outputs: Path) -> tuple[list[dict[str, Any]], bytes, dict[str, Any]]:
     """Returns what must not depend on an interruption: rounds, picks and the last state."""
     (lines,) = outputs.rglob("rounds.jsonl")
     rounds = [json.loads(line) for line in lines.read_text().splitlines()]
     rounds = [{key: value for key, value in line.items() if key not in TIMES} for line in rounds]
-    (state,) = lines.parent.glob("state-*.pt")
-    saved = torch.load(state, weights_only=True)
+    saved = torch.load(lines.parent / f"state-{len(rounds)}.pt", weights_only=True)
     tensors = {**saved["net"], **{f"stored {name}": value for name, value in saved["stored"].items()}}
     return rounds, (lines.parent / "picks.csv").read_bytes(), tensors
 
@@ -254,7 +174,7 @@ def faults_of_the_end(case: Case, ending: Ending) -> list[str]:
 def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[str]:
     """Plays a case and its continuation; returns what is not as it should be."""
     words = [*words, f"paths.outputs={folder / 'outputs'}"]
-    ending = played(words, folder, case)
+    ending = played(words, folder, partial(arm, case, folder))
     found = faults_of_the_end(case, ending)
     left = [path.name for path in folder.rglob(".*.part")]
     if left and case.sent != "KILL":
