@@ -8,6 +8,7 @@ import fcntl
 import io
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -22,13 +23,15 @@ import torch
 from omegaconf import OmegaConf
 
 from calrun.files import replace_tensors, replace_text, whole
-from calrun.identity import refuse_foreign
+from calrun.identity import recorded_in, refuse_foreign
+from calrun.later import make_records
 from calrun.round import Round
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
 
 LOCK_ATTEMPTS, LOCK_WAIT_SECONDS = 5, 0.05
+BEGUN_ON = ("data_fingerprint", "data_files_are", "code", "results")
 PICKS_HEADER = ("round", "order", "row", "item_id", "class")
 
 
@@ -65,7 +68,8 @@ class Record:
             for bought_for, rows in self._read_picks():
                 if bought_for <= number + 1:  # later ones were not committed
                     exp.pool.label(rows, bought_for)
-            exp.method.restore(self._read_state(number))
+            exp.method.restore(self.read_state(number))
+            make_records(exp, self)
         self._tidy(number, exp.record.keep_states)
         return number
 
@@ -76,7 +80,8 @@ class Record:
         for number, group in picks.groupby("round"):
             yield int(str(number)), group["row"].to_numpy()
 
-    def _read_state(self, number: int) -> dict[str, Any]:
+    def read_state(self, number: int) -> dict[str, Any]:
+        """Returns what the method carried out of a round."""
         path = self.folder / f"state-{number}.pt"
         with whole(path):
             state: dict[str, Any] = torch.load(path, weights_only=True)
@@ -100,11 +105,14 @@ class Record:
         replace_text(self.folder / "picks.csv", _csv(PICKS_HEADER, list(_picks(exp))))
         line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
         line["cumulative_fit_seconds"] = line["seconds"]["fit"] + sum(past["seconds"]["fit"] for past in lines)
-        lines.append(line)
-        replace_text(self.folder / "metrics.csv", _metrics_csv(lines), durable=False)
-        replace_text(self.folder / "rounds.jsonl", "".join(json.dumps(entry) + "\n" for entry in lines))
+        self.amend([*lines, line])
         self._tidy(number, exp.record.keep_states)
         return line
+
+    def amend(self, lines: list[dict[str, Any]]) -> None:
+        """Writes the lines of all committed rounds."""
+        replace_text(self.folder / "metrics.csv", _metrics_csv(lines), durable=False)
+        replace_text(self.folder / "rounds.jsonl", "".join(json.dumps(entry) + "\n" for entry in lines))
 
     def _tidy(self, number: int, keep_states: bool) -> None:
         """Removes what committed rounds no longer need and what a killed process has left half-written."""
@@ -126,11 +134,11 @@ class Record:
         text = json.dumps({**self.last_status, **where, "updated": updated}) + "\n"
         replace_text(self.folder / "status.json", text, durable=False)
 
-    def finish(self) -> float:
-        """Says that every round is committed; returns the final accuracy on the first test set."""
-        tests: dict[str, dict[str, float]] = self.rounds()[-1]["test"]
+    def finish(self, num_rounds: int) -> float:
+        """Says that every planned round is committed; returns the last one's accuracy on the first test set."""
+        tests: dict[str, dict[str, float]] = self.rounds()[num_rounds - 1]["test"]
         accuracy = next(iter(tests.values()))["accuracy"]
-        self.status("finished", round=len(self.rounds()), rounds=len(self.rounds()), accuracy=accuracy)
+        self.status("finished", round=num_rounds, rounds=num_rounds, accuracy=accuracy)
         return accuracy
 
     def fail(self, error: Exception) -> None:
@@ -158,11 +166,19 @@ class Record:
         )
 
     def _claim_folder(self) -> None:
-        """Makes the folder this run's, unless it is another's."""
+        """Makes the folder this run's, unless it is another's; config.yaml says what rounds to come are played with."""
         refuse_foreign(self.folder, self.config)
-        path = self.folder / "config.yaml"
-        if not path.exists():
-            replace_text(path, OmegaConf.to_yaml(OmegaConf.create(self.config)))
+        found = recorded_in(self.folder)
+        if (
+            found is not None and not self.rounds()
+        ):  # nothing was committed: what was begun counts no more if it differs
+            same = {key: found.get(key) for key in BEGUN_ON} == {key: self.config.get(key) for key in BEGUN_ON}
+            found = found if same else None
+            for leftover in [] if same else self.folder.glob("round-*"):
+                shutil.rmtree(leftover)
+        changes = {"code_changes": found["code_changes"]} if found and "code_changes" in found else {}
+        if found != self.config | changes:
+            replace_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config | changes)))
 
 
 def _picks(exp: "Experiment") -> Iterator[tuple[Any, ...]]:

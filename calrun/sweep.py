@@ -21,9 +21,12 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from calrun.anew import wanted
 from calrun.files import replace_text
+from calrun.identity import identity
 from calrun.progress import round_text
 from calrun.record import read_rounds
+from calrun.run import run_folder
 from calrun.status import SWEEP_FILE
 
 REFRESH_SECONDS = 0.5
@@ -38,9 +41,14 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
         try:
-            folders = planned_folders(config)
+            jobs = planned_jobs(config)
         except (HydraException, OmegaConfBaseException):
             return
+        folders = [run_folder(cfg, choices) for cfg, choices in jobs]
+        if wanted.fresh or wanted.accept_code:
+            for folder, (cfg, _) in zip(folders, jobs, strict=True):
+                wanted.apply(folder.absolute(), identity(cfg))
+            wanted.fresh = wanted.accept_code = False  # taken once: a job that is requeued goes on
         for experiment in {folder.parent for folder in folders}:
             names = [folder.name for folder in folders if folder.parent == experiment]
             replace_text(experiment / SWEEP_FILE, json.dumps({"runs": names}, indent=1) + "\n")
@@ -54,14 +62,12 @@ class Sweep(Callback):
             self.watcher.stop()
 
 
-def planned_folders(config: DictConfig) -> list[Path]:
-    """Returns the run folder of each job of a multirun."""
-    from calrun.run import run_folder
-
+def planned_jobs(config: DictConfig) -> list[tuple[DictConfig, dict[str, Any]]]:
+    """Returns the configuration and the chosen options of each job of a multirun."""
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []  # a sweeper that chooses its jobs as it goes
     jobs = split_sweep(config.hydra.sweeper, config.hydra.overrides.task)
-    return [run_folder(*job_config(overrides)) for overrides in jobs]
+    return [job_config(overrides) for overrides in jobs]
 
 
 def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:
