@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.candidates import gather
@@ -166,7 +166,8 @@ def load_data(cfg: DictConfig) -> Dataset:
     """Instantiates the data set; `check` goes to loaders that take it, for the others it is the fingerprint's alone."""
     node = cfg.copy()
     if "check" in node and "check" not in signature(get_object(node._target_)).parameters:
-        del node["check"]
+        with open_dict(node):
+            del node["check"]
     data: Dataset = instantiate(node)
     return data
 

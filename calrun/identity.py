@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Identity:
 
     Args:
         run_id: a short hash of what decides the result.
+        nameless_id: the same without the names of the data set's files.
         places: the absolute places of the data set's files; none for one that is made in memory.
         data: what lies there; None if it cannot be read.
         code: a digest of each file of the user's own code, by name.
@@ -44,6 +46,7 @@ class Identity:
     """
 
     run_id: str
+    nameless_id: str
     places: list[str]
     data: Fingerprint | None
     code: dict[str, str]
@@ -54,6 +57,7 @@ class Identity:
         data = None if self.data is None else asdict(self.data)
         return {
             "run_id": self.run_id,
+            "nameless_id": self.nameless_id,
             "data_places": self.places,
             "data_files_are": data,
             "code": self.code,
@@ -73,13 +77,31 @@ def identity(cfg: DictConfig) -> Identity:
         data = fingerprint(places, check)
     except OSError:
         data = None  # the loader says what is missing, and a finished run needs no data
-    return Identity(run_id(cfg), [str(place) for place in places], data, user_code(kept_blocks(tree)))
+    decides = canonical(tree)
+    ids = [short_hash(each) for each in (decides, decides | {"data": []})]
+    return Identity(*ids, [str(place) for place in places], data, user_code(kept_blocks(tree)))
 
 
 def run_id(cfg: DictConfig) -> str:
     """Returns a short hash of what decides a run's result."""
-    tree: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    return hashlib.sha256(json.dumps(canonical(tree), sort_keys=True).encode()).hexdigest()[:8]
+    return short_hash(canonical(OmegaConf.to_container(cfg, resolve=True)))  # type: ignore[arg-type]
+
+
+def short_hash(tree: dict[str, Any]) -> str:
+    """Returns eight hexadecimal digits of a configuration."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def renamed(folder: Path, now: Identity) -> Path:
+    """Returns the folder of the same run on the same data under another name, if `folder` is not there but that is."""
+    if folder.exists() or now.data is None or not now.places:
+        return folder
+    beginning = folder.name.removesuffix(now.run_id)
+    for other in sorted(folder.parent.glob(f"{escape(beginning)}????????")):
+        found = recorded_in(other) or {}
+        if found.get("nameless_id") == now.nameless_id and not other_data(found, now):
+            return other
+    return folder
 
 
 # --- what decides a result ---
@@ -220,7 +242,7 @@ def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
                 f"{folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "
                 "calrun: choose another paths.outputs or experiment_name"
             )
-    elif found.get("run_id") != config["run_id"]:
+    elif found.get("run_id") != config["run_id"] and found.get("nameless_id", "") != config.get("nameless_id"):
         raise ValueError(
             f"{folder} belongs to run {found.get('run_id')}, not to {config['run_id']}; it is left as it is: "
             "choose another experiment_name or paths.outputs"
@@ -241,10 +263,10 @@ def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = Non
     begun = recorded_in(folder)
     if begun is None:
         return
-    before = begun.get("data_files_are")
-    if before and now.data is not None and Fingerprint(**before).differs_from(now.data):
+    if other_data(begun, now):
+        before = Fingerprint(**begun["data_files_are"])
         raise ValueError(
-            f"{folder} was begun on other data: {_listed(begun.get('data_places'))} had {Fingerprint(**before)}, "
+            f"{folder} was begun on other data: {_listed(begun.get('data_places'))} had {before}, "
             f"now {_listed(now.places)} has {now.data}; put the data back, choose another experiment_name, or add "
             "--fresh to move the folder aside and play anew"
         )
@@ -258,6 +280,12 @@ def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = Non
             f"{changed} since {folder} was begun; add --accept-code to go on with the new code, or --fresh to move the "
             "folder aside and play anew"
         )
+
+
+def other_data(begun: Mapping[str, Any], now: Identity) -> bool:
+    """Tells whether the data set's files are others than those that a run was begun on."""
+    before = begun.get("data_files_are")
+    return bool(before) and now.data is not None and Fingerprint(**before).differs_from(now.data)
 
 
 def changed_code(begun: Mapping[str, Any], now: Identity) -> str:

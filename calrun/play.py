@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
@@ -18,13 +19,13 @@ from calrun.loop import run
 from calrun.progress import Progress
 from calrun.record import Record
 from calrun.remaining import Remaining
-from calrun.run import SHOWN_CHOICES, committed, run_folder
+from calrun.run import SHOWN_CHOICES, committed
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 
 
-def play_missing(cfg: DictConfig, choices: dict[str, Any], now: Identity, quiet: bool) -> float:
-    """Plays the rounds that are missing; returns the final accuracy.
+def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:
+    """Plays the rounds that are missing in a run folder; returns the final accuracy.
 
     Raises:
         ValueError: if the configuration cannot work, or the folder is another run's or in use.
@@ -34,7 +35,6 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], now: Identity, quiet:
     exp = build(cfg)
     if refused := refused_choices(exp):
         raise ValueError(SEPARATOR.join(refused))
-    folder = run_folder(cfg, choices).absolute()
     if committed(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))

@@ -176,7 +176,7 @@ class Record:
             found = found if same else None
             for leftover in [] if same else self.folder.glob("round-*"):
                 shutil.rmtree(leftover)
-        changes = {"code_changes": found["code_changes"]} if found and "code_changes" in found else {}
+        changes = {key: found[key] for key in ("run_id", "code_changes") if found and key in found}
         if found != self.config | changes:
             replace_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config | changes)))
 

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from calrun.anew import wanted
-from calrun.identity import Identity, identity, refuse_changed, run_id
+from calrun.identity import Identity, identity, refuse_changed, renamed, run_id
 from calrun.later import missing_records
 from calrun.record import read_rounds
 from calrun.say import say
@@ -55,8 +55,8 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
             played on other data or with other code.
         OSError: if the folder cannot be written; every committed round stays as it was.
     """
-    folder = run_folder(cfg, choices).absolute()
     now = identity(cfg)
+    folder = renamed(run_folder(cfg, choices).absolute(), now)
     wanted.apply(folder, now)
     lines = committed(folder)
     if lines:
@@ -65,7 +65,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     if accuracy is None or unrecorded.can_be_made:
         from calrun.play import play_missing  # here: it imports everything that trains
 
-        return play_missing(cfg, choices, now, quiet)
+        return play_missing(cfg, choices, folder, now, quiet)
     say(
         f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (add --fresh to move it aside and play anew)",
         quiet,
