@@ -15,7 +15,7 @@ from rich.text import Text
 
 from calrun.record import Record
 from calrun.remaining import Remaining, duration
-from calrun.say import say
+from calrun.say import round_text, say
 from calrun.stop import EpochFigures
 
 REFRESH_SECONDS = 0.5
@@ -96,14 +96,3 @@ class Progress:
                 live.update(Text(self.text()))
             elif not self.console.is_terminal:
                 say(self.text())
-
-
-def round_text(name: str, line: dict[str, Any]) -> str:
-    """Returns the line that the terminal shows of a finished round."""
-    test, seconds = next(iter(line["test"].values())), line["seconds"]
-    return (
-        f"{name}  round {line['round']:>2}/{line['rounds']:<2}  labels {line['labelled']:>7}  "
-        f"accuracy {test['accuracy']:6.2%}  train {line['train_accuracy']:6.2%}  fit {seconds['fit']:7.1f} s  "
-        f"score {seconds.get('score', 0):5.1f} s  select {seconds.get('select', 0):5.1f} s  "
-        f"epochs {line['epochs']:>3}  stop: {line['stop_reason']}"
-    )

@@ -4,9 +4,12 @@ import time
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from calrun.experiment import Experiment
 from calrun.round import Round
+
+if TYPE_CHECKING:
+    from calrun.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Work:
     epochs: int
 
 
-def planned_work(exp: Experiment) -> list[Work]:
+def planned_work(exp: "Experiment") -> list[Work]:
     """Returns the work of each round, whatever rows will be chosen."""
     method, pool = exp.method, copy(exp.pool)
     pool.round_of = exp.pool.round_of.copy()
@@ -39,7 +42,7 @@ class Remaining:
         exp: as built, before any round.
     """
 
-    def __init__(self, exp: Experiment) -> None:
+    def __init__(self, exp: "Experiment") -> None:
         self.rounds = planned_work(exp)
         self.samples = self.seconds = 0.0  # of fits so far
         self.others = [0.0]  # seconds of each finished round that were no fit

@@ -24,9 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from calrun.anew import wanted
 from calrun.files import replace_text
 from calrun.identity import identity
-from calrun.progress import round_text
 from calrun.record import read_rounds
 from calrun.run import run_folder
+from calrun.say import round_text
 from calrun.status import SWEEP_FILE
 
 REFRESH_SECONDS = 0.5

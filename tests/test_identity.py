@@ -47,7 +47,7 @@ def words(path: Path) -> list[str]:
 
 def finished(answer: Any) -> bool:
     assert answer.code == 0, answer
-    return len(answer.out.splitlines()) == 1 and "finished" in answer.out
+    return " round " not in answer.out and "finished" in answer.out
 
 
 # --- the data set ---
