@@ -12,7 +12,7 @@ from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
 from calrun.experiment import SEPARATOR, Experiment, build
 from calrun.fit import Fitter, trainer_arguments
-from calrun.identity import Identity, refuse_changed
+from calrun.identity import Identity, identity, refuse_changed
 from calrun.later import missing_records
 from calrun.logger.base import Logger
 from calrun.loop import run
@@ -35,6 +35,8 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
     exp = build(cfg)
     if refused := refused_choices(exp):
         raise ValueError(SEPARATOR.join(refused))
+    if now.data is None:
+        now = identity(cfg)  # what was downloaded just now
     if committed(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
