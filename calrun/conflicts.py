@@ -44,11 +44,11 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
             "the stopping rule looks at a validation split, but this data set has none; set val_fraction above 0 or "
             "choose another stop"
         )
-    num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))
-    if num_tasks > 1:
+    if (num_tasks := _slurm_tasks()) > 1:
         problems.append(
-            f"SLURM started {num_tasks} tasks (SLURM_NTASKS), but a run is one task and the others would train "
-            "beside it without knowing of it; set tasks_per_node to 1"
+            f"SLURM started {num_tasks} tasks of this step (SLURM_STEP_NUM_TASKS), but a run is one task and the "
+            "others would train beside it without knowing of it; set srun's --ntasks or the launcher's tasks_per_node "
+            "to 1"
         )
     if method.visit.replay_size and not method.start.remembers:
         problems.append(
@@ -70,6 +70,12 @@ def mend_numbers(cfg: DictConfig) -> list[str]:
         problems.append(f"{key} wants {wanted} of at least {least}, got {value!r}")
         OmegaConf.update(cfg, key, 1 if key == "scale" else least)
     return problems
+
+
+def _slurm_tasks() -> int:
+    """Returns the processes that srun started beside this one and itself; SLURM_NTASKS is the whole allocation's."""
+    number = os.environ.get("SLURM_STEP_NUM_TASKS", "")
+    return int(number) if number.isdecimal() else 1
 
 
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:

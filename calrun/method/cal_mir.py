@@ -27,6 +27,8 @@ class MostInterfered(Choose):
             code).
     """
 
+    steps_on_current = True
+
     def __init__(self, selection: str = "top", score_mode: str = "eval") -> None:
         if selection not in ("top", "softmax_sample") or score_mode not in ("eval", "train"):
             raise ValueError(

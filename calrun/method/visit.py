@@ -17,6 +17,8 @@ from calrun.round import Round
 class Choose(ABC):
     """Chooses the replayed rows of a step out of candidates drawn from the history."""
 
+    steps_on_current: bool = False  # whether the current rows pass through the network alone, in training mode
+
     @abstractmethod
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         """Returns the positions of `size` candidates; leaves the network and its modes as they were."""
@@ -61,13 +63,13 @@ class Visit(ABC):
         if cuts and len(order) - cuts[-1] == 1 and batch_size > 1:
             cuts.pop()
         batches = np.split(order, cuts)
-        rng = this_round.rng(of_phase("replay", phase), epoch)
-        replays = [self.replay(this_round, rng) for _ in batches]
+        history, rng = this_round.history_rows, this_round.rng(of_phase("replay", phase), epoch)
+        replays = [self.replay(history, rng) for _ in batches]
         return [StepRows(batch, replay) for batch, replay in zip(batches, replays, strict=True)]
 
-    def replay(self, this_round: Round, rng: np.random.Generator) -> np.ndarray:
+    def replay(self, history: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns the history rows of one step: none."""
-        return this_round.pool.nothing
+        return history[:0]
 
     def num_replayed(self, num_history: int) -> int:
         """Returns the rows that a step replays out of a history of this size, which may be fewer than wished for."""
@@ -117,8 +119,7 @@ class Replay(Newest):
         self.replay_size, self.choose = replay_size, choose
         self.num_drawn = (num_candidates or replay_size) if choose is not None else replay_size
 
-    def replay(self, this_round: Round, rng: np.random.Generator) -> np.ndarray:
-        history = this_round.history_rows
+    def replay(self, history: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return history[rng.choice(len(history), min(self.num_drawn, len(history)), replace=False, shuffle=False)]
 
     def notes(self, num_history: int) -> dict[str, float]:
