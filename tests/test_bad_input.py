@@ -474,7 +474,15 @@ def test_a_choice_that_would_be_refused_in_a_later_round_stops_the_run_before_th
         ("acquisition=coreset", "acquisition.memory_gib"),
         ("acquisition=partitioned_badge", "acquisition.inner.memory_gib"),
         ("initial=facility_location", "initial.memory_gib"),
+        ("acquisition=cluster_margin", "acquisition.clustering.memory_gib"),
+        ("acquisition=cluster_margin", "acquisition.margin.memory_gib"),
     ],
 )
 def test_a_memory_limit_must_hold_a_block(option: str, key: str, refused: Refusal) -> None:
     assert f"{key} wants a number of at least 0.001, got -1" in refused(option, f"{key}=-1")
+
+
+def test_a_memory_limit_below_a_chunk_is_refused_with_the_number(refused: Refusal) -> None:
+    line = refused("acquisition=coreset", "model.hidden=[20000]", "acquisition.memory_gib=0.001")
+    assert "acquisition refuses to choose after round 1 of 3: 16 rows at once need 0.00251 GiB but the limit is" in line
+    assert "raise acquisition.memory_gib" in line

@@ -164,7 +164,12 @@ def rough_mean(factor: Factor) -> Tensor:
 
 def feature_chunk(num_features: int, memory_gib: float | None, device: torch.device) -> int:
     """Returns how many rows of features, their conversion and their products fit into the limit."""
-    return chunk_rows(4 * (2 * num_features + 2 * MAX_CENTRES), memory_gib, device)
+    return chunk_rows(feature_bytes(num_features), memory_gib, device)
+
+
+def feature_bytes(num_features: int) -> int:
+    """Returns what a row of features, its conversion and its products take."""
+    return 4 * (2 * num_features + 2 * MAX_CENTRES)
 
 
 def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
