@@ -61,7 +61,7 @@ def small() -> tuple[str, ...]:
 @pytest.fixture
 def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """Runs the command with these words, in this process: outputs go to tmp_path/outputs."""
-    for variable in ("CALRUN_DEBUG", "CALRUN_QUIET", "SLURM_NTASKS"):
+    for variable in ("CALRUN_DEBUG", "CALRUN_QUIET", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 

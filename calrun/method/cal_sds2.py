@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from calrun.acquisition.factors import full_precision
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
@@ -74,6 +75,7 @@ class Summary(Choose):
         with torch.no_grad(), in_mode(net, training=False):
             output = net(candidates.x)
             features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()
+        with torch.no_grad(), torch.autocast(features_AD.device.type, enabled=False), full_precision():
             kernel_AA = similarity(features_AD, self.sigma, self.scale)
             if not self.kept:
                 self.kept["mean_similarity"] = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
