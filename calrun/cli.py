@@ -13,10 +13,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from calrun.children import die_with_launcher
 from calrun.errors import report as report_error
 from calrun.places import CONF
+from calrun.signals import heeded
 
-INTERRUPTED = 130  # typer's exit code after Ctrl-C
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
@@ -28,6 +29,7 @@ def run_task(cfg: DictConfig) -> float:
     """Plays one configuration; Hydra composes it and, in a multirun, calls this once for each job."""
     from calrun.run import play
 
+    die_with_launcher()
     hydra_cfg = HydraConfig.get()
     try:
         choices = dict(hydra_cfg.runtime.choices)
@@ -157,17 +159,14 @@ def reproduce_command(
 
 
 def main() -> None:
-    """Runs a command; a user's mistake ends in one sentence and exit code 2."""
+    """Runs a command; a user's mistake ends in one sentence and exit code 2, a signal in one line and its own code."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
     sys.path.append(str(Path.cwd()))  # a user's own classes; last, or a file called random.py would hide Python's
-    try:
-        app()
-    except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            print("calrun: interrupted; the same command goes on from here", file=sys.stderr)
-        raise
-    except Exception as error:
-        raise SystemExit(report_error(error)) from None
+    with heeded():
+        try:
+            app()
+        except Exception as error:
+            raise SystemExit(report_error(error)) from None
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.energy import require_energy
-from calrun.fit import refusals, trainer_arguments
 from calrun.kinds import wrong_kinds
 from calrun.method.base import Method
 from calrun.method.one_row import one_row_passes
@@ -28,6 +27,7 @@ from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
 from calrun.scale import scale_epochs, scaled
+from calrun.trainer_options import refusals
 
 SEPARATOR = "; also: "  # between the problems of a configuration
 
@@ -127,7 +127,7 @@ def build(cfg: DictConfig) -> Experiment:
     problems, sizes = mend_numbers(cfg), []
     if wrong := wrong_kinds(cfg):
         raise ValueError(SEPARATOR.join([*problems, *wrong]))
-    if refused := refusals(trainer_arguments(cfg.trainer)):
+    if refused := refusals(cfg.trainer):
         raise ValueError(SEPARATOR.join([*problems, *refused]))
     scale_epochs(cfg)
     if cfg.trainer.num_threads:

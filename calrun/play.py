@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
 from calrun.experiment import SEPARATOR, Experiment, build
-from calrun.fit import Fitter, trainer_arguments
+from calrun.fit import Fitter
 from calrun.identity import Identity, identity, refuse_changed
 from calrun.later import missing_records
 from calrun.logger.base import Logger
@@ -20,6 +20,7 @@ from calrun.progress import Progress
 from calrun.record import Record
 from calrun.remaining import Remaining
 from calrun.run import SHOWN_CHOICES, committed
+from calrun.trainer_options import trainer_arguments
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 

@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 from omegaconf import OmegaConf
 
+from calrun.children import keep_from_children
 from calrun.files import replace_tensors, replace_text, whole
 from calrun.identity import recorded_in, refuse_foreign
 from calrun.later import make_records
@@ -154,6 +155,7 @@ class Record:
 
     def _hold(self) -> TextIO:
         lock = (self.folder / "lock").open("a")
+        keep_from_children(lock)
         for _ in range(LOCK_ATTEMPTS):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

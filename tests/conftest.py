@@ -16,10 +16,11 @@ from PIL import Image
 
 from calrun.cli import main
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter, trainer_arguments
+from calrun.fit import Fitter
 from calrun.loop import run
 from calrun.places import CONF
 from calrun.record import Record
+from calrun.trainer_options import trainer_arguments
 
 settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
 settings.load_profile("calrun")

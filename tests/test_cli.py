@@ -62,10 +62,8 @@ def test_ctrl_c_in_a_fit_ends_in_one_sentence_and_the_same_command_goes_on(play:
     (tmp_path / "pressed_key.py").write_text(PRESSED)
     words = ("stop=fixed_epochs", "stop._target_=pressed_key.Pressed")
     before = signal.getsignal(signal.SIGINT)
-    try:
-        answer = play(*words)
-    finally:
-        signal.signal(signal.SIGINT, before)  # Lightning switches it off
+    answer = play(*words)
+    assert signal.getsignal(signal.SIGINT) == before
     assert (answer.code, answer.err) == (130, "calrun: interrupted; the same command goes on from here\n")
     again = play(*words)
     assert (again.code, again.out.count(" round ")) == (0, 3)
@@ -179,7 +177,7 @@ def started(tmp_path: Path, small: tuple[str, ...]) -> Callable[..., tuple[subpr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_ends_without_traceback_and_is_shown_as_interrupted(
     sent: signal.Signals, code: int, started: Typed, calrun: Typed
 ) -> None:
@@ -187,8 +185,8 @@ def test_an_interrupted_run_ends_without_traceback_and_is_shown_as_interrupted(
     process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "Traceback" not in errors
-    assert ("interrupted; the same command goes on from here" in errors) == (sent == signal.SIGINT)
+    assert len(errors.splitlines()) == 1
+    assert "the same command goes on from here" in errors
     assert (folder / "round-1" / "phase-0.ckpt").exists()
     assert json.loads((folder / "status.json").read_text())["state"] == "running"
     assert "1 interrupted" in calrun("status", str(folder)).out

@@ -13,7 +13,7 @@ import torch
 from omegaconf import DictConfig
 
 from calrun.experiment import Experiment, build
-from calrun.fit import FitResult, Fitter, refusals
+from calrun.fit import FitResult, Fitter
 from calrun.predict import Predictor
 from calrun.round import Round
 from calrun.stop import EpochFigures
@@ -152,13 +152,6 @@ def test_a_process_that_plays_several_runs_forgets_the_ones_before(configure: Co
     gone = [weakref.ref(fitted(configure(), tmp_path / str(number))[0].method.net) for number in range(3)]
     Fitter(CPU, 1e9, silent)
     assert [net() for net in gone] == [None] * 3
-
-
-def test_what_lightning_refuses_is_said_in_words() -> None:
-    assert refusals(CPU) == []
-    assert "Lightning refuses" in refusals({**CPU, "precision": "banana"})[0]
-    assert "asks for 2" in refusals({**CPU, "devices": 2})[0]
-    assert "['callbacks']" in refusals({**CPU, "callbacks": []})[0]
 
 
 class Slow(Predictor):

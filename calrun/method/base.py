@@ -188,7 +188,8 @@ class Method(pl.LightningModule):
         seen = [self._step(self._batch(c), None if r is None else self._batch(r, with_stored)) for c, r in block]
         logits_BC = torch.cat([batch.logits.detach() for batch, _ in seen])
         self.correct += (logits_BC.argmax(dim=1) == torch.cat([batch.y for batch, _ in seen])).sum()
-        self.total_loss += torch.stack([loss for _, loss in seen]).sum()
+        self.block_losses_T = torch.stack([loss for _, loss in seen])  # T steps; calrun/loss_watch.py looks at them
+        self.total_loss += self.block_losses_T.sum()
         self.num_seen += len(logits_BC)
         self.num_steps += len(seen)
         self.work.steps += len(seen)
