@@ -71,8 +71,13 @@ def options_last(words: list[str]) -> list[str]:
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
     sys.argv = ["calrun run", *options_last(context.args)]
+    from calrun.sweep import end_sweep
+
     failed.clear()
-    run_task()
+    try:
+        run_task()
+    finally:
+        end_sweep()
     for error in failed:
         raise error
 

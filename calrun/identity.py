@@ -42,7 +42,7 @@ def refuse_foreign(folder: Path, config: dict[str, Any]) -> None:
     """
     path = folder / "config.yaml"
     if not path.exists():
-        others = sorted(p.name for p in folder.iterdir() if p.name != "lock")
+        others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))  # but for traces of a kill
         if others:
             raise ValueError(
                 f"{folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from calrun.choices import refused_choices
+from calrun.committed import read_rounds
 from calrun.environment import environment
 from calrun.experiment import SEPARATOR, Experiment, build
 from calrun.files import replace_text
@@ -18,7 +19,7 @@ from calrun.identity import run_id
 from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.progress import Progress
-from calrun.record import Record, read_rounds
+from calrun.record import Record
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")

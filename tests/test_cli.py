@@ -83,7 +83,8 @@ def test_a_multirun_plays_every_combination_and_skips_what_is_finished(play: Typ
     answer = play("-m", "method=al,cal_er", "seed=0,1")
     assert answer.code == 0, answer
     assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 4
-    assert sum("finished" in line for line in answer.out.splitlines()) == 1
+    assert sum("  finished  accuracy " in line for line in answer.out.splitlines()) == 1
+    assert answer.out.splitlines()[-1] == "4 runs: 4 finished"
     assert sum("round  3/3" in line for line in answer.out.splitlines()) == 3
 
 
