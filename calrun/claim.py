@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -228,6 +229,12 @@ def newest(folder: Path, name: str = "claim") -> Found | None:
     """Returns the claim that counts, if there is one; changes nothing."""
     found = list(claims(folder, name))
     return found[-1] if found else None
+
+
+def is_held(folder: Path) -> bool:
+    """Tells whether a living process holds a folder; changes nothing."""
+    found = newest(folder)
+    return found is not None and not found.is_dead(time.time())
 
 
 def _holder(path: Path) -> Holder | None:

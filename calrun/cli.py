@@ -17,6 +17,7 @@ from calrun.errors import report as report_error
 from calrun.places import CONF
 
 INTERRUPTED = 130  # typer's exit code after Ctrl-C
+FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -69,10 +70,17 @@ def options_last(words: list[str]) -> list[str]:
     "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def run_command(context: typer.Context) -> None:
-    """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
-    sys.argv = ["calrun run", *options_last(context.args)]
+    """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes.
+
+    --fresh moves runs that are there already aside and plays them anew; --accept-code goes on with runs whose code has
+    changed since they were begun.
+    """
+    from calrun.anew import wanted
     from calrun.sweep import end_sweep
 
+    flags = {flag: flag in context.args for flag in (FRESH, ACCEPT_CODE)}
+    wanted.fresh, wanted.accept_code = flags.values()
+    sys.argv = ["calrun run", *options_last([word for word in context.args if word not in flags])]
     failed.clear()
     try:
         run_task()
@@ -144,8 +152,8 @@ def reproduce_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
+    from calrun.play import silence_lightning
     from calrun.report.reproduce import reproduce
-    from calrun.run import silence_lightning
 
     silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]

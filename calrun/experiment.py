@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.candidates import gather
@@ -76,22 +76,34 @@ class Experiment:
     record: RecordOptions
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
-        """Yields the rounds after round `after`; buys the initial rows before the first one."""
+        """Yields the rounds after round `after`; buys the initial rows before the first one.
+
+        A run that is extended had bought nothing after what was its last round: that is made up for.
+        """
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
+        elif after < len(self.sizes) and not len(self.pool.labelled_in(after + 1)):
+            last = self.round(after, folder)
+            rows = self.acquisition.select(self.candidates(last), last.budget, last.rng("acquisition"))
+            self.pool.label(rows, after + 1)
         for number in range(after + 1, len(self.sizes) + 1):
-            yield self._round(number, folder)
+            yield self.round(number, folder)
 
     def candidates(self, this_round: Round) -> Candidates:
         """Returns the unlabelled rows through the trained network's eyes."""
         return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, this_round)
 
     def fingerprint(self) -> str:
-        """Returns a checksum of the pool's size and classes, the same for the same data on every machine."""
-        targets = np.ascontiguousarray(self.data.train.targets, dtype=np.int64)
-        return f"{len(targets)}-{self.data.num_classes}-{crc32(targets.tobytes()):08x}"
+        """Returns a checksum of the data set as it was loaded, the same for the same data on every machine."""
+        sources = [self.data.train, *self.data.tests.values(), *([self.data.val] if self.data.val else [])]
+        checksum = 0
+        for source in sources:
+            targets = np.ascontiguousarray(source.targets, dtype=np.int64)
+            checksum = source.checksum(crc32(targets.tobytes(), checksum))
+        return f"{len(self.data.train)}-{self.data.num_classes}-{checksum:08x}"
 
-    def _round(self, number: int, folder: Path) -> Round:
+    def round(self, number: int, folder: Path) -> Round:
+        """Returns round `number` of a run in `folder`."""
         budget = self.sizes[number] - self.sizes[number - 1] if number < len(self.sizes) else 0
         return Round(number, len(self.sizes), budget, self.seed, self.pool, folder / f"round-{number}")
 
@@ -119,7 +131,7 @@ def build(cfg: DictConfig) -> Experiment:
         cfg.trainer[epochs] = scaled([cfg.trainer[epochs]], cfg.scale)[0]
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
-    data: Dataset = instantiate(cfg.dataset)
+    data = load_data(cfg.dataset)
     data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
     pool = Pool(data.train.targets, data.num_classes, held_out)
     trainer = cfg.trainer
@@ -148,6 +160,16 @@ def build(cfg: DictConfig) -> Experiment:
         seed_set_seed=seed_set_seed,
         record=options,
     )
+
+
+def load_data(cfg: DictConfig) -> Dataset:
+    """Instantiates the data set; `check` goes to loaders that take it, for the others it is the fingerprint's alone."""
+    node = cfg.copy()
+    if "check" in node and "check" not in signature(get_object(node._target_)).parameters:
+        with open_dict(node):
+            del node["check"]
+    data: Dataset = instantiate(node)
+    return data
 
 
 def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method:

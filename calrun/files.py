@@ -1,7 +1,6 @@
 """Files that are either the old ones or the new ones, whenever a process is killed."""
 
 import io
-import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -10,8 +9,9 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
 
+from calrun.say import warn
+
 Content = TypeVar("Content")
-logger = logging.getLogger(__name__)
 BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, RuntimeError, UnpicklingError)
 
 
@@ -60,7 +60,7 @@ def replace_if_possible(path: Path, text: str) -> None:
     try:
         replace_text(path, text, durable=False)
     except OSError as error:
-        logger.warning("%s cannot be written (%s); going on without it", path, error.strerror or error)
+        warn(f"{path} cannot be written ({error.strerror or error}); going on without it")
 
 
 def make_folder(path: Path) -> None:
@@ -88,7 +88,7 @@ def readable(path: Path, load: Callable[[Path], Content]) -> Content | None:
     except FileNotFoundError:
         return None
     except (OSError, *BROKEN) as error:
-        logger.warning("%s cannot be read (%s); going on without it", path, type(error).__name__)
+        warn(f"{path} cannot be read ({type(error).__name__}); going on without it")
         return None
 
 
@@ -113,7 +113,7 @@ def damaged(path: Path, why: str) -> ValueError:
 
 
 def _advice(path: Path) -> str:
-    return f"put back a copy that is whole, or remove {path.parent} to play the run anew"
+    return f"put back a copy that is whole, or add --fresh to move {path.parent} aside and play the run anew"
 
 
 def _sync(path: Path) -> None:

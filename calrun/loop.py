@@ -34,4 +34,4 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         line = record.save(line, exp)  # a killed job resumes after this line
         for listener in tell:
             listener(line)
-    return record.finish()
+    return record.finish(len(exp.sizes))

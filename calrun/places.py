@@ -1,9 +1,15 @@
 """Where calrun's own files are, installed or in a checkout."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
+
+
+def cache_folder() -> Path:
+    """Returns where what can be computed again is kept for the next run; it need not exist or be writable."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "calrun")
 
 
 def options(group: str | None = None, config_dir: Path | None = None) -> dict[str, list[str]]:

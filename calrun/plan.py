@@ -18,9 +18,9 @@ from calrun.environment import device_name
 from calrun.experiment import Experiment, build
 from calrun.network_rates import network_rates
 from calrun.places import CONF
+from calrun.play import silence_lightning
 from calrun.rates import Rates, measure
 from calrun.round import Round
-from calrun.run import silence_lightning
 
 BACKWARD = 2  # times the work of a forward pass
 SPLITS = {"": "candidates", "labelled_": "labelled", "val_": "validation"}  # beginnings of columns, names of sizes
@@ -180,15 +180,12 @@ class Planner:
 
     def _fit(self, this_round: Round) -> FitPlan:
         method = self.exp.method
-        method.this_round = this_round
         steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
         passes = sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps)
         epochs = looks = 0  # looks: rows that are validated on, or whose targets are stored
         if method.objective.uses_stored and method.store_when == "end_of_round":
             looks = len(this_round.current_rows)
-        for number in range(len(method.phases)):
-            method.phase_number = number
-            rule = method.stop_rule()
+        for rule in method.stop_rules(this_round):
             epochs += rule.max_epochs
             looks += rule.max_epochs * rule.needs_validation * self._num_validation()
         seconds = epochs * passes / (1 + BACKWARD) * self.network.step_seconds + looks * self.network.pass_seconds

@@ -4,8 +4,8 @@ The line in rounds.jsonl commits a round; every other file is written before it,
 """
 
 import json
-import logging
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -29,16 +29,18 @@ from calrun.files import (
     replace_text,
     whole,
 )
-from calrun.identity import refuse_foreign
+from calrun.identity import recorded_in, refuse_foreign
 from calrun.job import this_log
+from calrun.later import make_records
 from calrun.picks import csv_text, restore_picks, write_picks
+from calrun.say import warn
 from calrun.sweep_file import forget_refusal, this_sweep
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
     from calrun.round import Round
 
-logger = logging.getLogger(__name__)
+BEGUN_ON = ("data_fingerprint", "data_files_are", "code", "results")
 TWIN_SECONDS = 0.5  # between looks at the same run in another job of one multirun
 
 
@@ -76,11 +78,13 @@ class Record:
         lines = self.rounds()
         if lines:
             restore_picks(self.folder / "picks.csv", exp, _labelled(self.folder / "rounds.jsonl", lines, exp.sizes))
-            exp.method.restore(self._read_state(len(lines)))
+            exp.method.restore(self.read_state(len(lines)))
+            make_records(exp, self)
         self._tidy(len(lines), exp.record.keep_states)
         return len(lines)
 
-    def _read_state(self, number: int) -> dict[str, Any]:
+    def read_state(self, number: int) -> dict[str, Any]:
+        """Returns what the method carried out of a round."""
         import torch  # not above: a finished run is answered without it
 
         path = self.folder / f"state-{number}.pt"
@@ -111,13 +115,20 @@ class Record:
         write_picks(self.folder / "picks.csv", exp)
         line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
         line["cumulative_fit_seconds"] = line["seconds"]["fit"] + sum(past["seconds"]["fit"] for past in lines)
-        lines.append(line)
-        replace_if_possible(self.folder / "metrics.csv", _metrics_csv(lines))
-        text = "".join(json.dumps(entry) + "\n" for entry in lines)
-        self.claim.require()  # a process that was paused since it looked last must not commit
-        replace_text(self.folder / "rounds.jsonl", text)
+        self.amend([*lines, line])
         self._tidy(number, exp.record.keep_states)
         return line
+
+    def amend(self, lines: list[dict[str, Any]]) -> None:
+        """Writes the lines of all committed rounds.
+
+        Raises:
+            ValueError: if another process has taken the folder over.
+        """
+        replace_if_possible(self.folder / "metrics.csv", _metrics_csv(lines))
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        self.claim.require()  # a process that was paused since it looked last must not commit
+        replace_text(self.folder / "rounds.jsonl", text)
 
     def status(self, state: str, **more: Any) -> None:
         """Says what the run is doing.
@@ -132,11 +143,11 @@ class Record:
         said = {**self.last_status, **where, "updated": updated, "logs": self.logs}
         replace_if_possible(self.folder / "status.json", json.dumps(said) + "\n")
 
-    def finish(self) -> float:
-        """Says that every round is committed; returns the final accuracy on the first test set."""
-        tests: dict[str, dict[str, float]] = self.rounds()[-1]["test"]
+    def finish(self, num_rounds: int) -> float:
+        """Says that every planned round is committed; returns the last one's accuracy on the first test set."""
+        tests: dict[str, dict[str, float]] = self.rounds()[num_rounds - 1]["test"]
         accuracy = next(iter(tests.values()))["accuracy"]
-        self.status("finished", round=len(self.rounds()), rounds=len(self.rounds()), accuracy=accuracy)
+        self.status("finished", round=num_rounds, rounds=num_rounds, accuracy=accuracy)
         forget_refusal(self.folder)
         return accuracy
 
@@ -155,11 +166,22 @@ class Record:
         """Makes the folder this run's, unless it is another's, and tidies what a killed process has left there."""
         refuse_foreign(self.folder, self.config)
         remove_parts(self.folder)
-        path = self.folder / "config.yaml"
-        if not path.exists():
-            replace_text(path, OmegaConf.to_yaml(OmegaConf.create(self.config)))
+        self._write_config()
         self.logs = _logs(self.folder / "status.json")
         forget_refusal(self.folder)
+
+    def _write_config(self) -> None:
+        """Says in config.yaml what rounds to come are played with."""
+        found = recorded_in(self.folder)
+        if found is not None and not self.rounds():
+            # nothing was committed: what was begun counts no more if it differs
+            same = {key: found.get(key) for key in BEGUN_ON} == {key: self.config.get(key) for key in BEGUN_ON}
+            found = found if same else None
+            for leftover in [] if same else self.folder.glob("round-*"):
+                shutil.rmtree(leftover)
+        changes = {key: found[key] for key in ("run_id", "code_changes") if found and key in found}
+        if found != self.config | changes:
+            replace_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config | changes)))
 
     def _tidy(self, number: int, keep_states: bool) -> None:
         """Removes what committed rounds no longer need."""
@@ -217,7 +239,7 @@ def _claim(folder: Path) -> Claim:
             if not sweep or twin is None or twin.sweep != sweep:
                 raise
         if not told:
-            logger.warning("%s is being played by another job of this multirun (%s); waiting for it", folder, twin)
+            warn(f"{folder} is being played by another job of this multirun ({twin}); waiting for it")
         told = True
         time.sleep(TWIN_SECONDS)
 

@@ -18,10 +18,13 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
+from calrun.anew import wanted
 from calrun.errors import is_mistake, sentence
+from calrun.identity import identity
 from calrun.job import this_log
+from calrun.run import run_folder
+from calrun.say import say, warn
 from calrun.status import counts, last_error, run_status, shown
 from calrun.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
 from calrun.watcher import Watcher
@@ -45,9 +48,14 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
         try:
-            self.folders = planned_folders(config)
+            jobs = planned_jobs(config)
+            self.folders = [run_folder(cfg, choices) for cfg, choices in jobs]
         except UNNAMED:
             return
+        if wanted.fresh or wanted.accept_code:
+            for folder, (cfg, _) in zip(self.folders, jobs, strict=True):
+                wanted.apply(folder.absolute(), identity(cfg))
+            wanted.fresh = wanted.accept_code = False  # taken once: a job that is requeued goes on
         self.sweep = secrets.token_hex(8)
         for experiment in {folder.parent for folder in self.folders}:
             add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
@@ -65,14 +73,12 @@ class Sweep(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Keeps why a job failed, if its run's folder does not say so, and says it in the job's own log."""
-        from calrun.run import run_folder
-
         os.environ.pop(SWEEP_VARIABLE, None)
         error = job_return._return_value
         if not self.sweep or job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
             return
         if this_log():
-            print(f"calrun: {sentence(error)}", file=sys.stderr)
+            warn(sentence(error))
         try:
             folder = run_folder(*_split(config.copy()))
         except UNNAMED:
@@ -85,12 +91,11 @@ class Sweep(Callback):
         if self.watcher is not None:
             self.watcher.stop()
         runs = [run_status(folder) for folder in dict.fromkeys(self.folders)]
-        console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
         for run in runs:
             if run.state != "finished":
-                console.print(shown(f"{run.name}  {run.state}  {run.note}"))
+                say(shown(f"{run.name}  {run.state}  {run.note}"))
         if runs:
-            console.print(f"{len(runs)} runs: {counts(runs)}")
+            say(f"{len(runs)} run{'s' if len(runs) > 1 else ''}: {counts(runs)}")
 
 
 def end_sweep() -> None:
@@ -99,14 +104,12 @@ def end_sweep() -> None:
         launched.pop().end()
 
 
-def planned_folders(config: DictConfig) -> list[Path]:
-    """Returns the run folder of each job of a multirun."""
-    from calrun.run import run_folder
-
+def planned_jobs(config: DictConfig) -> list[tuple[DictConfig, dict[str, Any]]]:
+    """Returns the configuration and the chosen options of each job of a multirun."""
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []  # a sweeper that chooses its jobs as it goes
     jobs = split_sweep(config.hydra.sweeper, config.hydra.overrides.task)
-    return [run_folder(*job_config(overrides)) for overrides in jobs]
+    return [job_config(overrides) for overrides in jobs]
 
 
 def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from calrun.committed import read_rounds
-from calrun.progress import round_text
+from calrun.say import round_text
 
 REFRESH_SECONDS = 0.5
 

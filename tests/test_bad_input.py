@@ -294,18 +294,18 @@ def test_a_folder_in_use_is_refused_and_left_to_its_process(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.parametrize(
-    ("key", "wanted"), [("run_id: ", "belongs to run x"), ("data_fingerprint: ", "begun on other data")]
-)
 def test_the_folder_of_another_configuration_is_left_as_it_is(
-    key: str, wanted: str, play: Callable[..., Any], one_round: Callable[[], str], run_folder: Callable[[], Path]
+    play: Callable[..., Any], one_round: Callable[[], str], run_folder: Callable[[], Path]
 ) -> None:
     play("budget.rounds=1")
     folder = run_folder()
-    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace(key, key + "x", 1))
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(
+        text.replace("run_id: ", "run_id: x").replace("nameless_id: ", "nameless_id: x")
+    )
     (folder / "rounds.jsonl").unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert wanted in one_round()
+    assert "belongs to run x" in one_round()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -17,9 +17,12 @@ from calrun.places import options
 Typed = Callable[..., Any]
 
 
-def test_a_run_prints_one_aligned_line_a_round(play: Typed) -> None:
+def test_a_run_says_where_it_is_and_one_aligned_line_a_round(play: Typed, run_folder: Callable[[], Path]) -> None:
     answer = play("method=cal_er")
-    lines = answer.out.splitlines()
+    begun, *lines, ended = answer.out.splitlines()
+    folder = str(run_folder())
+    assert begun == f"{folder}  on cpu  3 rounds  20 to 60 labels"
+    assert ended.startswith(f"{folder}  finished  accuracy ")
     assert (answer.code, answer.err, len(lines)) == (0, "", 3)
     for number, line in enumerate(lines, start=1):
         assert line.startswith("digits-mlp-cal_er-entropy-s0-")
@@ -35,7 +38,8 @@ def test_the_same_command_again_answers_at_once(play: Typed, run_folder: Callabl
     before = {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()}
     answer = play()
     assert answer.code == 0
-    assert answer.out.startswith(f"{run_folder().name}  finished  accuracy ")
+    assert answer.out.startswith(f"{run_folder()}  finished  accuracy ")
+    assert "--fresh moves it aside and plays anew" in answer.out
     assert {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()} == before
 
 
@@ -64,7 +68,7 @@ def test_ctrl_c_in_a_fit_ends_in_one_sentence_and_the_same_command_goes_on(play:
         signal.signal(signal.SIGINT, before)  # Lightning switches it off
     assert (answer.code, answer.err) == (130, "calrun: interrupted; the same command goes on from here\n")
     again = play(*words)
-    assert (again.code, len(again.out.splitlines())) == (0, 3)
+    assert (again.code, again.out.count(" round ")) == (0, 3)
 
 
 def test_options_of_hydra_may_stand_anywhere(play: Typed, calrun: Typed) -> None:
@@ -83,7 +87,7 @@ def test_a_multirun_plays_every_combination_and_skips_what_is_finished(play: Typ
     answer = play("-m", "method=al,cal_er", "seed=0,1")
     assert answer.code == 0, answer
     assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 4
-    assert sum("  finished  accuracy " in line for line in answer.out.splitlines()) == 1
+    assert sum("--fresh" in line for line in answer.out.splitlines()) == 1  # was finished before
     assert answer.out.splitlines()[-1] == "4 runs: 4 finished"
     assert sum("round  3/3" in line for line in answer.out.splitlines()) == 3
 

@@ -85,7 +85,7 @@ def test_the_configuration_is_resolved_and_names_the_choices(folder: Path) -> No
 
 
 def test_the_environment_is_recorded(folder: Path) -> None:
-    found = json.loads((folder / "environment.json").read_text())
+    (found,) = json.loads((folder / "environment.json").read_text())["attempts"]
     assert found["packages"]["torch"] == version("torch")
     assert found["device"] == "cpu"
     assert found["threads"] == 1
@@ -108,7 +108,7 @@ def test_what_does_not_decide_a_result_does_not_change_the_run(configure: Callab
     plain = run_id(configure())
     same = ("paths.outputs=/x", "logger=wandb", "record.test_entropy=true", "trainer.checkpoint_every_seconds=1")
     assert {run_id(configure(override)) for override in same} == {plain}
-    other = ("seed=1", "optimizer.lr=0.1", "budget.rounds=4", "acquisition=margin", "trainer.batch_size=7", "scale=0.5")
+    other = ("seed=1", "optimizer.lr=0.1", "budget.step=4", "acquisition=margin", "trainer.batch_size=7", "scale=0.5")
     assert len({plain, *(run_id(configure(override)) for override in other)}) == 7
 
 

@@ -197,11 +197,11 @@ def test_a_refused_run_has_failed_until_it_begins(tmp_path: Path) -> None:
 
 
 def test_names_are_shown_as_they_are(calrun: Callable[..., Any], tmp_path: Path) -> None:
-    for name in ("a[/b]", "[red]c", ":smile:", os.fsdecode(b"\xff")):
+    for name in ("a[b]", "[red]c", ":smile:", os.fsdecode(b"\xff")):
         run_with(tmp_path / "runs" / name, FIT | {"state": "failed", "error": "[/no] tag"})
     answer = calrun("status", str(tmp_path / "runs"))
     assert answer.code == 0, answer
-    assert all(name in answer.out for name in ("a[/b]", "[red]c", ":smile:", "\\udcff", "[/no] tag"))
+    assert all(name in answer.out for name in ("a[b]", "[red]c", ":smile:", "\\udcff", "[/no] tag"))
 
 
 BLOCKED = """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from math import prod
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from calrun.dataset.check import check_inputs, check_targets
 from calrun.dataset.transform import Transform
 from calrun.rng import torch_seed
 
+CHECKED_BYTES = 2**28  # of larger inputs every n-th row is in the checksum
 CHUNK_BYTES = 8 * 2**20  # float32 inputs made at a time: several small steps share one gather, yet stay in cache
 
 
@@ -51,6 +53,12 @@ class Resident:
 
     def item_id(self, row: int) -> str:
         return str(row) if self.item_ids is None else self.item_ids[row]
+
+    def checksum(self, start: int) -> int:
+        inputs = self.inputs.cpu().numpy().reshape(len(self), -1)
+        if inputs.nbytes > CHECKED_BYTES:
+            inputs = inputs[:: -(-inputs.nbytes // CHECKED_BYTES)]
+        return crc32(np.ascontiguousarray(inputs).view(np.uint8).data, start)
 
     def to(self, device: torch.device) -> None:
         self.inputs = self.inputs.to(device)

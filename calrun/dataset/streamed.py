@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -53,6 +54,9 @@ class Streamed:
 
     def item_id(self, row: int) -> str:
         return self.files.name(row)
+
+    def checksum(self, start: int) -> int:
+        return crc32(b"\0".join(self.files.paths.tolist()), start)
 
     def to(self, device: torch.device) -> None:
         self.device = device

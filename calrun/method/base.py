@@ -93,8 +93,7 @@ class Method(pl.LightningModule):
         self.net.to(next(fresh.parameters()).device)
         apply = self.start.first if this_round.number == 1 else self.start.apply
         apply(self.net, fresh)
-        if self.setup_.channels_last:
-            self.net.to(memory_format=torch.channels_last)
+        self._lay_out()
         self.objective.begin_round(this_round)
         if self.visit.choose is not None:
             self.visit.choose.begin_round()
@@ -129,7 +128,11 @@ class Method(pl.LightningModule):
 
     def stop_rule(self) -> StoppingRule:
         """Returns the rule that ends the current phase."""
-        return self.phase.stop or (self.stop if self.this_round.number == 1 else self.stop_later)
+        return self.stop_rules(self.this_round)[self.phase_number]
+
+    def stop_rules(self, this_round: Round) -> list[StoppingRule]:
+        """Returns the rules that end the phases of a round."""
+        return [phase.stop or (self.stop if this_round.number == 1 else self.stop_later) for phase in self.phases]
 
     def carried(self) -> dict[str, Any]:
         """Returns what the next round needs: weights and stored targets."""
@@ -139,7 +142,12 @@ class Method(pl.LightningModule):
     def restore(self, carried: dict[str, Any]) -> None:
         """Takes back what `carried` returned."""
         self.net.load_state_dict(carried["net"])
+        self._lay_out()  # or what is scored next would differ in its last bits from what an unbroken run scores
         self.stored.load_state_dict(carried["stored"])
+
+    def _lay_out(self) -> None:
+        if self.setup_.channels_last:
+            self.net.to(memory_format=torch.channels_last)
 
     # --- a fit: Lightning's hooks ---
 

@@ -102,7 +102,7 @@ def overrides_of(arguments: Sequence[str]) -> list[tuple[str, ...]]:
 def job_of(overrides: Sequence[str]) -> Job:
     cfg, choices = job_config(overrides)
     folder = run_folder(cfg, choices)
-    return Job(tuple(overrides), cfg, folder, finished_accuracy(folder) is not None)
+    return Job(tuple(overrides), cfg, folder, finished_accuracy(folder, cfg) is not None)
 
 
 def reproduce(
