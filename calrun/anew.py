@@ -8,10 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from calrun.begun import changed_code, recorded_in
+from calrun.claim import is_held
 from calrun.files import replace_text
-from calrun.identity import Identity, changed_code, recorded_in
+from calrun.identity import Identity
 from calrun.say import say
-from calrun.status import is_held
 
 ASIDE = ".replaced"  # hidden: neither a report nor `calrun status` looks there
 

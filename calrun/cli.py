@@ -78,12 +78,16 @@ def run_command(context: typer.Context) -> None:
     changed since they were begun.
     """
     from calrun.anew import wanted
+    from calrun.sweep import end_sweep
 
     flags = {flag: flag in context.args for flag in (FRESH, ACCEPT_CODE)}
     wanted.fresh, wanted.accept_code = flags.values()
     sys.argv = ["calrun run", *options_last([word for word in context.args if word not in flags])]
     failed.clear()
-    run_task()
+    try:
+        run_task()
+    finally:
+        end_sweep()
     for error in failed:
         raise error
 

@@ -8,11 +8,12 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from calrun.begun import refuse_changed
 from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
 from calrun.experiment import SEPARATOR, Experiment, build
 from calrun.fit import Fitter
-from calrun.identity import Identity, identity, refuse_changed
+from calrun.identity import Identity, identity
 from calrun.later import missing_records
 from calrun.logger.base import Logger
 from calrun.loop import run

@@ -10,9 +10,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from calrun.anew import wanted
-from calrun.identity import Identity, identity, refuse_changed, renamed, run_id
+from calrun.begun import refuse_changed, renamed
+from calrun.committed import read_rounds
+from calrun.identity import Identity, identity, run_id
 from calrun.later import missing_records
-from calrun.record import read_rounds
 from calrun.say import say
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")

@@ -1,5 +1,6 @@
 """What a command tells its user on standard output: text is never read as markup, and a closed pipe ends nothing."""
 
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +12,12 @@ def say(line: str, quiet: bool = False) -> None:
     if not quiet:
         with suppress(BrokenPipeError):
             Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(line)
+
+
+def warn(line: str) -> None:
+    """Says on standard error, where a job's log has it too, what a user should know and what stops nothing."""
+    with suppress(OSError):
+        print(f"calrun: {line}", file=sys.stderr, flush=True)
 
 
 def round_text(name: str, line: dict[str, Any]) -> str:

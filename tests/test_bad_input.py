@@ -1,6 +1,5 @@
 """What a user gets wrong ends in one sentence, exit code 2 and a folder as it was."""
 
-import fcntl
 import json
 import resource
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calrun.claim import Claim
 from calrun.places import options
 
 Refusal = Callable[..., str]
@@ -333,11 +333,11 @@ def test_a_folder_in_use_is_refused_and_left_to_its_process(
     folder = run_folder()
     lines = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)
     (folder / "rounds.jsonl").write_text(lines[0])  # a run with a round to go
+    claim = Claim(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        line = refusal("run", *small, "budget.rounds=2")
-    assert f"another process is running in {folder}" in line
+    line = refusal("run", *small, "budget.rounds=2")
+    assert f"another process is running in {folder} (last heartbeat " in line
+    claim.require()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -372,7 +372,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(
     (folder / "thesis.tex").write_text("mine")
     assert "holds files but no config.yaml (first: ['thesis.tex'])" in refusal("run", *small, "budget.rounds=1")
     assert (folder / "thesis.tex").read_text() == "mine"
-    assert {path.name for path in folder.iterdir()} <= {"thesis.tex", "lock"}
+    assert {path.name for path in folder.iterdir()} == {"thesis.tex"}
 
 
 def test_a_full_disk_at_commit_keeps_the_rounds_before_and_the_command_goes_on(

@@ -86,6 +86,7 @@ def test_a_multirun_plays_every_combination_and_skips_what_is_finished(play: Typ
     assert answer.code == 0, answer
     assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 4
     assert sum("--fresh" in line for line in answer.out.splitlines()) == 1  # was finished before
+    assert answer.out.splitlines()[-1] == "4 runs: 4 finished"
     assert sum("round  3/3" in line for line in answer.out.splitlines()) == 3
 
 

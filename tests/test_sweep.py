@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from calrun.status import SWEEP_FILE, statuses
-from calrun.sweep import Watcher, split_sweep, without_sweeps
+from calrun.status import statuses
+from calrun.sweep import split_sweep, without_sweeps
+from calrun.sweep_file import SWEEP_FILE
+from calrun.watcher import Watcher
 
 
 def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any], tmp_path: Path) -> None:

@@ -197,11 +197,12 @@ def refuse_not_finite(norms_N: Tensor, rows: np.ndarray, what: str) -> None:
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Keeps reduced-precision products and convolutions out of differences, where they would cancel."""
-    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.conv.fp32_precision
+    products, conv = torch.get_float32_matmul_precision(), getattr(torch.backends.cudnn, "conv")  # noqa: B009 - untyped
+    convolutions = conv.fp32_precision
     torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    conv.fp32_precision = "ieee"
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(products)
-        torch.backends.cudnn.conv.fp32_precision = convolutions
+        conv.fp32_precision = convolutions
