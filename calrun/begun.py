@@ -1,4 +1,4 @@
-"""What a run folder was begun on, and whether that is still so: asked before a run is finished and before it goes on."""
+"""What a run folder was begun on, and whether that is still so: asked before it is finished and before it goes on."""
 
 from collections.abc import Mapping
 from glob import escape
