@@ -70,8 +70,10 @@ def make_folder(path: Path) -> None:
     if not path.parent.exists():
         make_folder(path.parent)
     path.mkdir(exist_ok=True)
-    with suppress(OSError):  # another process of another user may have made it meanwhile
-        path.chmod(stat.S_IMODE(path.stat().st_mode) | path.parent.stat().st_mode & stat.S_IWGRP)
+    mode, above = path.stat().st_mode, path.parent.stat().st_mode
+    if above & stat.S_IWGRP and not mode & stat.S_IWGRP:
+        with suppress(OSError):  # another process of another user may have made it meanwhile
+            path.chmod(stat.S_IMODE(mode) | stat.S_IWGRP)
 
 
 def remove_parts(folder: Path) -> None:

@@ -80,7 +80,7 @@ class Record:
             restore_picks(self.folder / "picks.csv", exp, _labelled(self.folder / "rounds.jsonl", lines, exp.sizes))
             exp.method.restore(self.read_state(len(lines)))
             make_records(exp, self)
-        self._tidy(len(lines), exp.record.keep_states)
+        self.tidy(len(lines), exp.record.keep_states)
         return len(lines)
 
     def read_state(self, number: int) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Record:
         line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
         line["cumulative_fit_seconds"] = line["seconds"]["fit"] + sum(past["seconds"]["fit"] for past in lines)
         self.amend([*lines, line])
-        self._tidy(number, exp.record.keep_states)
+        self.tidy(number, exp.record.keep_states)
         return line
 
     def amend(self, lines: list[dict[str, Any]]) -> None:
@@ -183,7 +183,7 @@ class Record:
         if found != self.config | changes:
             replace_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config | changes)))
 
-    def _tidy(self, number: int, keep_states: bool) -> None:
+    def tidy(self, number: int, keep_states: bool) -> None:
         """Removes what committed rounds no longer need."""
         self.seconds = {}
         done = [self.folder / f"round-{past}" for past in range(1, number + 1)]

@@ -15,6 +15,7 @@ from calrun.committed import read_rounds
 from calrun.identity import Identity, identity, run_id
 from calrun.later import missing_records
 from calrun.say import say
+from calrun.settle import settle
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 
@@ -67,6 +68,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
         from calrun.play import play_missing  # here: it imports everything that trains
 
         return play_missing(cfg, choices, folder, now, quiet)
+    settle(folder, cfg.record.keep_states)
     say(
         f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (add --fresh to move it aside and play anew)",
         quiet,

@@ -116,6 +116,11 @@ def not_begun(experiment: Path) -> Iterator[tuple[Path, RunStatus]]:
         yield experiment / name, run_status(experiment / name)
 
 
+def said_state(folder: Path) -> str:
+    """Returns the state that a run said last, empty if it said nothing."""
+    return str(_said(folder / "status.json")[0].get("state", ""))
+
+
 def last_error(folder: Path) -> str:
     """Returns what a run says that it failed with, empty if it does not."""
     said, _ = _said(folder / "status.json")
