@@ -26,8 +26,7 @@ from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
-
-SEPARATOR = "; also: "  # between the problems of a configuration
+from calrun.words import SEPARATOR
 
 
 @dataclass(frozen=True)

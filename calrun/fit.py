@@ -134,6 +134,8 @@ def refusals(trainer: dict[str, Any]) -> list[str]:
     try:
         made = pl.Trainer(**trainer, **OURS, enable_checkpointing=False, plugins=[LightningEnvironment()])
     except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
+        if "No supported gpu backend" in str(error):
+            return ["the trainer wants a GPU, but this machine has none that torch can use; choose trainer=cpu"]
         return [f"trainer: Lightning refuses {trainer} ({error}); correct it"]
     if made.world_size != 1:
         return [

@@ -11,14 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from calrun.choices import refused_choices
 from calrun.environment import environment
-from calrun.experiment import SEPARATOR, Experiment, build
+from calrun.experiment import Experiment, build
 from calrun.files import replace_text
 from calrun.fit import Fitter, trainer_arguments
 from calrun.identity import run_id
 from calrun.logger.base import Logger
 from calrun.loop import run
+from calrun.places import experiment_folder
 from calrun.progress import Progress
 from calrun.record import Record, read_rounds
+from calrun.words import SEPARATOR
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
@@ -29,7 +31,7 @@ def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     if missing := [group for group in SHOWN_CHOICES if choices.get(group) is None]:
         raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
     slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
-    return Path(str(cfg.paths.outputs), str(cfg.experiment_name), f"{slug}-s{cfg.seed}-{run_id(cfg)}")
+    return experiment_folder(cfg.paths.outputs, cfg.experiment_name) / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
 
 
 def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float:
