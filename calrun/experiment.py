@@ -28,8 +28,7 @@ from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
 from calrun.scale import scale_epochs, scaled
 from calrun.trainer_options import refusals
-
-SEPARATOR = "; also: "  # between the problems of a configuration
+from calrun.words import SEPARATOR
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.begun import refuse_changed
 from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
-from calrun.experiment import SEPARATOR, Experiment, build
+from calrun.experiment import Experiment, build
 from calrun.fit import Fitter
 from calrun.identity import Identity, identity
 from calrun.later import missing_records
@@ -22,6 +22,7 @@ from calrun.record import Record
 from calrun.remaining import Remaining
 from calrun.run import SHOWN_CHOICES, committed
 from calrun.trainer_options import trainer_arguments
+from calrun.words import SEPARATOR
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 

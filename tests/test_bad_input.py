@@ -68,7 +68,8 @@ def test_a_choice_that_only_the_user_can_make_is_asked_for(override: str, key: s
 
 
 def test_a_group_that_is_taken_away_is_asked_for(refused: Refusal) -> None:
-    assert "a run wants an option of acquisition, but none is chosen" in refused("~acquisition")
+    line = refused("~acquisition")
+    assert "a run wants acquisition, but it is taken away; leave ~acquisition out and choose one of: badge" in line
 
 
 def test_a_yaml_that_cannot_be_read_is_named(tmp_path: Path, refused: Refusal) -> None:
@@ -127,7 +128,7 @@ def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wa
         ("logger=wandb logger.mode=maybe", "logger.mode wants 'online' or 'offline' or 'disabled', got 'maybe'"),
         ("record.keep_states=maybe", "record.keep_states wants true or false, got 'maybe'"),
         ("method.objective=x", "method.objective wants an object (keys with a _target_), got 'x'"),
-        ("+method.foo=3", "method: got an unexpected keyword argument 'foo'"),
+        ("+method.foo=3", "method.foo is no option; method as chosen has: forward_mode"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
@@ -154,7 +155,7 @@ def test_what_lightning_cannot_do_is_said_before_the_first_fit(override: str, wa
     ("overrides", "wanted"),
     [
         (["method.visit.replay_size=40"], "method.visit.replay_size is no option"),
-        (["+method.visit.replay_size=40"], "method.visit: AllLabelled() takes no arguments; leave it out"),
+        (["+method.visit.replay_size=40"], "method.visit.replay_size is no option; method.visit as chosen has: none"),
         (
             ["method.visit._target_=calrun.method.visit.Replay", "+method.visit.replay_size=40"],
             "the method replays 40 old rows a step, but each round starts from weights that never saw them",

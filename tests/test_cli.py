@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from calrun import __version__
 from calrun.places import options
 
 Typed = Callable[..., Any]
@@ -111,23 +112,30 @@ def test_a_user_s_options_are_listed_beside_ours(calrun: Typed, tmp_path: Path) 
     assert (answer.code, "there is no" in answer.err) == (2, True)
 
 
-def test_the_groups_and_their_options_are_listed(calrun: Typed) -> None:
-    answer = calrun("list")
-    for group, legal in options().items():
-        assert f"{group:<12} {', '.join(legal)}" in answer.out
-    assert calrun("list", "stop").out.split() == [
-        "stop",
-        "early_stopping,",
-        "fixed_epochs,",
-        "saturation,",
-        "train_accuracy",
-    ]
+def test_the_groups_and_their_options_are_listed_with_a_sentence_each(calrun: Typed) -> None:
+    for words in (["list"], ["run", "--help"]):
+        lines = calrun(*words).out.splitlines()
+        for group, legal in options().items():
+            start = lines.index(group) + 1
+            for line, option in zip(lines[start:], legal, strict=False):
+                name, sentence = line.split(maxsplit=1)
+                assert name == option
+                assert len(sentence) > 10
+                assert not sentence.endswith(".")
+    assert calrun("list", "stop").out.splitlines()[1].startswith("  early_stopping  Best validation accuracy")
+    assert "  kmeans              k-means" in calrun("list", "initial").out  # said by the acquisition
 
 
 def test_hydras_own_flags_work(calrun: Typed) -> None:
     shown = calrun("run", "--cfg", "job", "method=cal_der").out
     assert "_target_: calrun.method.cal_der.DarkReplay" in shown
     assert "cal_der" in calrun("run", "--help").out
+
+
+def test_the_version_is_said_by_both_ways_to_start(calrun: Typed) -> None:
+    assert calrun("--version").out == f"calrun {__version__}\n"
+    ended = subprocess.run([sys.executable, "-m", "calrun", "--version"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, f"calrun {__version__}\n"), ended
 
 
 def test_all_commands_are_shown_without_one(calrun: Typed) -> None:
@@ -201,6 +209,16 @@ def test_a_second_process_on_a_running_folder_is_refused(started: Typed, calrun:
     assert "another process is running" in refusal("run", *words)
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("words", [["list", "stop"], ["status", "outputs"], ["run", "--cfg", "job"]])
+def test_a_folder_that_is_gone_is_said(
+    words: list[str], refusal: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "the folder that calrun was started in is gone; go to one that exists" in refusal(*words)
 
 
 def test_a_file_beside_the_user_does_not_hide_a_module_of_python(tmp_path: Path) -> None:
