@@ -61,3 +61,21 @@ def refuse_foreign(folder: Path, config: dict[str, Any]) -> None:
             f"{folder} was begun on other data (fingerprint {found.get('data_fingerprint')}, now "
             f"{config['data_fingerprint']}); it is left as it is: choose another experiment_name"
         )
+
+
+UNIMPORTANT_KEYS = (*HOW_NOT_WHAT, "num_threads", "accelerator", "devices", "download", "memory_gib", "root")
+
+
+def canonical(tree: dict[str, Any]) -> dict[str, Any]:
+    """Returns a nested configuration without what changes no result, and with numbers written one way."""
+    return {key: _canonical(value, key) for key, value in tree.items() if key not in (*UNHASHED, *UNIMPORTANT_KEYS)}
+
+
+def _canonical(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _canonical(item, name) for name, item in value.items() if name not in UNIMPORTANT_KEYS}
+    if isinstance(value, list):
+        return [_canonical(item, key) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return Path(value).name if key in WHERE_NOT_WHAT and isinstance(value, str) else value
