@@ -13,12 +13,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.code import sources, user_code
+from calrun.code import sources, targets, user_code
 from calrun.content import CHECKS, Check, Fingerprint, fingerprint
 
 RESULTS = 2  # goes up with every change of calrun that changes the numbers of runs
@@ -116,9 +117,13 @@ def kept_blocks(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def looks_at_last_round(tree: Mapping[str, Any]) -> bool:
     """Tells whether a piece of the run asks how many rounds there are; then their number is part of the run."""
-    asked = {"num_rounds", "is_last"}
-    nodes = (node for parsed in sources(kept_blocks(tree)) for node in ast.walk(parsed))
-    return any(isinstance(node, ast.Attribute) and node.attr in asked for node in nodes)
+    return _ask_for_rounds(tuple(sorted({*targets(kept_blocks(tree))})))
+
+
+@cache
+def _ask_for_rounds(names: tuple[str, ...]) -> bool:
+    nodes = (node for parsed in sources(names) for node in ast.walk(parsed))
+    return any(isinstance(node, ast.Attribute) and node.attr in ("num_rounds", "is_last") for node in nodes)
 
 
 def _canonical(value: Any, where: str, ours: bool) -> Any:

@@ -51,6 +51,28 @@ def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
     return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
 
 
+def floor_of(y_N: np.ndarray) -> float:
+    """Returns where to stop an axis: below the upper group where others lie five times its span away, else -inf."""
+    ordered = np.sort(y_N)[::-1]
+    for count in range(len(ordered) // 2 + 1, len(ordered)):
+        span = ordered[0] - ordered[count - 1]
+        if ordered[count - 1] - ordered[count] > 5 * max(span, 0.005 * abs(ordered[0])):
+            return float(ordered[count - 1] - 0.6 * max(span, 0.005 * abs(ordered[0])))
+    return float("-inf")
+
+
+def floor_of_curves(summary: pd.DataFrame) -> float:
+    """Returns where to stop the axis of curves: below all points but those that fall out of their own budget's group.
+
+    A curve starts low, so each budget is looked at by itself. -inf where nothing falls out.
+    """
+    floors = summary.groupby("labelled")["mean"].transform(lambda means: floor_of(means.to_numpy(float)))
+    within = summary.loc[summary["mean"] >= floors, "mean"]
+    out = summary.loc[summary["mean"] < floors, "mean"]
+    floor = float(within.min() - 0.05 * max(within.max() - within.min(), 0.01))
+    return floor if len(out) and out.min() < floor else float("-inf")
+
+
 def seeds_said(what: str, counts: pd.Series) -> str:
     """Returns a heading such as 'mean ± std, n=2–3 seeds'; where there is one seed nothing is a mean."""
     return f"{what}, {seed_range(counts)} seeds" if counts.max() > 1 else "one seed each (n=1)"

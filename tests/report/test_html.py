@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from calrun.report.answers import answer_tables
-from calrun.report.html import curves, numeric, page, plain, run_table, script_json, without_constants
+from calrun.report.html import Part, curves, numeric, page, plain, run_table, script_json, without_constants
 from calrun.report.panels import panels
 from calrun.report.runs import read
 from calrun.report.tables import Cell, Table, comparison
@@ -32,9 +32,9 @@ FLAGS = [
 def write_page(folder: Path, out: Path) -> Path:
     runs = read([folder])
     found = list(panels(runs.table))
-    tables = [[comparison(panel), *answer_tables(panel, "al")] for panel in found]
+    parts = [Part(panel, "In short.", [comparison(panel), *answer_tables(panel, "al")]) for panel in found]
     path = out / "report.html"
-    path.write_text(page(runs, found, tables), encoding="utf-8")
+    path.write_text(page(runs, parts), encoding="utf-8")
     return path
 
 
@@ -50,7 +50,7 @@ def test_page_needs_no_network_and_escapes_what_it_shows(make_run: MakeRun, tmp_
     text = write_page(tmp_path / "outputs", tmp_path).read_text()
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
     assert "<b>odd" not in text
-    assert "1 folder is unfinished" in text
+    assert "1 remark on folders" in text
     for needed in ("CAL-ER", "All numbers", "Configuration differences", "Environment and commands"):
         assert needed in text
 
@@ -227,7 +227,7 @@ class TestInBrowser:
     def test_tables_sort_by_number_and_filter_by_words(self, make_run: MakeRun, tmp_path: Path) -> None:
         body = """
           const table = one("#runs table"), heads = [...table.querySelectorAll("thead button")];
-          const column = heads.findIndex(head => head.textContent === "accuracy");
+          const column = heads.findIndex(head => head.textContent === "accuracy in %");
           heads[column].click(); heads[column].click();
           found.sort = heads[column].parentElement.getAttribute("aria-sort");
           found.sorted = [...table.tBodies[0].rows].map(row => Number(row.cells[column].textContent));
@@ -238,7 +238,7 @@ class TestInBrowser:
         """
         found = self.probe(make_run, tmp_path, body)
         assert found["sort"] == "descending"
-        assert found["sorted"] == [0.92, 0.9, 0.81, 0.8, 0.4]
+        assert found["sorted"] == [92, 90, 81, 80, 40]
         assert (found["left"], found["shown"]) == (2, "2 of 5 rows")
 
     def test_infinite_numbers_sort_above_all_others(self, make_run: MakeRun, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from calrun.report.runs import read
+from calrun.report.written import write_runs
 
 MakeRun = Callable[..., Path]
 
@@ -82,7 +83,7 @@ def test_a_value_of_the_wrong_kind_costs_its_round_and_no_other_run(
     runs = read([tmp_path / "outputs"])
     assert f"line 2 is broken ({reason}" in runs.problems[0].reason
     assert runs.table.groupby("method").size().to_dict() == {"al": 1, "cal_er": 1}
-    runs.export(tmp_path / "report")
+    write_runs(tmp_path / "report", runs.table)
 
 
 def test_a_null_is_unknown_and_no_damage(make_run: MakeRun, tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_a_broken_status_or_seed_is_listed_and_not_fatal(make_run: MakeRun, tmp_
     reasons = {problem.folder: problem.reason for problem in runs.problems}
     assert reasons == {
         vague: "finished: 1 of x rounds are there",
-        odd: "config.yaml: seed is no whole number: 'first'",
+        odd: "config.yaml: seed is no number: 'first'",
     }
 
 
@@ -151,7 +152,7 @@ def test_other_test_sets_stand_beside_the_first(make_run: MakeRun, tmp_path: Pat
 def test_parquet_and_csv_hold_the_whole_table(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.5, 0.6])
     runs = read([tmp_path / "outputs"])
-    parquet, csv = runs.export(tmp_path / "report")
+    parquet, csv = write_runs(tmp_path / "report", runs.table)
     back = pd.read_parquet(parquet)
     assert back["accuracy"].tolist() == pd.read_csv(csv)["accuracy"].tolist() == [0.5, 0.6]
     assert back["class_counts"].iloc[1].tolist() == [120, 80]
