@@ -71,7 +71,7 @@ SIGNALS = ("TERM", "INT", "USR2", "KILL", "USR2 under submitit")
 REQUEUED = "asked for a requeue"
 LONGEST_DELAY_SECONDS = 0.15
 GIVE_UP_SECONDS = 120.0
-ORPHANS_LIVE_SECONDS = 3.0
+ORPHANS_LIVE_SECONDS = 3.0  # a killed process of torch's takes its time to give its memory back
 TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
 
 
@@ -162,7 +162,8 @@ def played(words: list[str], folder: Path, case: Case | None = None) -> Ending:
         time.sleep(0.005)
         ended, status = os.waitpid(child, os.WNOHANG)
     orphans = living(child) if ended else ["the run itself"]
-    while ended and orphans and time.monotonic() < deadline - GIVE_UP_SECONDS + ORPHANS_LIVE_SECONDS:
+    deadline = time.monotonic() + ORPHANS_LIVE_SECONDS
+    while ended and orphans and time.monotonic() < deadline:
         time.sleep(0.05)
         orphans = living(child)
     if orphans:
@@ -235,7 +236,7 @@ def faults_of_the_end(case: Case, ending: Ending) -> list[str]:
     """Returns what is wrong with how an interrupted run has ended."""
     faults = [f"{len(ending.orphans)} orphans"] if ending.orphans else []
     if "Traceback" in ending.out + ending.err or "ignored" in ending.err:
-        faults.append("a traceback")
+        faults.append(f"a traceback: {ending.err}")
     lines = ending.err.splitlines()
     if case.sent == "KILL":
         return faults + [f"{wrong} at KILL" for wrong in (ending.code, lines) if wrong not in (-signal.SIGKILL, [])]
@@ -311,6 +312,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the delays")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    for where, _ in INSTANTS.values():
+        importlib.import_module(where.split(":")[0])
     wrong = 0
     print(f"| mode | signal | {' | '.join(chosen.instants)} |")
     print(f"|---|---|{'---|' * len(chosen.instants)}")
