@@ -73,7 +73,7 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], exp: Experiment) -> dict
     names = {group: choices[group] for group in RECORDED_CHOICES if group in choices}
     identity = {"run_id": run_id(cfg), "experiment": cfg.experiment_name, "data_fingerprint": exp.fingerprint()}
     cheats = {"uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs}
-    return {**identity, **cheats, "choices": names, **resolved}
+    return {**identity, **cheats, "class_names": list(exp.data.class_names), "choices": names, **resolved}
 
 
 def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> float:
