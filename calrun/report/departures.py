@@ -55,9 +55,9 @@ def sentences(values: tuple[str, str], by_key: Mapping[str, set[int]], num_runs:
     for key, members in by_key.items():
         changed[frozenset(members)].append(key)
     came, wanted = values
-    for members, keys in changed.items():
+    for concerned, keys in changed.items():
         key = min(keys, key=lambda key: (key.count("."), key))
-        some = f" ({len(members)} of {num_runs} runs)" if len(members) < num_runs else ""
+        some = f" ({len(concerned)} of {num_runs} runs)" if len(concerned) < num_runs else ""
         yield f"{printable(key)} {came} in place of {wanted}{some}"
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from calrun.report import plots
 from calrun.report.main import report, widest_first
 from calrun.report.panels import panels
 from calrun.report.prices import Prices
@@ -40,6 +41,12 @@ def test_what_compares_most_stands_first(make_run: MakeRun, tmp_path: Path) -> N
     assert [panel.fixed for panel in found] == ["al", "cal_er", "entropy", "margin", "random"]
 
 
+@pytest.fixture(autouse=True)
+def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of a report's time, and more with more pixels."""
+    monkeypatch.setitem(plots.PRINT, "savefig.dpi", 30)
+
+
 def said(folder: Path, encoding: str = "utf-8", **options: object) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     report([folder], folder.parent / "report", console=Console(file=file), **options)  # type: ignore[arg-type]
@@ -56,22 +63,23 @@ def test_a_sentence_stands_before_every_table_and_on_the_page(make_run: MakeRun,
     assert sentence in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
-def test_a_terminal_that_is_not_utf_8_ends_no_report(make_run: MakeRun, tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize(("encoding", "cell"), [("ascii", "85.0 +/- 7.1"), ("iso-8859-1", "85.0 ± 7.1")])
+def test_a_terminal_that_is_not_utf_8_ends_no_report(
+    make_run: MakeRun, tmp_path: Path, encoding: str, cell: str
+) -> None:
     for seed in (0, 1):
         make_run([0.5, 0.8 + seed / 10], seed=seed)
     make_run([0.5], method="méthode 名", state="failed")
     text = said(tmp_path / "outputs", encoding)
-    assert "85.0 +/- 7.1" in text
+    assert cell in text
     assert "to begin with" in text
     assert (tmp_path / "report" / "report.html").is_file()
 
 
 def test_names_are_text_wherever_they_are_printed_and_written(make_run: MakeRun, tmp_path: Path) -> None:
     """Markup, HTML, mathematics, formulas, control codes and paths: a user may name an option so."""
-    for number, method in enumerate(
-        ("[/red]", "<i>b", "$x_{", "=c", "d\x1b[1m", "../../e", "f" * 200, "-1", "+1", "AL", "al")
-    ):
+    odd = ("[/red]", "<i>b", "$x_{", "=c", "d\x1b[1m", "../../e", "f" * 200, "-1", "+1", "AL", "al")
+    for number, method in enumerate(odd):
         make_run([0.5, 0.6 + number / 100], folder=f"[red]{number}", method=method, state="failed", dataset="[bold]")
     text = said(tmp_path / "outputs")
     for shown in ("[/red]", "<i>b", "$x_{", "=c", "d\\x1b[1m", "../../e", "[bold], mlp, entropy"):
@@ -84,18 +92,17 @@ def test_names_are_text_wherever_they_are_printed_and_written(make_run: MakeRun,
 
 def test_panels_that_differ_in_long_lists_have_short_files_of_their_own(make_run: MakeRun, tmp_path: Path) -> None:
     for first in (1, -1):
-        rows = list(range(first, 400, 2))
-        make_run([0.5, 0.6], tag=f"{first}-a", leaves={"dataset": {"rows": rows}, "budget": {"labels": rows}})
-    said(tmp_path / "outputs")
-    names = [path.name for path in (tmp_path / "report").glob("*-curves.png")]
+        rows, labels = list(range(first, 400, 2)), list(range(first, 300, 3))
+        make_run([0.5, 0.6], tag=f"{first}-a", leaves={"dataset": {"rows": rows}, "budget": {"labels": labels}})
+    names = [panel.name for panel in panels(read([tmp_path / "outputs"]).table)]
     assert len({name.lower() for name in names}) == 2
-    assert max(map(len, names)) < 80
+    assert max(map(len, names)) < 60
 
 
 def test_24_tries_under_one_name_make_one_panel(make_run: MakeRun, tmp_path: Path) -> None:
     for number in range(24):
-        budget, epochs = {"start": 10 + number % 4, "step": 5}, {"max_epochs": 2 + number}
-        leaves = {"budget": budget, "trainer": epochs, "method": {"stop": epochs}}
+        budget, epochs = {"start": 10 + number % 4, "step": 5}, 2 + number
+        leaves = {"budget": budget, "trainer": {"epochs": epochs}, "method": {"stop": {"epochs": epochs}}}
         make_run([0.5, 0.6], tag=number, leaves=leaves)
     (panel,) = panels(read([tmp_path / "outputs"]).table)
     assert len(panel.runs["variant"].unique()) == 24
@@ -107,8 +114,6 @@ def test_prices_without_random_say_what_is_missing(make_run: MakeRun, tmp_path: 
     make_run([0.5, 0.6])
     assert "it wants runs of acquisition=random" in said(tmp_path / "outputs", prices=Prices(0.04, 0.0))
     assert "No overall cost" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    make_run([0.5, 0.6], acquisition="random")
-    assert "no overall cost" not in said(tmp_path / "outputs", prices=Prices(0.04, 0.0))
 
 
 def test_a_report_is_replaced_file_by_file(make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
