@@ -61,6 +61,7 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
         "experiment": cfg.experiment_name,
         "data_fingerprint": exp.fingerprint(),
         "uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs,
+        "class_names": list(exp.data.class_names),
     }
     return {**about, "choices": names, **resolved}
 

@@ -72,7 +72,7 @@ def read_configuration(path: Path) -> Configuration:
 
 
 def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configuration:
-    leaves = leaves_of(tree) | {f"choices.{choice}": str(choices[choice]) for choice in REQUIRED_CHOICES}
+    leaves = all_leaves(tree, choices)
     names = tree.get("class_names")
     return Configuration(
         run_id=printable(str(tree["run_id"])),
@@ -102,6 +102,11 @@ def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
     """Returns what decides the results of a resolved configuration, but the seed, by dotted key; a list is a leaf."""
     own = {key: value for key, value in tree.items() if key not in (*HEADER, "seed")}
     return dict(flat(canonical(own), ""))
+
+
+def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:
+    """Returns the leaves of a resolved configuration, and the names that its lines bear."""
+    return leaves_of(tree) | {f"choices.{choice}": str(choices[choice]) for choice in REQUIRED_CHOICES}
 
 
 def flat(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

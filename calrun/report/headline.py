@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.cost import mean_speed_up
-from calrun.report.curves import LINE, accuracy_by_budget
+from calrun.report.curves import LINE, accuracy_by_budget, last_common_budget
 from calrun.report.panels import Line, Panel, label_of, of_line
 from calrun.report.significance import answer, holm, interval, paired_t_test
 from calrun.report.style import look_of
 
 ALPHA = 0.05
-SURE = {"better": "a difference", "worse": "a difference", "open": "open: not told apart"}
+SURE = {"better": "told apart", "worse": "told apart", "open": "open: not told apart"}
 
 
 def headline(panel: Panel, against: str, baseline: str) -> str:
@@ -22,7 +22,8 @@ def headline(panel: Panel, against: str, baseline: str) -> str:
             among the lines, it is the next best.
         baseline: the method that speed-ups are over.
     """
-    budget, at_budget = last_common(panel)
+    budget = last_common_budget(panel.runs)
+    at_budget = panel.runs[panel.runs["labelled"] == budget]
     means = accuracy_by_budget(at_budget).sort_values("mean", ascending=False)
     lines = [Line(*map(str, keys)) for keys in means[LINE].itertuples(index=False, name=None)]
     best = label_of(lines[0], panel.rows)
@@ -38,13 +39,6 @@ def headline(panel: Panel, against: str, baseline: str) -> str:
     gap = 100 * (means["mean"].iloc[0] - float(of_line(means, other)["mean"].iloc[0]))
     said = f"{says}, {gap:.1f} points above {label_of(other, panel.rows)}{faster(panel, lines[0], baseline, budget)}"
     return f"{said} ({how_sure(pairs, np.array(comparisons))})."
-
-
-def last_common(panel: Panel) -> tuple[int, pd.DataFrame]:
-    """Returns the last of the budgets that most lines reach, and the runs there."""
-    counts = panel.runs.drop_duplicates([*LINE, "labelled"])["labelled"].value_counts()
-    budget = int(counts[counts == counts.max()].index.max())
-    return budget, panel.runs[panel.runs["labelled"] == budget]
 
 
 def differences(at_budget: pd.DataFrame, line: Line, other: Line) -> "pd.Series[float]":
@@ -68,7 +62,8 @@ def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray) -> str:
         return f"untested: the {n} differences are all equal"
     low, high = (100 * bound for bound in interval(pairs.to_numpy(float)))
     sure = SURE[answer(pairs.mean(), p, ALPHA)]
-    return f"{sure}; 95 % interval {low:+.1f} to {high:+.1f}, n = {n} pairs, p = {p:.2g} by Holm over {len(p_M)}"
+    tested = f"p = {p:.2g}" + (f" after Holm's correction over {len(p_M)} comparisons" if len(p_M) > 1 else "")
+    return f"{sure}; 95 % interval of this pair alone {low:+.1f} to {high:+.1f}, n = {n}, {tested}"
 
 
 def faster(panel: Panel, line: Line, baseline: str, budget: int) -> str:

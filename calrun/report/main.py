@@ -21,7 +21,7 @@ from calrun.report.render import to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.tables import RANDOM, comparison, tidy
-from calrun.report.written import write_frame, write_runs, write_tables, write_text
+from calrun.report.written import write_frame, write_runs, write_table, write_text
 
 MOST_PROBLEMS_PRINTED = 10
 
@@ -64,7 +64,7 @@ def report(
     files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
     for part in parts:
         print_part(part, console)
-        files += [path for table in part.tables for path in write_tables(out, table.name, [table])]
+        files += [path for table in part.tables for path in write_table(out, table)]
         files += write_figures(part.panel, out, baseline)
     files += write_overview(runs, out, baseline)
     remarks = missing_prices(parts) if prices else []

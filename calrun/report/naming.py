@@ -35,7 +35,7 @@ def name_panels(configurations: Iterable[Configuration]) -> dict[str, str]:
     groups: dict[str, dict[str, Configuration]] = defaultdict(dict)
     for configuration in configurations:
         groups[panel_name(configuration)][configuration.context] = configuration
-    names = {}
+    names: dict[str, str] = {}
     for name, members in groups.items():
         labels = difference_labels([part_of(member.leaves, CONTEXT) for member in members.values()])
         names |= {context: joined(name, label) for context, label in zip(members, labels, strict=True)}
@@ -53,7 +53,7 @@ def name_plans(configurations: Iterable[Configuration], panels: Mapping[str, str
     groups: dict[str, dict[str, Configuration]] = defaultdict(dict)
     for configuration in configurations:
         groups[panels[configuration.context]][configuration.context] = configuration
-    names = {}
+    names: dict[str, str] = {}
     for members in groups.values():
         labels = difference_labels([part_of(member.leaves, BUDGET) for member in members.values()])
         names |= dict(zip(members, labels, strict=True))

@@ -50,10 +50,17 @@ class Panel:
 
 
 def panels(table: pd.DataFrame) -> Iterator[Panel]:
-    """Yields a panel for each acquisition, and one for each method that met several acquisitions."""
+    """Yields a panel for each acquisition, and one for each method that met several acquisitions.
+
+    An acquisition with one line alone, which stands beside others in its method's panel, has none, unless it is needed
+    for what stands in panels of methods only: accuracy by round.
+    """
+    met = table.groupby(["panel", "method"])["acquisition"].transform("nunique")
     for keys, runs in table.groupby(["panel", "acquisition"], sort=False):
         where, acquisition = map(str, keys)
-        yield Panel(where, "method", acquisition, runs)
+        alone = len(runs[LINE].drop_duplicates()) == 1 and met[runs.index[0]] > 1
+        if not alone or runs["accuracy_by_round"].notna().any():
+            yield Panel(where, "method", acquisition, runs)
     for keys, runs in table.groupby(["panel", "method"], sort=False):
         where, method = map(str, keys)
         if runs["acquisition"].nunique() > 1:

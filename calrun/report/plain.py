@@ -49,7 +49,9 @@ def neutral_frame(frame: pd.DataFrame) -> pd.DataFrame:
     mended = {
         column: texts[column].map(lambda cell: neutral(cell) if isinstance(cell, str) else cell) for column in texts
     }
-    return frame.assign(**mended).rename(columns=lambda column: neutral(str(column)))
+    return frame.assign(**{str(column): cells for column, cells in mended.items()}).rename(
+        columns=lambda column: neutral(str(column))
+    )
 
 
 def shown(text: str, encoding: str) -> str:

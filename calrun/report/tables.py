@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.cost import COSTS, mean_speed_up
-from calrun.report.curves import LINE, accuracy_by_budget
+from calrun.report.curves import LINE, accuracy_by_budget, last_common_budget, span
 from calrun.report.panels import Line, Panel, label_of, lines_of, of_line
 from calrun.report.style import ORACLE, look_of
 
@@ -73,11 +73,12 @@ def comparison(panel: Panel, baseline: str = "al") -> Table:
     """Returns the table of one panel; speed-ups stand in it where the rows are methods and `baseline` is among them."""
     accuracy = accuracy_by_budget(panel.runs)
     budgets = shown_budgets(sorted(accuracy["labelled"].unique()))
+    last = last_common_budget(panel.runs)
     has_ratios = panel.rows == "method" and baseline in set(panel.runs["method"])
     blocks = accuracy_blocks(panel, accuracy, budgets)
     if has_ratios:
         blocks += ratio_blocks(panel, accuracy, budgets, baseline)
-    blocks += work_blocks(panel, budgets) + energy_blocks(panel, budgets[-1])
+    blocks += work_blocks(panel, last) + energy_blocks(panel, last)
     rows = [[cell for block in blocks for cell in block.cells(line)] for line, _ in lines_of(accuracy, panel.rows)]
     return Table(
         title=panel.title,
@@ -101,36 +102,36 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
 
 
 def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[Block]:
+    """Returns the speed-ups at the budgets that have any, and the other ratios at the last of all that have."""
     ratios = mean_speed_up(panel.runs, baseline)
     versus = f"{look_of(baseline).label} / method"
-    last = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
+    known = set(ratios.loc[ratios["time"].notna(), "labelled"])
+    timed = [budget for budget in budgets if budget in known]
+    paired = ratios.loc[ratios["samples"].notna() | ratios["steps"].notna(), "labelled"]
 
-    def own(line: Line) -> pd.DataFrame:
-        return of_line(ratios, line).set_index("labelled").reindex(budgets)
-
-    def cells(line: Line, name: str) -> list[Cell]:
+    def cells(line: Line, name: str, at: list[int]) -> list[Cell]:
         most = float(of_line(accuracy, line)["n"].max())
-        pairs = own(line)[[name, f"{name}_n"]].itertuples(index=False, name=None)
-        return [ratio_cell(value, n, most) for value, n in pairs]
+        own = of_line(ratios, line).set_index("labelled").reindex(at)
+        return [ratio_cell(value, n, most) for value, n in own[[name, f"{name}_n"]].itertuples(index=False, name=None)]
 
-    def at_last(line: Line) -> list[Cell]:
-        return [cells(line, name)[-1] for name in last]
-
-    timed = [
-        place for place, budget in enumerate(budgets) if ratios.loc[ratios["labelled"] == budget, "time"].notna().any()
-    ]
-    blocks = [Block(f"at {budgets[-1]:,}, {versus}", last, at_last)]
+    blocks = []
     if timed:
-        heads = [f"{budgets[place]:,}" for place in timed]
-        times = Block(f"fit time, {versus}", heads, lambda line: [cells(line, "time")[place] for place in timed])
-        blocks.insert(0, times)
+        heads = [f"{budget:,}" for budget in timed]
+        blocks.append(Block(f"fit time, {versus}", heads, lambda line: cells(line, "time", timed)))
+    if len(paired):
+        last = int(paired.max())
+        names = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
+        at_last = Block(
+            f"at {last:,}, {versus}", names, lambda line: [cell for name in names for cell in cells(line, name, [last])]
+        )
+        blocks.append(at_last)
     return blocks
 
 
-def work_blocks(panel: Panel, budgets: list[int]) -> list[Block]:
-    """Returns a block with what training took by the last budget, and how well it fitted; empty where no run says."""
+def work_blocks(panel: Panel, budget: int) -> list[Block]:
+    """Returns a block with what training took up to a budget, and how well it fitted; empty where no run says."""
     columns = {"cumulative_epochs": ("epochs", "{:,.0f}", 1), "train_accuracy": ("train accuracy in %", "{:.1f}", 100)}
-    at_last = panel.runs[panel.runs["labelled"] == budgets[-1]]
+    at_last = panel.runs[panel.runs["labelled"] == budget]
     known = {name: shown for name, shown in columns.items() if at_last[name].notna().any()}
 
     def cells(line: Line) -> list[Cell]:
@@ -138,7 +139,7 @@ def work_blocks(panel: Panel, budgets: list[int]) -> list[Block]:
         return [number(factor * own[name].astype(float).mean(), form) for name, (_, form, factor) in known.items()]
 
     heads = [head.replace(" in", "\nin") for head, *_ in known.values()]
-    return [Block(f"trained by {budgets[-1]:,}", heads, cells)] if known else []
+    return [Block(f"trained by {budget:,}", heads, cells)] if known else []
 
 
 def energy_blocks(panel: Panel, budget: int) -> list[Block]:
@@ -161,9 +162,8 @@ def budget_heading(runs: pd.DataFrame, budget: int) -> str:
 
 
 def seed_count(counts: pd.Series) -> Cell:
-    most = int(counts.max())
-    least = int(counts.fillna(0).min())
-    return Cell(str(most) if least == most else f"{least}–{most}", most)
+    """Returns how many seeds the cells of a row are of; a cell without any is a dash and does not count."""
+    return Cell(span(counts.dropna()), float(counts.max()))
 
 
 def accuracy_cells(own: pd.DataFrame, most: float, digits: int = 1) -> list[Cell]:

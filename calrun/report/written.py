@@ -30,9 +30,6 @@ def write_runs(out: Path, table: pd.DataFrame) -> list[Path]:
     return [parquet, write_frame(out / "runs.csv", table)]
 
 
-def write_tables(out: Path, name: str, tables: list[Table]) -> list[Path]:
-    """Writes what is printed as Markdown, LaTeX and CSV, one table below the other, and returns the paths."""
-    return [
-        write_text(out / f"{name}.{suffix}", "\n".join(render(table) for table in tables))
-        for suffix, render in FORMS.items()
-    ]
+def write_table(out: Path, table: Table) -> list[Path]:
+    """Writes what is printed as Markdown, LaTeX and CSV and returns the paths."""
+    return [write_text(out / f"{table.name}.{suffix}", render(table)) for suffix, render in FORMS.items()]

@@ -72,6 +72,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         method = options.get("method", "al")
         data = f"{options.get('dataset', 'digits')}-{options.get('acquisition', 'entropy')}"
         name = f"{data}-{method}-s{seed}-{options.pop('tag', '')}"
+        name = options.pop("folder", name)
         return write_run(tmp_path / "outputs" / name, options.pop("lines", lines), seed, **options)
 
     return make

@@ -7,12 +7,26 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from calrun.report.answers import answer_tables
-from calrun.report.html import Part, curves, numeric, page, plain, run_table, script_json, without_constants
+from calrun.report.html import (
+    Part,
+    class_names_of,
+    curves,
+    histograms,
+    numeric,
+    page,
+    plain,
+    run_table,
+    script_json,
+    without_constants,
+)
 from calrun.report.panels import panels
+from calrun.report.plots import learning_curves
 from calrun.report.runs import read
+from calrun.report.significance import bands
 from calrun.report.tables import Cell, Table, comparison
 
 MakeRun = Callable[..., Path]
@@ -105,6 +119,27 @@ def test_variants_of_a_method_share_its_colour_and_differ_in_dash(make_run: Make
     assert len({line["colour"] for line in variants}) == 1
     assert len({line["dash"] for line in variants}) == 3
     assert al["dash"] == "1 1.5"
+
+
+def test_bars_bear_the_names_of_the_classes_where_runs_recorded_them(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5], leaves={"class_names": ["cat", "dog"]})
+    make_run([0.5], dataset="fmnist")
+    runs = read([tmp_path])
+    names = [histograms(panel, class_names_of(runs))["lines"][0]["names"] for panel in panels(runs.table)]
+    assert names == [["cat", "dog"], []]
+
+
+def test_the_page_draws_the_interval_that_the_figure_draws(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in range(3):
+        make_run([0.5, 0.8 + seed / 50], seed=seed)
+    (panel,) = panels(read([tmp_path]).table)
+    drawn = curves(panel)
+    expected = bands(panel.runs)[["labelled", "lower", "upper"]].to_numpy()
+    np.testing.assert_array_equal(drawn["lines"][0]["band"], expected)
+    assert drawn["band"] == "95 % t interval of the mean"
+    (filled,) = learning_curves(panel).axes[0].collections
+    vertices = filled.get_paths()[0].vertices
+    assert {round(y, 6) for y in vertices[:, 1]} >= {round(100 * y, 6) for y in expected[:, 1:].ravel()}  # type: ignore[call-overload, index]
 
 
 @pytest.mark.slow

@@ -1,14 +1,15 @@
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from calrun.report.panels import panels
-from calrun.report.render import latex, to_csv, to_latex, to_markdown
+from calrun.report.render import latex, to_csv, to_latex, to_markdown, to_text
 from calrun.report.runs import read
-from calrun.report.tables import Table, comparison, shown_budgets, tidy
+from calrun.report.tables import Cell, Table, comparison, shown_budgets, tidy
 
 MakeRun = Callable[..., Path]
 
@@ -85,7 +86,7 @@ def test_missing_budgets_and_unequal_seeds_show_their_n(make_run: MakeRun, tmp_p
     make_run([0.6], seed=0, method="cal_er")
     rows = texts(table_of(tmp_path))
     assert rows["AL"][:3] == ["1–2", "60.0 ± 14.1", "80.0 (n=1)"]
-    assert rows["CAL-ER"] == ["0–1", "60.0", "–", "1.0×", *["–"] * 5]
+    assert rows["CAL-ER"] == ["1", "60.0", "–", "1.0×", *["–"] * 3, "10", "99.0"]
 
 
 def test_a_ratio_of_fewer_pairs_than_seeds_shows_its_n(make_run: MakeRun, tmp_path: Path) -> None:
@@ -116,13 +117,57 @@ def test_without_the_baseline_there_are_no_speed_ups_and_a_note_says_so(make_run
 def test_several_acquisitions_also_stand_against_each_other(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.5])
     make_run([0.4], acquisition="random")
+    (alone,) = panels(read([tmp_path]).table)  # a table of one line for each of them would say nothing more
+    assert (alone.rows, alone.fixed) == ("acquisition", "al")
+    assert list(texts(comparison(alone))) == ["entropy", "random"]
+    make_run([0.4], method="cal_er")
     found = list(panels(read([tmp_path]).table))
-    assert [(panel.rows, panel.fixed) for panel in found] == [
-        ("method", "entropy"),
-        ("method", "random"),
-        ("acquisition", "al"),
+    assert [(panel.rows, panel.fixed) for panel in found] == [("method", "entropy"), ("acquisition", "al")]
+
+
+def test_a_single_line_keeps_its_panel_where_it_recorded_accuracy_by_round(make_run: MakeRun, tmp_path: Path) -> None:
+    for acquisition in ("entropy", "random"):
+        line = {"round": 1, "labelled": 7, "test": {"test": {"accuracy": 0.5}}, "accuracy_by_round": [0.5]}
+        make_run([], lines=[line], acquisition=acquisition)
+    assert [panel.fixed for panel in panels(read([tmp_path]).table)] == ["entropy", "random", "al"]
+
+
+def test_budgets_stand_in_one_table_and_pair_only_with_their_own(make_run: MakeRun, tmp_path: Path) -> None:
+    for step, seconds in ((1, 20.0), (2, 60.0)):
+        leaves = {"budget": {"step": step}}
+        make_run([0.5, 0.8], tag=step, seconds=[10, seconds], leaves=leaves)
+        make_run([0.5, 0.9], tag=step, seconds=[10, 10], method="cal_er", leaves=leaves)
+    rows = texts(table_of(tmp_path))
+    assert list(rows) == ["CAL-ER (step=1)", "CAL-ER (step=2)", "AL (step=1)", "AL (step=2)"]
+    assert [rows[f"CAL-ER (step={step})"][3] for step in (1, 2)] == ["1.5×", "3.5×"]
+
+
+def test_markdown_shows_no_html_no_formula_and_no_signs_of_its_own(make_run: MakeRun, tmp_path: Path) -> None:
+    for method in ("<b>x</b>", "=1+1", "a|b", "_c_", "my_method", "@d"):
+        make_run([0.5], method=method, folder=str(len(method) + ord(method[0])))
+    text = to_markdown(table_of(tmp_path))
+    names = [re.split(r"(?<!\\)\|", line)[1].strip() for line in text.splitlines() if line.startswith("|")][2:]
+    assert sorted(names) == ["&lt;b>x&lt;/b>", "'=1+1", "'@d", "\\_c\\_", "a\\|b", "my_method"]
+
+
+def test_csv_has_formulas_in_no_text_and_signs_in_numbers() -> None:
+    rows = [[Cell("-al"), Cell("-0.4", -0.4)], [Cell("=HYPERLINK()"), Cell("+0.1 (n=2)", 0.1)]]
+    assert to_csv(Table("t", "t", [("", 2)], ["@method", "difference"], rows)).splitlines() == [
+        "'@method,difference",
+        "'-al,-0.4",
+        "'=HYPERLINK(),+0.1 (n=2)",
     ]
-    assert list(texts(comparison(found[2]))) == ["entropy", "random"]
+
+
+def test_a_row_that_begins_with_a_bracket_is_no_argument_of_tex() -> None:
+    assert to_latex(Table("t", "t", [("", 1)], ["m"], [[Cell("[a]")], [Cell("*b")]])).count("\n{}") == 2
+
+
+def test_a_narrow_terminal_keeps_columns_aligned() -> None:
+    rows = [[Cell("a"), Cell("1.0 ± 0.1", 1.0)], [Cell("b"), Cell("12.0 ± 0.1", 12.0)]]
+    text = to_text(Table("t", "t", [("", 2)], ["m", "x"], rows), encoding="ascii").plain
+    text.encode("ascii")
+    assert len({len(line) for line in text.splitlines()[3:7]}) == 1
 
 
 def test_wide_tables_keep_the_last_budget_and_even_steps() -> None:
