@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun import __version__
+from calrun.completion import ASK, answers, script
 from calrun.errors import INTERRUPTED
 from calrun.errors import report as report_error
 from calrun.keys import keys, refuse_unread
@@ -172,11 +173,26 @@ def reproduce_command(
     reproduce(table, seeds, scale, more, dry_run)
 
 
+@app.command("completion")
+def completion_command(shell: Annotated[str, typer.Argument(help="bash, zsh or fish")]) -> None:
+    """Prints what completes groups, options and keys in a shell: eval "$(calrun completion bash)"."""
+    typer.echo(script(shell))
+
+
+def complete(line: str) -> None:
+    """Prints what can stand at the end of a line, one a line."""
+    for word in answers(line, [str(command.name) for command in app.registered_commands], run_task):
+        print(word)
+
+
 def main() -> None:
     """Runs a command; a user's mistake ends in one sentence and exit code 2."""
     make_patient()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
     try:
+        if line := os.environ.get(ASK):
+            complete(line)
+            raise SystemExit(0)
         sys.path.append(here())  # a user's own classes; last, or a file called random.py would hide Python's
         app()
     except SystemExit as ended:

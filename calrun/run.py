@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from calrun.choices import refused_choices
 from calrun.environment import environment
+from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
 from calrun.files import replace_text
 from calrun.fit import Fitter, trainer_arguments
@@ -85,11 +86,15 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     fit = Fitter(
         trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
     )
+    ended: BaseException | None = None
     try:
         logger.start(record.folder, record.config, record.rounds())
         return run(exp, record, fit, (progress.round, logger.log))
+    except BaseException as error:
+        ended = error
+        raise
     finally:
-        logger.finish()
+        logger.finish(exit_code(ended))
         progress.close()
 
 
