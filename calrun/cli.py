@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from calrun import __version__
 from calrun.children import die_with_launcher
+from calrun.completion import ASK, answers, script
 from calrun.errors import report as report_error
 from calrun.keys import keys, refuse_unread
 from calrun.places import CONF
@@ -187,12 +188,27 @@ def reproduce_command(
     reproduce(table, seeds, scale, more, dry_run)
 
 
+@app.command("completion")
+def completion_command(shell: Annotated[str, typer.Argument(help="bash, zsh or fish")]) -> None:
+    """Prints what completes groups, options and keys in a shell: eval "$(calrun completion bash)"."""
+    typer.echo(script(shell))
+
+
+def complete(line: str) -> None:
+    """Prints what can stand at the end of a line, one a line."""
+    for word in answers(line, [str(command.name) for command in app.registered_commands], run_task):
+        print(word)
+
+
 def main() -> None:
     """Runs a command; a user's mistake ends in one sentence and exit code 2, a signal in one line and its own code."""
     make_patient()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
     with heeded():
         try:
+            if line := os.environ.get(ASK):
+                complete(line)
+                raise SystemExit(0)
             sys.path.append(here())  # a user's own classes; last, or a file called random.py would hide Python's
             app()
         except Exception as error:

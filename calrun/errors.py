@@ -43,8 +43,10 @@ def report(error: BaseException) -> int:
     return exit_code(error)
 
 
-def exit_code(error: BaseException) -> int:
-    """Returns what a process ends with that is ended by this error."""
+def exit_code(error: BaseException | None) -> int:
+    """Returns what a process ends with that is ended by this error, or by none."""
+    if error is None:
+        return 0
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, KeyboardInterrupt):

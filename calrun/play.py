@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.begun import refuse_changed
 from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
+from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
 from calrun.fit import Fitter
 from calrun.identity import Identity, identity
@@ -73,6 +74,7 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     fit = Fitter(
         trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
     )
+    ended: BaseException | None = None
     try:
         progress.begin(device_name(exp.predictor.device), exp.sizes)
         missing_records(record.folder, record.rounds(), cfg.record).say(quiet)
@@ -80,8 +82,11 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
         accuracy = run(exp, record, fit, (progress.round, logger.log))
         progress.end(accuracy)
         return accuracy
+    except BaseException as error:
+        ended = error
+        raise
     finally:
-        logger.finish()
+        logger.finish(exit_code(ended))
         progress.close()
 
 

@@ -8,13 +8,13 @@ Dimension key: A candidates, C classes, D features.
 import math
 import warnings
 
-import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from calrun.acquisition.factors import full_precision
+from calrun.compiled import compiled
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
@@ -123,7 +123,7 @@ def dense_greedy(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: fl
     return torch.cat(picks)
 
 
-@numba.njit(cache=True)
+@compiled
 def _argmax(bound: np.ndarray, extra: np.ndarray, taken: np.ndarray) -> int:
     best, value = -1, -np.inf
     for j in range(len(bound)):
@@ -132,7 +132,7 @@ def _argmax(bound: np.ndarray, extra: np.ndarray, taken: np.ndarray) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@compiled
 def _gain(row: np.ndarray, covered: np.ndarray) -> float:
     gain = 0.0
     for i in range(len(row)):
@@ -141,7 +141,7 @@ def _gain(row: np.ndarray, covered: np.ndarray) -> float:
     return gain
 
 
-@numba.njit(cache=True)
+@compiled
 def _lazy_greedy(kernel: np.ndarray, uncertainty: np.ndarray, size: int, weight: float) -> np.ndarray:
     """Minoux's greedy: a stale gain is an upper bound, so most gains are never computed again."""
     num = kernel.shape[0]
