@@ -44,7 +44,8 @@ def own_keys() -> dict[str, list[str]]:
     values = {key: value for key, value in top.items() if key not in ("defaults", "hydra")}
     groups = [group for group, option in chosen.items() if " " not in group and option is not None]
     below = {key: list(value) for key, value in values.items() if isinstance(value, dict) and key not in groups}
-    return {"": [*dict.fromkeys([*values, *groups])], **below, "trainer": list(yaml.safe_load(_text("trainer", "default")))}
+    trainer = list(yaml.safe_load(_text("trainer", "default")))
+    return {"": [*dict.fromkeys([*values, *groups])], **below, "trainer": trainer}
 
 
 @cache
