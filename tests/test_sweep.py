@@ -137,13 +137,13 @@ class Killed(FixedEpochs):
 
 def test_a_job_that_dies_by_a_signal_is_told_at_the_end_of_its_multirun(small: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "killing.py").write_text(KILLED)
-    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=1", "seed=0,1", f"paths.outputs={tmp_path / 'runs'}")
+    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path / 'runs'}")
     words = (*small, *parallel, "stop=fixed_epochs", "stop._target_=killing.Killed")
     command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
     environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{tmp_path}"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert ended.returncode != 0
-    assert re.search(r"-s0-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
+    assert re.search(r"-s[01]-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
 
 
 def test_a_sweep_is_split_as_hydra_does() -> None:
