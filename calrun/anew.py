@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from calrun.begun import changed_code, recorded_in
 from calrun.claim import is_held
 from calrun.files import replace_text
-from calrun.identity import Identity, changed_code, recorded_in
+from calrun.identity import Identity
 from calrun.say import say
 
 ASIDE = ".replaced"  # hidden: neither a report nor `calrun status` looks there

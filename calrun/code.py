@@ -7,7 +7,7 @@ docstrings and comments, which change no result.
 import ast
 import hashlib
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
@@ -54,9 +54,9 @@ def user_code(tree: Any) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def sources(tree: Any) -> Iterator[ast.Module]:
-    """Yields the syntax tree of each module, calrun's own included, that a class of a configuration comes from."""
-    for spec in {spec.name: spec for name in targets(tree) if (spec := spec_of(name)) is not None}.values():
+def sources(names: Iterable[str]) -> Iterator[ast.Module]:
+    """Yields the syntax tree of each module, the user's or calrun's, that one of the named classes comes from."""
+    for spec in {spec.name: spec for name in names if (spec := spec_of(name)) is not None}.values():
         if (spec.origin or "").endswith(".py") and (is_users(spec) or OURS in Path(str(spec.origin)).parents):
             parsed = parse(Path(str(spec.origin)))
             if parsed is not None:

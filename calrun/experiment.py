@@ -17,17 +17,18 @@ from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.energy import require_energy
-from calrun.fit import refusals, trainer_arguments
 from calrun.kinds import wrong_kinds
 from calrun.method.base import Method
+from calrun.method.one_row import one_row_passes
 from calrun.method.setup import Setup
 from calrun.model.base import Classifier
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
-
-SEPARATOR = "; also: "  # between the problems of a configuration
+from calrun.scale import scale_epochs, scaled
+from calrun.trainer_options import refusals
+from calrun.words import SEPARATOR
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,9 @@ def build(cfg: DictConfig) -> Experiment:
     problems, sizes = mend_numbers(cfg), []
     if wrong := wrong_kinds(cfg):
         raise ValueError(SEPARATOR.join([*problems, *wrong]))
-    if refused := refusals(trainer_arguments(cfg.trainer)):
+    if refused := refusals(cfg.trainer):
         raise ValueError(SEPARATOR.join([*problems, *refused]))
-    for epochs in ("max_epochs", "cal_epochs"):
-        cfg.trainer[epochs] = scaled([cfg.trainer[epochs]], cfg.scale)[0]
+    scale_epochs(cfg)
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
     data = load_data(cfg.dataset)
@@ -143,6 +143,7 @@ def build(cfg: DictConfig) -> Experiment:
     problems += conflicts(data, method, chosen)
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
+        problems += one_row_passes(method, sizes, data.input_shape)
     except ValueError as error:
         problems.append(str(error))
     if problems:
@@ -218,11 +219,3 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
     if num_val:
         data = replace(data, val=Subset(data.train, val_rows))
     return data, held_out
-
-
-def scaled(numbers: list[int], scale: float) -> list[int]:
-    """Returns increasing numbers made smaller, each at least 1 more than the one before it."""
-    smaller: list[int] = []
-    for number in numbers:
-        smaller.append(max(round(number * scale), smaller[-1] + 1 if smaller else 1))
-    return smaller

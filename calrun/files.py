@@ -52,7 +52,12 @@ def replace_tensors(path: Path, state: dict[str, Any]) -> None:
 
     packed = io.BytesIO()
     torch.save(state, packed)
-    replace_file(path, lambda beside: beside.write_bytes(packed.getbuffer()))
+
+    def write(beside: Path) -> None:  # not write_bytes: in its traceback a view would outlive the buffer
+        with packed.getbuffer() as view, beside.open("wb") as file:
+            file.write(view)
+
+    replace_file(path, write)
 
 
 def replace_if_possible(path: Path, text: str) -> None:

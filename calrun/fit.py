@@ -2,7 +2,7 @@
 
 import atexit
 import gc
-import signal
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,37 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from calrun.energy import EnergyMeter
 from calrun.files import replace_file, replace_tensors
+from calrun.loss_watch import LossWatch
 from calrun.method.base import Epochs, Method
 from calrun.method.setup import Work
 from calrun.round import Round
 from calrun.stop import EpochFigures
+from calrun.trainer import readable_tensors, train
 
-OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that a run does not leave open
-    "logger": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "num_sanity_val_steps": 0,
-    "limit_val_batches": 0,
-    "use_distributed_sampler": False,
-}
-NOT_OPEN = ("max_epochs", "callbacks", "default_root_dir", "plugins", "gradient_clip_val", "accumulate_grad_batches")
+DIVERGED = 1e3  # the last epoch's loss over the first step's
+SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing
+logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, EpochFigures], None]
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a round's training went; `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
+    """How a round's training went, stored targets included.
 
-    `energy_kwh` is NaN where it was not measured all along.
+    `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
+
+    `energy_kwh` is NaN where it was not measured all along; `warning` says what makes the result doubtful.
     """
 
     stop_reason: str
@@ -48,6 +42,7 @@ class FitResult:
     seconds: float
     energy_kwh: float
     epochs: list[EpochFigures]
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,71 +70,46 @@ class Fitter:
     def __call__(self, method: Method, this_round: Round) -> FitResult:
         """Trains the method on what is labelled, from the last checkpoint if a killed attempt left one."""
         keepers = [self._phase(method, this_round, number) for number in range(len(method.phases))]
+        seconds, kwh = self._store(method, this_round) if method.objective.uses_stored else (0.0, 0.0)
         epochs = [figures for keeper in keepers for figures in keeper.history]
         method.work.epochs = len(epochs)
+        warning = "; ".join(filter(None, (keeper.warning() for keeper in keepers)))
+        if warning:
+            logger.warning("calrun: %s", warning)
         return FitResult(
             keepers[-1].reason,
             epochs[-1].train_accuracy,
-            seconds=sum(keeper.seconds for keeper in keepers),
-            energy_kwh=sum(keeper.meter.kwh for keeper in keepers),
+            seconds=sum((keeper.seconds for keeper in keepers), seconds),
+            energy_kwh=sum((keeper.meter.kwh for keeper in keepers), kwh),
             epochs=epochs,
+            warning=warning,
         )
+
+    def _store(self, method: Method, this_round: Round) -> tuple[float, float]:
+        """Lets the method store its targets, which is training work; returns the seconds and the kWh of it."""
+        with EnergyMeter(self.energy) as meter:
+            started = time.perf_counter()
+            method.store_targets(this_round)
+            seconds = time.perf_counter() - started
+        return seconds, meter.kwh
 
     def _phase(self, method: Method, this_round: Round, number: int) -> "EpochKeeper":
         method.phase_number = number
         keeper = EpochKeeper(method, this_round.folder / f"phase-{number}.ckpt", self)
         done = this_round.folder / f"phase-{number}.done.pt"
-        if done.exists():
-            state = torch.load(done, weights_only=True)
+        if state := readable_tensors(done, "this phase is trained again"):
             keeper.load_state_dict(state["keeper"])
             method.net.load_state_dict(state["net"])
             return keeper
-        self._fit(method, keeper, this_round.folder)
-        if number + 1 < len(method.phases):
-            replace_tensors(done, {"keeper": keeper.state_dict(), "net": method.net.state_dict()})
-        return keeper
-
-    def _fit(self, method: Method, keeper: "EpochKeeper", folder: Path) -> None:
-        trainer = pl.Trainer(
-            **self.trainer,
-            **OURS,
-            max_epochs=method.stop_rule().max_epochs,
-            callbacks=[keeper],
-            default_root_dir=folder,  # its own: under SLURM Lightning loads any hpc_ckpt that it finds there
-            plugins=[LightningEnvironment()],  # one owner of signals and requeueing, and it is not Lightning
-        )
-        resume = keeper.path if keeper.path.exists() else None
         with keeper.meter:
-            try:
-                trainer.fit(method, train_dataloaders=Epochs(method), ckpt_path=resume, weights_only=True)
-            except SystemExit as ended:
-                if isinstance(ended.__context__, KeyboardInterrupt):  # what Lightning makes of Ctrl-C
-                    raise KeyboardInterrupt from ended
-                raise
+            epochs = method.stop_rule().max_epochs
+            train(method, Epochs(method), [keeper.watch, keeper], keeper.path, max_epochs=epochs, **self.trainer)
         if keeper.best is not None:
             method.net.load_state_dict(keeper.best)
         gc.collect()  # a finished Trainer holds on to its model until the collector runs
-
-
-def trainer_arguments(trainer: DictConfig) -> dict[str, Any]:
-    """Returns the arguments of Lightning's Trainer out of the group `trainer`."""
-    named = {name: trainer[name] for name in ("accelerator", "devices", "precision", "deterministic")}
-    return {**named, **(OmegaConf.to_container(trainer.lightning, resolve=True) or {})}  # type: ignore[dict-item]
-
-
-def refusals(trainer: dict[str, Any]) -> list[str]:
-    """Returns what Lightning says against arguments of its Trainer, and whether they are for more than one device."""
-    if taken := sorted(trainer.keys() & {*OURS, *NOT_OPEN}):
-        return [f"trainer.lightning sets {taken}, which a run does not leave open; leave them out"]
-    try:
-        made = pl.Trainer(**trainer, **OURS, enable_checkpointing=False, plugins=[LightningEnvironment()])
-    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
-        return [f"trainer: Lightning refuses {trainer} ({error}); correct it"]
-    if made.world_size != 1:
-        return [
-            f"trainer: a run trains on one device, but {trainer} asks for {made.world_size}; set trainer.devices to 1"
-        ]
-    return []
+        if number + 1 < len(method.phases):
+            replace_tensors(done, {"keeper": keeper.state_dict(), "net": method.net.state_dict()})
+        return keeper
 
 
 class EpochKeeper(Checkpoint):
@@ -159,17 +129,23 @@ class EpochKeeper(Checkpoint):
         self.started = self.saved = time.perf_counter()
         self.finished: float | None = None
         self.meter = EnergyMeter(fitter.energy)
-        self.handler = signal.getsignal(signal.SIGTERM)
+        self.where = f"round {method.this_round.number}"
+        if len(method.phases) > 1:
+            self.where += f", phase {method.phase_number + 1}"
+        cure = "lower optimizer.lr, or look for values that are far too large in the data set"
+        self.watch = LossWatch(self.where, cure)
 
     @property
     def seconds(self) -> float:
         """Seconds of this fit so far, with those of killed attempts up to the checkpoint they left."""
         return self.seconds_before + (self.finished or time.perf_counter()) - self.started
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if signal.getsignal(signal.SIGTERM) != self.handler and self.handler is not None:
-            # Lightning would turn SIGTERM into an exit with code 0, and nobody would run the job again
-            signal.signal(signal.SIGTERM, self.handler)
+    def warning(self) -> str:
+        """Returns what makes this fit doubtful, nothing as a rule."""
+        first, last = self.watch.first_loss, self.history[-1].train_loss
+        if first is None or last <= DIVERGED * max(first, SMALL_LOSS):
+            return ""
+        return f"{self.where}: the loss went from {first:.3g} to {last:.3g}, the fit has diverged; lower optimizer.lr"
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.history.append(self.method.epoch_figures())
@@ -195,6 +171,7 @@ class EpochKeeper(Checkpoint):
             "history": [asdict(figures) for figures in self.history],
             "reason": self.reason,
             "best": self.best,
+            "first_loss": self.watch.first_loss,
             "seconds": self.seconds,
             "energy_kwh": self.meter.read(),
             "work": asdict(self.method.work),
@@ -206,6 +183,7 @@ class EpochKeeper(Checkpoint):
         self.history = [EpochFigures(**figures) for figures in state_dict["history"]]
         self.method.epoch = len(self.history)
         self.reason, self.best = state_dict["reason"], state_dict["best"]
+        self.watch.first_loss = state_dict["first_loss"]
         self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
         self.saved, self.finished = self.started, self.started if self.reason else None
         self.meter.go_on(state_dict["energy_kwh"])

@@ -13,14 +13,13 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from glob import escape
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.code import sources, user_code
+from calrun.code import sources, targets, user_code
 from calrun.content import CHECKS, Check, Fingerprint, fingerprint
 
 RESULTS = 2  # goes up with every change of calrun that changes the numbers of runs
@@ -78,8 +77,8 @@ def identity(cfg: DictConfig) -> Identity:
     except OSError:
         data = None  # the loader says what is missing, and a finished run needs no data
     decides = canonical(tree)
-    ids = [short_hash(each) for each in (decides, decides | {"data": []})]
-    return Identity(*ids, [str(place) for place in places], data, user_code(kept_blocks(tree)))
+    code = user_code(kept_blocks(tree))
+    return Identity(short_hash(decides), short_hash(decides | {"data": []}), [*map(str, places)], data, code)
 
 
 def run_id(cfg: DictConfig) -> str:
@@ -90,18 +89,6 @@ def run_id(cfg: DictConfig) -> str:
 def short_hash(tree: dict[str, Any]) -> str:
     """Returns eight hexadecimal digits of a configuration."""
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def renamed(folder: Path, now: Identity) -> Path:
-    """Returns the folder of the same run on the same data under another name, if `folder` is not there but that is."""
-    if folder.exists() or now.data is None or not now.places:
-        return folder
-    beginning = folder.name.removesuffix(now.run_id)
-    for other in sorted(folder.parent.glob(f"{escape(beginning)}????????")):
-        found = recorded_in(other) or {}
-        if found.get("nameless_id") == now.nameless_id and not other_data(found, now):
-            return other
-    return folder
 
 
 # --- what decides a result ---
@@ -130,9 +117,13 @@ def kept_blocks(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def looks_at_last_round(tree: Mapping[str, Any]) -> bool:
     """Tells whether a piece of the run asks how many rounds there are; then their number is part of the run."""
-    asked = {"num_rounds", "is_last"}
-    nodes = (node for parsed in sources(kept_blocks(tree)) for node in ast.walk(parsed))
-    return any(isinstance(node, ast.Attribute) and node.attr in asked for node in nodes)
+    return _ask_for_rounds(tuple(sorted({*targets(kept_blocks(tree))})))
+
+
+@cache
+def _ask_for_rounds(names: tuple[str, ...]) -> bool:
+    nodes = (node for parsed in sources(names) for node in ast.walk(parsed))
+    return any(isinstance(node, ast.Attribute) and node.attr in ("num_rounds", "is_last") for node in nodes)
 
 
 def _canonical(value: Any, where: str, ours: bool) -> Any:
@@ -207,96 +198,3 @@ def _leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
 
 def _absolute(place: str) -> Path:
     return Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100 - resolve() would follow links
-
-
-# --- comparing with a folder ---
-
-
-def recorded_in(folder: Path) -> dict[str, Any] | None:
-    """Returns a run folder's config.yaml; None if it has none, an empty one if it is damaged."""
-    try:
-        text = (folder / "config.yaml").read_text(encoding="utf-8")
-        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except FileNotFoundError:
-        return None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a folder that belongs to another run, or that is none of calrun's.
-
-    Args:
-        folder: a run folder, perhaps empty.
-        config: what its config.yaml holds, or would hold if this run began it.
-
-    Raises:
-        ValueError: if it does.
-    """
-    found = recorded_in(folder)
-    if found is None:
-        others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))  # but for traces of a kill
-        if others:
-            raise ValueError(
-                f"{folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "
-                "calrun: choose another paths.outputs or experiment_name"
-            )
-    elif found.get("run_id") != config["run_id"] and found.get("nameless_id", "") != config.get("nameless_id"):
-        raise ValueError(
-            f"{folder} belongs to run {found.get('run_id')}, not to {config['run_id']}; it is left as it is: "
-            "choose another experiment_name or paths.outputs"
-        )
-
-
-def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = None) -> None:
-    """Refuses to go on with rounds that were played on other data or with other code.
-
-    Args:
-        folder: a run folder with at least one committed round.
-        now: the run as it would be today.
-        data_in_memory: the checksum of the loaded data set, where it has been loaded.
-
-    Raises:
-        ValueError: with what differs, before and now.
-    """
-    begun = recorded_in(folder)
-    if begun is None:
-        return
-    if other_data(begun, now):
-        before = Fingerprint(**begun["data_files_are"])
-        raise ValueError(
-            f"{folder} was begun on other data: {_listed(begun.get('data_places'))} had {before}, "
-            f"now {_listed(now.places)} has {now.data}; put the data back, choose another experiment_name, or add "
-            "--fresh to move the folder aside and play anew"
-        )
-    if data_in_memory is not None and begun.get("data_fingerprint") != data_in_memory:
-        raise ValueError(
-            f"{folder} was begun on other data (fingerprint {begun.get('data_fingerprint')}, now {data_in_memory}); "
-            "put the data back, choose another experiment_name, or add --fresh to move the folder aside and play anew"
-        )
-    if changed := changed_code(begun, now):
-        raise ValueError(
-            f"{changed} since {folder} was begun; add --accept-code to go on with the new code, or --fresh to move the "
-            "folder aside and play anew"
-        )
-
-
-def other_data(begun: Mapping[str, Any], now: Identity) -> bool:
-    """Tells whether the data set's files are others than those that a run was begun on."""
-    before = begun.get("data_files_are")
-    return bool(before) and now.data is not None and Fingerprint(**before).differs_from(now.data)
-
-
-def changed_code(begun: Mapping[str, Any], now: Identity) -> str:
-    """Returns what has changed in the code that makes a run's results; nothing if nothing has."""
-    before: dict[str, str] = begun.get("code") or {}
-    files = sorted(name for name in before.keys() | now.code.keys() if before.get(name) != now.code.get(name))
-    said = [f"{', '.join(files)} changed"] if files else []
-    if begun.get("results", now.results) != now.results:
-        said.append(f"calrun's own results changed (from number {begun['results']} to {now.results})")
-    return " and ".join(said)
-
-
-def _listed(places: Any) -> str:
-    return ", ".join(map(str, places)) if places else "the data set"

@@ -16,7 +16,6 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         with record.time("fit", this_round):
             exp.method.begin_round(this_round)
             result = fit(exp.method, this_round)
-            exp.method.end_round(this_round)
 
         with record.time("evaluate", this_round):
             metrics = evaluate(exp, this_round)

@@ -8,11 +8,13 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from calrun.begun import refuse_changed
 from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
-from calrun.experiment import SEPARATOR, Experiment, build
-from calrun.fit import Fitter, trainer_arguments
-from calrun.identity import Identity, identity, refuse_changed
+from calrun.errors import exit_code
+from calrun.experiment import Experiment, build
+from calrun.fit import Fitter
+from calrun.identity import Identity, identity
 from calrun.later import missing_records
 from calrun.logger.base import Logger
 from calrun.loop import run
@@ -20,6 +22,8 @@ from calrun.progress import Progress
 from calrun.record import Record
 from calrun.remaining import Remaining
 from calrun.run import SHOWN_CHOICES, committed
+from calrun.trainer_options import trainer_arguments
+from calrun.words import SEPARATOR
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 
@@ -58,6 +62,7 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
         "experiment": cfg.experiment_name,
         "data_fingerprint": exp.fingerprint(),
         "uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs,
+        "class_names": list(exp.data.class_names),
     }
     return {**about, "choices": names, **resolved}
 
@@ -69,6 +74,7 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     fit = Fitter(
         trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
     )
+    ended: BaseException | None = None
     try:
         progress.begin(device_name(exp.predictor.device), exp.sizes)
         missing_records(record.folder, record.rounds(), cfg.record).say(quiet)
@@ -76,8 +82,11 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
         accuracy = run(exp, record, fit, (progress.round, logger.log))
         progress.end(accuracy)
         return accuracy
+    except BaseException as error:
+        ended = error
+        raise
     finally:
-        logger.finish()
+        logger.finish(exit_code(ended))
         progress.close()
 
 

@@ -6,7 +6,6 @@ On a terminal a live line shows that; elsewhere a line a minute.
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -62,8 +61,7 @@ class Progress:
         """Takes a committed round."""
         self.remaining.round(line)
         if not self.quiet:
-            with suppress(BrokenPipeError):
-                self.console.print(round_text(self.name, line))
+            self.console.print(round_text(self.name, line))
 
     def end(self, accuracy: float) -> None:
         """Says that the run is finished, and where."""

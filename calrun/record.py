@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
+from calrun.begun import recorded_in, refuse_foreign
 from calrun.claim import Claim, HeldError, LostError
 from calrun.committed import read_rounds
 from calrun.errors import is_mistake, sentence
@@ -29,7 +30,6 @@ from calrun.files import (
     replace_text,
     whole,
 )
-from calrun.identity import recorded_in, refuse_foreign
 from calrun.job import this_log
 from calrun.later import make_records
 from calrun.picks import csv_text, restore_picks, write_picks

@@ -10,9 +10,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from calrun.anew import wanted
+from calrun.begun import refuse_changed, renamed
 from calrun.committed import read_rounds
-from calrun.identity import Identity, identity, refuse_changed, renamed, run_id
+from calrun.identity import Identity, identity, run_id
 from calrun.later import missing_records
+from calrun.places import experiment_folder
 from calrun.say import say
 from calrun.settle import settle
 
@@ -24,28 +26,7 @@ def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     if missing := [group for group in SHOWN_CHOICES if choices.get(group) is None]:
         raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
     slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
-    return Path(str(cfg.paths.outputs), experiment_name(cfg), f"{slug}-s{cfg.seed}-{run_id(cfg)}")
-
-
-def experiment_name(cfg: DictConfig) -> str:
-    """Returns the name of a run's experiment, a folder below paths.outputs.
-
-    Raises:
-        ValueError: if it is no text, or leads out of paths.outputs.
-    """
-    name = cfg.experiment_name
-    if not isinstance(name, str):
-        raise ValueError(
-            f"experiment_name wants a text, got {name!r}; put quotes inside the quotes for a number: "
-            f"\"experiment_name='{name}'\""
-        )
-    parts = Path(name).parts
-    if not parts or Path(name).is_absolute() or ".." in parts or any(part.startswith((".", "~")) for part in parts):
-        raise ValueError(
-            f"experiment_name wants the name of a folder below paths.outputs, got {name!r}; choose another, or set "
-            "paths.outputs to put runs elsewhere"
-        )
-    return name
+    return experiment_folder(cfg.paths.outputs, cfg.experiment_name) / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
 
 
 def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float:
@@ -68,10 +49,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
 
         return play_missing(cfg, choices, folder, now, quiet)
     settle(folder, cfg.record.keep_states)
-    say(
-        f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (add --fresh to move it aside and play anew)",
-        quiet,
-    )
+    say(f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
     unrecorded.say(quiet)
     return accuracy
 

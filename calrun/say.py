@@ -1,4 +1,4 @@
-"""What a command tells its user on standard output: text is never read as markup, and a closed pipe ends nothing."""
+"""What a command tells its user: text is never read as markup."""
 
 import sys
 from contextlib import suppress
@@ -10,8 +10,7 @@ from rich.console import Console
 def say(line: str, quiet: bool = False) -> None:
     """Prints a line."""
     if not quiet:
-        with suppress(BrokenPipeError):
-            Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(line)
+        Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(line)
 
 
 def warn(line: str) -> None:

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
+from calrun.begun import recorded_in
 from calrun.claim import HeldError, newest
-from calrun.identity import recorded_in
 from calrun.record import Record
 from calrun.status import run_status, said_state
 

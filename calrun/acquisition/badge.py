@@ -100,6 +100,7 @@ class Badge(Acquisition):
         """Returns the cost of the draws from gradients whose two factors have `width` columns together."""
         rows = sizes.candidates
         start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, 1, width, 2)
+        start += kernel_cost.feature_chunks(sizes.classes + sizes.features, self.memory_gib, sizes)
         if self.condition_on_labelled:
             start += kernel_cost.points(sizes.labelled, width) + kernel_cost.fold(rows, sizes.labelled, width, 2)
         if self.greedy_trials > 1:

@@ -92,7 +92,7 @@ class BatchBald(Acquisition):
         """Returns N' M K C for each pick, of the candidates that bounds leave: N' is all of them without `lazy`."""
         rows = min(sizes.candidates, max(sizes.bought, self.prefilter or sizes.candidates))
         exact, merged = (EXPECTED_EXACT * rows, EXPECTED_MERGED * rows) if self.lazy else (float(rows), 0.0)
-        total, outcomes, limit = bald_cost(sizes), 1, limit_bytes(self.memory_gib, sizes.device)
+        total, outcomes, limit = bald_cost(sizes, self.memory_gib), 1, limit_bytes(self.memory_gib, sizes.device)
         for _ in range(1, sizes.bought):
             outcomes = min(outcomes * sizes.classes, self.num_samples)
             groups = math.ceil(2 * math.sqrt(outcomes))

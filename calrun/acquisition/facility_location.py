@@ -18,7 +18,7 @@ from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity, too_many
+from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_many
 
 
 class FacilityLocation(Acquisition):
@@ -79,4 +79,5 @@ class FacilityLocation(Acquisition):
             limit_bytes(self.memory_gib, sizes.device),
             self.kernel.functions,
         )
+        work += kernel_cost.chunks(row_bytes(represented), self.memory_gib, sizes)
         return one_pass(self.needs, sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))

@@ -78,7 +78,7 @@ class Hierarchy:
         pairs = float(number) ** 2
         work = Cost(pairs * width, 80 * pairs, BYTES_PER_PAIR * pairs)
         merging = work + Cost(refusal=self._refusal(number))
-        start = kernel_cost.points(rows, width)
+        start = kernel_cost.points(rows, width) + kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         if number < rows:
             start += kernel_cost.lloyd(rows, width, number, MICRO_ITERATIONS)
         return start + merging.holding(8.0 * number * width)

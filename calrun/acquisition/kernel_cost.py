@@ -8,11 +8,12 @@ Dimension key: N rows, M centres, T leaders, R represented rows, F width of all 
 
 from math import ceil, log
 
-from calrun.acquisition.cost import FLOAT, Cost
-from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES, feature_bytes
 from calrun.acquisition.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
 from calrun.acquisition.kmeans_plusplus import FIRST_BLOCK
 from calrun.acquisition.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
+from calrun.acquisition.memory import shortage
 from calrun.acquisition.similarity import STEP, TILE
 
 CONVERTED = 3  # a block is read, and its converted copy written and read
@@ -22,6 +23,16 @@ COLD_SCANS, COLD_LEADERS = 4, 4  # without centres to start from: short scans, e
 ACCEPTED = 0.96  # of the draws of k-means++
 EVALUATIONS = 1.5  # of N ln b gains that a lazy greedy selection evaluates
 GAIN_TRAFFIC = 12  # numbers that move for each similarity of a gain
+
+
+def chunks(bytes_per_row: int, memory_gib: float | None, sizes: Sizes) -> Cost:
+    """Returns the refusal of a kernel whose rows take this many bytes each, where the limit is too small for it."""
+    return Cost(refusal=shortage(bytes_per_row, memory_gib, sizes.device))
+
+
+def feature_chunks(num_features: int, memory_gib: float | None, sizes: Sizes) -> Cost:
+    """Returns the same of a kernel that takes distances of features."""
+    return chunks(feature_bytes(num_features), memory_gib, sizes)
 
 
 def ready(num_rows: int, width: int, limit: float) -> float:

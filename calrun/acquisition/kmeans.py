@@ -53,7 +53,8 @@ class KMeansSampling(Acquisition):
         rows, width = sizes.candidates, sizes.features
         centred = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         runs = kernel_cost.lloyd(rows, width, sizes.bought, self.max_iter).times(self.num_init)
-        return (kernel_cost.points(rows, width) + runs).holding(centred)
+        points = kernel_cost.points(rows, width) + kernel_cost.feature_chunks(width, self.memory_gib, sizes)
+        return (points + runs).holding(centred)
 
 
 def nearest_members(clusters: Clusters) -> np.ndarray:

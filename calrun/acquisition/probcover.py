@@ -77,7 +77,8 @@ class ProbCover(Acquisition):
         held = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
         left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.needs, sizes).values()))
-        return cover + left + Cost(refusal=too_many(rows, rows))
+        chunks = kernel_cost.feature_chunks(width, self.memory_gib, sizes)
+        return cover + left + Cost(refusal=too_many(rows, rows)) + chunks
 
 
 def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -> np.ndarray:

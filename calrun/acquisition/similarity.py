@@ -141,7 +141,7 @@ class Similarity:
         self.everyone = represented is None
         self.width = kernel.width(self.x)
         item = self.x.dtype.itemsize
-        self.chunk = min(MAX_BLOCK, chunk_rows(2 * item * num_represented, memory_gib, self.device))
+        self.chunk = min(MAX_BLOCK, chunk_rows(row_bytes(num_represented, item), memory_gib, self.device))
         self.step = max(1, min(self.chunk, STEP))
         self.matrix_NR: Tensor | None = None
         if num_rows * num_represented * item <= limit_bytes(memory_gib, self.device):
@@ -193,6 +193,11 @@ class Similarity:
             groups_T = self.groups_N[self.represented_R[others].to(self.device)]
             part_BT *= self.groups_N[rows][:, None] == groups_T
         return part_BT
+
+
+def row_bytes(num_represented: int, item: int = 4) -> int:
+    """Returns what a row of similarities and its formula take."""
+    return 2 * item * num_represented
 
 
 def moments(features: Factor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import Block, Points, distances, squared_norms
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.lloyd import kmeans
-from calrun.acquisition.memory import chunk_rows, limit_bytes
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 
@@ -95,7 +95,8 @@ class TypiClust(Acquisition):
         joined = FLOAT * rows * width * bool(sizes.labelled)
         unit = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         picks = Cost(bytes_read=30.0 * sizes.bought * members, calls=20 * sizes.bought + 100 * clusters)
-        return (grouping + typicality + picks).holding(joined + unit)
+        chunks = kernel_cost.feature_chunks(width, self.memory_gib, sizes)
+        return (grouping + typicality + picks + chunks).holding(joined + unit)
 
     def _picks(self, points: Points, free_N: np.ndarray, visits: list[int]) -> np.ndarray:
         """Returns the most typical candidate of each visited cluster that was not taken before."""
@@ -144,7 +145,7 @@ def most_typical(points: Points, members: np.ndarray, number: int, near: Neighbo
     picks: list[int] = []
     while len(picks) < number:
         left = np.setdiff1d(members, picks)
-        room = chunk_rows(BYTES_PER_NEIGHBOUR * len(left), near.memory_gib, points.device)
+        room = limit_bytes(near.memory_gib, points.device) // (BYTES_PER_NEIGHBOUR * len(left))
         fewest = min(near.number, len(left) // 2)
         turns = min(number - len(picks), max(1, room - fewest))
         distances_MK, neighbours_MK = neighbours(points, left, min(fewest + turns - 1, len(left) - 1), near)
@@ -165,7 +166,8 @@ def neighbours(points: Points, members: np.ndarray, number: int, near: Neighbour
     index_M = torch.from_numpy(members).to(points.device)
     distances_MK = torch.empty((len(members), number), dtype=torch.float64, device=points.device)
     neighbours_MK = torch.empty((len(members), number), dtype=torch.int64, device=points.device)
-    step = min(points.chunk, chunk_rows(2 * 8 * len(members), near.memory_gib, points.device))
+    room = limit_bytes(near.memory_gib, points.device) // (2 * 8 * len(members))
+    step = max(1, min(points.chunk, room))
     for start in range(0, len(members), step):
         block = _double(points, index_M[start : start + step])
         others = [_double(points, index_P) for index_P in torch.split(index_M, points.chunk)]

@@ -11,9 +11,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
@@ -23,6 +21,8 @@ from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import smallest
 from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe, pair_cost
+from calrun.loss_watch import LossWatch
+from calrun.trainer import train
 
 
 class Vaal(Acquisition):
@@ -72,18 +72,17 @@ class Vaal(Acquisition):
     def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device, folder: Path) -> None:
         """Trains the pair, from the last epoch of an interrupted fit if there is one."""
         last = folder / "last-epoch.ckpt"
-        trainer = pl.Trainer(
+        saved = ModelCheckpoint(folder, last.stem, every_n_epochs=1, enable_version_counter=False)
+        watch = LossWatch("acquisition=vaal", "lower acquisition.recipe.lr_vae and lr_discriminator")
+        train(
+            pair,
+            pairs,
+            [watch, saved],
+            last,
             accelerator=device.type,
             devices=1 if device.index is None or device.type == "cpu" else [device.index],
             max_epochs=self.recipe.epochs,
-            plugins=[LightningEnvironment()],  # a scheduler's signals and leftovers are no business of this fit
-            callbacks=[ModelCheckpoint(folder, last.stem, every_n_epochs=1, enable_version_counter=False)],
-            default_root_dir=folder,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
         )
-        trainer.fit(pair, train_dataloaders=pairs, ckpt_path=last if last.exists() else None)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -115,10 +115,14 @@ class AdversarialPair(pl.LightningModule):
 
     def training_step(self, batch: list[tuple[Tensor, Tensor]], batch_idx: int) -> None:
         autoencoder, discriminator = self.optimizers()  # type: ignore[attr-defined]
+        losses = []
         for labelled, unlabelled in batch[: self.recipe.num_vae_steps]:
-            descend(self, autoencoder, self.autoencoder_loss(labelled, unlabelled))
+            losses.append(self.autoencoder_loss(labelled, unlabelled))
+            descend(self, autoencoder, losses[-1])
         for labelled, unlabelled in batch[: self.recipe.num_discriminator_steps]:
-            descend(self, discriminator, self.discriminator_loss(labelled, unlabelled))
+            losses.append(self.discriminator_loss(labelled, unlabelled))
+            descend(self, discriminator, losses[-1])
+        self.block_losses_T = torch.stack([loss.detach() for loss in losses])  # calrun/loss_watch.py looks at them
 
     def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
         """Returns Eq. 5: reconstruct both, stay near the prior, and look labelled to the discriminator."""

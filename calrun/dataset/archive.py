@@ -9,9 +9,9 @@ from zipfile import BadZipFile
 from zlib import error as ZlibError
 
 import numpy as np
-from PIL import Image
 
 from calrun.dataset.picture import fit_square
+from calrun.dataset.pixels import rgb
 
 
 def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -61,7 +61,7 @@ def decode_jpeg(source: str, joined: np.ndarray, offsets: np.ndarray, rows: np.n
 def decode_one(source: str, row: int, jpeg: np.ndarray, size: int | None) -> np.ndarray:
     """Returns one picture as bytes (H, W, 3)."""
     try:
-        picture = Image.open(BytesIO(jpeg.tobytes())).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        picture = rgb(BytesIO(jpeg.tobytes()))
+    except ValueError as error:
         raise ValueError(f"{source}: picture {row} cannot be read ({error}); replace it or drop it") from error
     return np.asarray(picture if size is None else fit_square(picture, size, size))

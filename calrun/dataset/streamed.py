@@ -3,8 +3,10 @@
 Dimension key: N rows of a split, B rows of a step (current, then replayed), M current rows, S side of a picture.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 from zlib import crc32
@@ -14,6 +16,7 @@ import torch
 import torch.utils.data
 from torch import Tensor
 
+from calrun.children import heed_the_parent, signals_held
 from calrun.dataset.base import Shot, StepRows
 from calrun.dataset.picture import Picture
 from calrun.dataset.transform import Transform
@@ -86,8 +89,11 @@ class Streamed:
             collate_fn=stacked,
             pin_memory=torch.accelerator.is_available(),
             generator=torch.Generator(),  # or the loader would draw from the global one
+            worker_init_fn=partial(begin_worker, os.getpid()),
         )
-        for pixels in loader:
+        with signals_held():
+            batches = iter(loader)  # forks the workers
+        for pixels in batches:
             if isinstance(pixels, str):
                 raise ValueError(pixels)
             yield pixels
@@ -138,6 +144,11 @@ class Files(torch.utils.data.Dataset[Tensor | str]):
             return self.picture.read(self.root / self.name(row), rng)
         except ValueError as error:
             return str(error)
+
+
+def begin_worker(parent: int, number: int) -> None:
+    """Makes a worker process its parent's alone."""
+    heed_the_parent(parent)
 
 
 def stacked(pictures: list[Tensor | str]) -> Tensor | str:

@@ -1,0 +1,330 @@
+"""Ends runs by every signal at every instant, continues each, and compares it with the unbroken run.
+
+python scripts/kill_matrix.py --modes resident streamed
+
+This process imports everything once and forks a child for every command. A signal comes at the very beginning of the
+instant and, in a second case, a random time after it. It goes to the whole group of the child, as a terminal's and a
+scheduler's do; KILL goes to the child alone, which must not leave its workers behind. The same command then continues
+the run in another child.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from submitit.core.utils import DelayedSubmission, JobPaths
+from submitit.slurm.slurm import SlurmJobEnvironment
+
+from calrun.cli import main as command
+
+SMALL = (
+    "trainer=cpu", "trainer.max_epochs=3", "trainer.cal_epochs=3", "trainer.batch_size=8", "stop=fixed_epochs",
+    "trainer.checkpoint_every_seconds=0", "budget=counts", "budget.start=20", "budget.step=20", "budget.rounds=3",
+)  # fmt: skip
+DIGITS = ("dataset=digits", "dataset.num_train=200", "model=mlp", *SMALL)
+MODES = {
+    "resident": (*DIGITS, "method=al_ws"),
+    "streamed": (
+        "dataset=image_folder", "dataset.root=PICTURES", "dataset.picture.size=8", "dataset.picture.resize=8",
+        "dataset.num_workers=1", "model=mlp", *SMALL, "trainer.max_epochs=2", "method=al_ws",
+    ),
+    "two-phase": (*DIGITS, "method=lp_ft", "method.phases.0.stop.epochs=3"),
+    "stored targets": (*DIGITS, "method=cal_der"),
+    "inner fit": (
+        *DIGITS, "acquisition=vaal", "acquisition.recipe.width=4", "acquisition.recipe.hidden_width=8",
+        "acquisition.recipe.latent_dim=4", "acquisition.recipe.epochs=3", "acquisition.recipe.batch_size=32",
+    ),
+}  # fmt: skip
+INSTANTS = {  # what begins then, and which call of it in an unbroken run lies in round 2
+    "build": ("calrun.run:build", 1),
+    "start of fit": ("pytorch_lightning:Trainer._run_stage", 2),
+    "epoch": ("calrun.method.base:Method.training_step", 3),
+    "evaluate": ("calrun.loop:evaluate", 2),
+    "score": ("calrun.experiment:Experiment.candidates", 2),
+    "select": ("calrun.acquisition.entropy:Entropy.select", 2),
+    "commit": ("calrun.record:Record.save", 2),
+}
+ELSEWHERE = {  # two fits a round, and the fits of the acquisition
+    ("two-phase", "start of fit"): (INSTANTS["start of fit"][0], 4),
+    ("inner fit", "start of fit"): (INSTANTS["start of fit"][0], 4),
+    ("inner fit", "epoch"): ("calrun.acquisition.vaal_nets:AdversarialPair.training_step", 20),
+    ("inner fit", "select"): ("calrun.acquisition.vaal:Vaal.select", 2),
+}
+SIGNALS = ("TERM", "INT", "USR2", "KILL", "USR2 under submitit")
+REQUEUED = "asked for a requeue"
+LONGEST_DELAY_SECONDS = 0.15
+GIVE_UP_SECONDS = 120.0
+ORPHANS_LIVE_SECONDS = 3.0  # a killed process of torch's takes its time to give its memory back
+TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One interruption.
+
+    Args:
+        delay: seconds between the beginning of the instant and the signal.
+    """
+
+    mode: str
+    sent: str
+    instant: str
+    delay: float
+
+    def __str__(self) -> str:
+        return f"{self.mode}, {self.sent} at {self.instant} + {self.delay:.3f} s"
+
+
+@dataclass
+class Ending:
+    """How a child ended: what `waitpid` says of it as an exit code, and the processes of its session that lived on."""
+
+    code: int
+    out: str
+    err: str
+    orphans: list[str] = field(default_factory=list)
+
+
+class Job(SlurmJobEnvironment):
+    """A job of SLURM's that says that it asks for a requeue instead of asking."""
+
+    def _requeue(self, countdown: int) -> None:  # the original calls scontrol
+        os.write(2, f"{REQUEUED}\n".encode())
+
+
+class Resubmitted:
+    """What submitit asks for itself again."""
+
+    def __call__(self) -> None: ...
+
+    def checkpoint(self) -> DelayedSubmission:
+        return DelayedSubmission(self)
+
+
+def send(sent: str) -> None:
+    """Sends a signal to this process and its children, KILL to this process alone."""
+    if sent == "KILL":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.killpg(0, getattr(signal, f"SIG{sent.split()[0]}"))
+
+
+def arm(case: Case, folder: Path) -> None:
+    """Makes the call that the case names send its signal."""
+    where, nth = ELSEWHERE.get((case.mode, case.instant), INSTANTS[case.instant])
+    module, path = where.split(":")
+    *owners, name = path.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    inner, calls = getattr(owner, name), Counter[str]()
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        calls[name] += 1
+        if calls[name] == nth and case.delay:
+            threading.Timer(case.delay, send, (case.sent,)).start()
+        elif calls[name] == nth:
+            send(case.sent)
+        return inner(*args, **kwargs)
+
+    setattr(owner, name, called)
+    if case.sent.endswith("submitit"):
+        submission = DelayedSubmission(Resubmitted())
+        submission.set_timeout(timeout_min=600, max_num_timeout=3)
+        Job()._handle_signals(JobPaths(folder, "0"), submission)
+
+
+def played(words: list[str], folder: Path, case: Case | None = None) -> Ending:
+    """Runs the command in a forked child of this process, in a session of its own."""
+    out, err = folder / "out", folder / "err"
+    child = os.fork()
+    if not child:
+        become_the_command(words, out, err, folder, case)
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended and time.monotonic() < deadline:
+        time.sleep(0.005)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    orphans = living(child) if ended else ["the run itself"]
+    deadline = time.monotonic() + ORPHANS_LIVE_SECONDS
+    while ended and orphans and time.monotonic() < deadline:
+        time.sleep(0.05)
+        orphans = living(child)
+    if orphans:
+        os.killpg(child, signal.SIGKILL)
+    if not ended:
+        _, status = os.waitpid(child, 0)
+    return Ending(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text(), orphans)
+
+
+def become_the_command(words: list[str], out: Path, err: Path, folder: Path, case: Case | None) -> None:
+    """Plays the command and ends the process, as the installed command would."""
+    os.setsid()
+    for path, number in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["calrun", "run", *words]
+    code: Any = 1
+    try:
+        if case is not None:
+            arm(case, folder)
+        command()
+    except SystemExit as ended:
+        code = ended.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        end_as_python_does(code)
+
+
+def end_as_python_does(code: int) -> None:
+    """Waits for children as an interpreter does at its end, and leaves."""
+    from multiprocessing.util import _exit_function
+
+    _exit_function()
+    os._exit(code & 0xFF)
+
+
+def living(session: int) -> list[str]:
+    """Returns the processes of a session that are neither dead nor waiting to be buried."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of_session = stat.read_text().rpartition(")")[2].split()[:4]
+        except (OSError, ValueError):
+            continue
+        if int(of_session) == session and state not in "ZX":
+            found.append(stat.parent.name)
+    return found
+
+
+def result_of(outputs: Path) -> tuple[list[dict[str, Any]], bytes, dict[str, Any]]:
+    """Returns what must not depend on an interruption: rounds, picks and the last state."""
+    (lines,) = outputs.rglob("rounds.jsonl")
+    rounds = [json.loads(line) for line in lines.read_text().splitlines()]
+    rounds = [{key: value for key, value in line.items() if key not in TIMES} for line in rounds]
+    (state,) = lines.parent.glob("state-*.pt")
+    saved = torch.load(state, weights_only=True)
+    tensors = {**saved["net"], **{f"stored {name}": value for name, value in saved["stored"].items()}}
+    return rounds, (lines.parent / "picks.csv").read_bytes(), tensors
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Compares two results bit for bit."""
+    tensors = ours[2].keys() == theirs[2].keys() and all(torch.equal(ours[2][key], theirs[2][key]) for key in ours[2])
+    return bool(ours[:2] == theirs[:2] and tensors)
+
+
+def faults_of_the_end(case: Case, ending: Ending) -> list[str]:
+    """Returns what is wrong with how an interrupted run has ended."""
+    faults = [f"{len(ending.orphans)} orphans"] if ending.orphans else []
+    if "Traceback" in ending.out + ending.err or "ignored" in ending.err:
+        faults.append(f"a traceback: {ending.err}")
+    lines = ending.err.splitlines()
+    if case.sent == "KILL":
+        return faults + [f"{wrong} at KILL" for wrong in (ending.code, lines) if wrong not in (-signal.SIGKILL, [])]
+    if case.sent.endswith("submitit"):
+        asked = ending.err.count(REQUEUED)
+        return faults + ([] if (ending.code, asked) == (255, 1) else [f"code {ending.code}, {asked} requeues"])
+    signum = getattr(signal, f"SIG{case.sent}")
+    if ending.code != 128 + signum:
+        faults.append(f"code {ending.code}")
+    if len(lines) != 1 or "the same command goes on" not in lines[0]:
+        faults.append(f"{len(lines)} lines: {lines[-1:]}")
+    return faults
+
+
+def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[str]:
+    """Plays a case and its continuation; returns what is not as it should be."""
+    words = [*words, f"paths.outputs={folder / 'outputs'}"]
+    ending = played(words, folder, case)
+    found = faults_of_the_end(case, ending)
+    left = [path.name for path in folder.rglob(".*.part")]
+    if left and case.sent != "KILL":
+        found.append(f"left {left}")
+    again = played(words, folder)
+    if again.code or again.err:
+        return [*found, f"the same command ended with {again.code}: {again.err.splitlines()[-1:]}"]
+    if any(folder.rglob(".*.part")):
+        found.append("part files after all")
+    return found if same(result_of(folder / "outputs"), unbroken) else [*found, "another result"]
+
+
+def make_pictures(folder: Path) -> Path:
+    """Two classes of 60 training and 10 test pictures."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 60), ("test", 10)):
+        for name, middle in (("dark", 80), ("bright", 170)):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.normal(middle, 40, (12, 12, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / split / name / f"{number}.png")
+    return folder
+
+
+def play(mode: str, chosen: argparse.Namespace, tell: Callable[[str], None]) -> tuple[Counter[tuple[str, str]], int]:
+    """Plays every case of a mode; returns how many of each signal and instant were right, and how many were not."""
+    chance, right, wrong = random.Random(f"{chosen.seed} {mode}"), Counter[tuple[str, str]](), 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pictures = make_pictures(folder / "pictures")
+        words = [word.replace("PICTURES", str(pictures)) for word in MODES[mode]]
+        whole = played([*words, f"paths.outputs={folder / 'unbroken'}"], folder)
+        if whole.code or whole.err:
+            raise SystemExit(f"{mode}: the unbroken run ended with code {whole.code}: {whole.err}")
+        unbroken = result_of(folder / "unbroken")
+        for sent in chosen.signals:
+            for instant in chosen.instants:
+                for delay in [0.0] + [chance.uniform(0, LONGEST_DELAY_SECONDS) for _ in range(chosen.delays)]:
+                    case = Case(mode, sent, instant, delay)
+                    (folder / "case").mkdir()
+                    found = faults(case, words, folder / "case", unbroken)
+                    shutil.rmtree(folder / "case")
+                    tell(f"{case}: {', '.join(found) or 'as it should be'}")
+                    right[sent, instant] += not found
+                    wrong += bool(found)
+    return right, wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--modes", nargs="+", default=[*MODES], choices=MODES)
+    parser.add_argument("--signals", nargs="+", default=[*SIGNALS], choices=SIGNALS)
+    parser.add_argument("--instants", nargs="+", default=[*INSTANTS], choices=INSTANTS)
+    parser.add_argument("--delays", type=int, default=1, help="cases with a random delay, besides the one without")
+    parser.add_argument("--seed", type=int, default=0, help="of the delays")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    for where, _ in INSTANTS.values():
+        importlib.import_module(where.split(":")[0])
+    wrong = 0
+    print(f"| mode | signal | {' | '.join(chosen.instants)} |")
+    print(f"|---|---|{'---|' * len(chosen.instants)}")
+    for mode in chosen.modes:
+        right, faulty = play(mode, chosen, lambda line: print(line, file=sys.stderr, flush=True))
+        wrong += faulty
+        for sent in chosen.signals:
+            counts = [f"{right[sent, instant]} of {1 + chosen.delays}" for instant in chosen.instants]
+            print(f"| {mode} | {sent} | {' | '.join(counts)} |", flush=True)
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
