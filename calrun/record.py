@@ -112,6 +112,7 @@ class Record:
         _refuse_short(exp, number)
         self.status(**self.last_status | {"phase": "commit"})
         replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
+        self.claim.require()
         write_picks(self.folder / "picks.csv", exp)
         line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
         line["cumulative_fit_seconds"] = line["seconds"]["fit"] + sum(past["seconds"]["fit"] for past in lines)
@@ -125,9 +126,9 @@ class Record:
         Raises:
             ValueError: if another process has taken the folder over.
         """
-        replace_if_possible(self.folder / "metrics.csv", _metrics_csv(lines))
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self.claim.require()  # a process that was paused since it looked last must not commit
+        replace_if_possible(self.folder / "metrics.csv", _metrics_csv(lines))
         replace_text(self.folder / "rounds.jsonl", text)
 
     def status(self, state: str, **more: Any) -> None:
@@ -247,7 +248,7 @@ def _claim(folder: Path) -> Claim:
 def _logs(status_file: Path) -> list[dict[str, Any]]:
     """Returns where the words of the run's jobs went so far, each attempt's once, with this one's."""
     past = readable(status_file, lambda path: json.loads(path.read_text(encoding="utf-8")).get("logs", []))
-    logs = [log for log in past or [] if isinstance(log, dict)]
+    logs = [log for log in past if isinstance(log, dict)] if isinstance(past, list) else []
     mine = this_log()
     return logs if mine is None or mine in logs else [*logs, mine]
 
