@@ -19,7 +19,7 @@ from calrun.files import replace_file
 from calrun.report.cost import average_over_budgets, mean_speed_up
 from calrun.report.curves import LINE, accuracy_by_budget, floor_of, floor_of_curves, seed_range, seeds_said
 from calrun.report.labels import place_labels, spread, within
-from calrun.report.panels import Panel, label_of, lines_of, looks_of
+from calrun.report.panels import Line, Panel, label_of, lines_of, looks_of
 from calrun.report.significance import band_said, bands
 from calrun.report.style import Look, look_of
 
@@ -28,6 +28,7 @@ NAME_INCHES = 0.17  # of height for each name beside the curves
 MATRICES_ACROSS = 4
 ROUND_INCHES = 0.85  # of height around the field: title, ticks and label
 SHORT_NAME, LETTER_INCHES = 30, 0.09  # beside the curves a longer name widens the figure by so much for each letter
+LONGEST_DRAWN = 72  # letters of a name in a figure
 WRAPPED_NAME = 24  # letters in a line of a name beside a point
 PRINT: dict[Any, Any] = {
     "font.size": 9,
@@ -67,7 +68,7 @@ def learning_curves(panel: Panel) -> Figure:
     summary = summary.merge(bands(panel.runs), on=[*LINE, "labelled"])
     with mpl.rc_context(PRINT):
         height = max(3.9, NAME_INCHES * len(looks) + ROUND_INCHES)
-        longest = max(len(label_of(line, panel.rows)) for line in looks)
+        longest = max(len(drawn_name(line, panel.rows)) for line in looks)
         width = 6.3 + LETTER_INCHES * max(0, longest - SHORT_NAME)
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
@@ -77,7 +78,12 @@ def learning_curves(panel: Panel) -> Figure:
             differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
             below = f" ↓ {y:.1f}" if y < floor else ""
             ends.append(
-                (own["labelled"].iloc[-1], max(y, floor), label_of(line, panel.rows) + differs + below, looks[line].ink)
+                (
+                    own["labelled"].iloc[-1],
+                    max(y, floor),
+                    drawn_name(line, panel.rows) + differs + below,
+                    looks[line].ink,
+                )
             )
         set_heights(axes, 100 * summary["mean"].to_numpy(), floor)
         axes.set(xlabel="labels", ylabel="test accuracy in %")
@@ -183,7 +189,7 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
         below = f" ↓ {y:.3g}" if y < floor else ""
         axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
         places.append((x, max(y, floor)))
-        name = label_of(line, rows) + str(point["note"].iloc[0]) + below
+        name = drawn_name(line, rows) + str(point["note"].iloc[0]) + below
         names.append((fill(name, WRAPPED_NAME, break_long_words=False, break_on_hyphens=False), look.ink))
     axes.margins(0.16)
     if names:
@@ -215,6 +221,12 @@ def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]], gap: float
         )
     axes.set_xlim(right=width + 0.01 * (width - axes.get_xlim()[0]))
     axes.set_ylim(low, high)
+
+
+def drawn_name(line: Line, rows: str) -> str:
+    """Returns a line's name; the middle of a very long one is left out, for what tells variants apart is at its end."""
+    name = label_of(line, rows)
+    return name if len(name) <= LONGEST_DRAWN else f"{name[: LONGEST_DRAWN // 3]}…{name[-LONGEST_DRAWN // 2 :]}"
 
 
 def dash_of(look: Look) -> str | tuple[float, tuple[float, ...]]:
