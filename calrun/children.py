@@ -25,7 +25,7 @@ def signals_held() -> Iterator[None]:
 
     A mask alone would not do: it holds for one thread, and a signal comes to any.
     """
-    numbers, waiting = {signal.SIGTERM, *_for_the_parent()}, []
+    numbers, waiting = {signal.SIGTERM, *_for_the_parent()}, list[int]()
     handlers = {}
     if threading.current_thread() is threading.main_thread():
         known = {number: signal.getsignal(number) for number in numbers}
@@ -39,8 +39,8 @@ def signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in waiting:
-            signal.raise_signal(number)
+        for came in waiting:
+            signal.raise_signal(came)
 
 
 def heed_the_parent(parent: int) -> None:

@@ -43,8 +43,9 @@ def own_keys() -> dict[str, list[str]]:
     chosen = {group: option for line in top["defaults"] if isinstance(line, dict) for group, option in line.items()}
     values = {key: value for key, value in top.items() if key not in ("defaults", "hydra")}
     groups = [group for group, option in chosen.items() if " " not in group and option is not None]
-    below = {key: list(value) for key, value in values.items() if isinstance(value, dict)}
-    return {"": [*values, *groups], **below, "trainer": list(yaml.safe_load(_text("trainer", "default")))}
+    below = {key: list(value) for key, value in values.items() if isinstance(value, dict) and key not in groups}
+    trainer = list(yaml.safe_load(_text("trainer", "default")))
+    return {"": [*dict.fromkeys([*values, *groups])], **below, "trainer": trainer}
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from calrun.identity import NEUTRAL_LEAVES
 from calrun.keys import unknown_key
 from calrun.words import quoted, typed
 
@@ -91,7 +92,7 @@ def _unknown(node: DictConfig, where: str) -> Iterator[str]:
         key = f"{where}.{name}"
         if key in GIVEN:
             yield f"{key} comes from {GIVEN[key]}; leave it out"
-        elif name not in taken and not (name.startswith("_") and name.endswith("_")):
+        elif name not in taken and key not in NEUTRAL_LEAVES and not (name.startswith("_") and name.endswith("_")):
             yield unknown_key(key, taken)
 
 

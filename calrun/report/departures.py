@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from calrun.report.naming import short_value
+from calrun.report.naming import short_value, source_first
 from calrun.report.plain import printable
 
 STATED = ("scale",)  # said elsewhere, in capitals
@@ -56,7 +56,7 @@ def sentences(values: tuple[str, str], by_key: Mapping[str, set[int]], num_runs:
         changed[frozenset(members)].append(key)
     came, wanted = values
     for concerned, keys in changed.items():
-        key = min(keys, key=lambda key: (key.count("."), key))
+        key = min(keys, key=source_first)
         some = f" ({len(concerned)} of {num_runs} runs)" if len(concerned) < num_runs else ""
         yield f"{printable(key)} {came} in place of {wanted}{some}"
 

@@ -14,6 +14,7 @@ import pandas as pd
 from calrun.report.configuration import BUDGET, CONTEXT, Configuration, digest, part_of
 from calrun.report.plain import printable
 
+COPYING = ("method.", "stop.")  # blocks whose values are mostly interpolations of others
 MOST_DIFFERENCES, LONGEST_VALUE = 3, 24  # in a name; a hash tells apart what is shortened
 
 
@@ -102,14 +103,19 @@ def differing_keys(members: Sequence[Mapping[str, Any]]) -> list[str]:
 def changes(members: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Returns the keys in which `members` differ, each with the keys that have its values in all of them.
 
-    Such copies come of interpolations, as of trainer.max_epochs in a stopping rule: they are one change. It is named by
-    the key of the fewest parts.
+    Such copies come of interpolations, as of trainer.max_epochs in a stopping rule: they are one change, named by the
+    key that a user would type.
     """
     copies: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for key in differing_keys(members):
         copies[tuple(repr(member.get(key)) for member in members)].append(key)
-    ordered = [sorted(keys, key=lambda key: (key.count("."), key)) for keys in copies.values()]
+    ordered = [sorted(keys, key=source_first) for keys in copies.values()]
     return {first: others for first, *others in sorted(ordered)}
+
+
+def source_first(key: str) -> tuple[int, bool, str]:
+    """Returns a sort key by which what others copy comes first: keys of few parts, and those of no method or rule."""
+    return (key.count("."), key.startswith(COPYING), key)
 
 
 def difference_labels(members: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -45,13 +45,10 @@ def neutral(text: str) -> str:
 
 def neutral_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Returns `frame` with the texts in it, and the names of its columns, neutral; numbers stay numbers."""
-    texts = frame.select_dtypes(exclude=np.number)
-    mended = {
-        column: texts[column].map(lambda cell: neutral(cell) if isinstance(cell, str) else cell) for column in texts
-    }
-    return frame.assign(**{str(column): cells for column, cells in mended.items()}).rename(
-        columns=lambda column: neutral(str(column))
-    )
+    mended = frame.rename(columns=lambda column: neutral(str(column)))
+    for column in mended.select_dtypes(exclude=np.number):
+        mended[column] = mended[column].map(lambda cell: neutral(cell) if isinstance(cell, str) else cell)
+    return mended
 
 
 def shown(text: str, encoding: str) -> str:
