@@ -8,11 +8,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
+from zipfile import BadZipFile
 
 from calrun.say import warn
 
 Content = TypeVar("Content")
-BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, RuntimeError, UnpicklingError)
+BROKEN = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    RuntimeError,
+    UnpicklingError,
+    BadZipFile,
+)
 
 
 def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -88,7 +89,9 @@ class Record:
         import torch  # not above: a finished run is answered without it
 
         path = self.folder / f"state-{number}.pt"
-        with whole(path):
+        with whole(path), zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:  # torch takes tensors whose bytes have changed
+                raise zipfile.BadZipFile
             state: dict[str, Any] = torch.load(path, weights_only=True)
         return state
 

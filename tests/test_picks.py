@@ -110,6 +110,13 @@ def test_rounds_that_were_cut_or_changed_are_refused_with_their_line(
     assert "put back a copy that is whole, or add --fresh" in line
 
 
+def test_a_state_in_which_a_byte_has_changed_is_named(begun: Path, small: tuple[str, ...], refusal: Refusal) -> None:
+    content = bytearray((begun / "state-2.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (begun / "state-2.pt").write_bytes(content)
+    assert f"{begun / 'state-2.pt'} is damaged (BadZipFile)" in refusal("run", *small, "record.keep_states=true")
+
+
 def test_a_missing_state_is_named(begun: Path, small: tuple[str, ...], refusal: Refusal) -> None:
     (begun / "state-2.pt").unlink()
     assert f"{begun / 'state-2.pt'} is missing; put back" in refusal("run", *small, "record.keep_states=true")

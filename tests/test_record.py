@@ -17,10 +17,11 @@ from omegaconf import DictConfig
 
 from calrun.claim import Holder, LostError
 from calrun.experiment import build
-from calrun.fit import Fitter, trainer_arguments
+from calrun.fit import Fitter
 from calrun.identity import run_id
 from calrun.loop import run
 from calrun.record import Record, flatten
+from calrun.trainer_options import trainer_arguments
 
 LINE = {
     "round", "rounds", "labelled", "labelled_fraction", "test", "train_accuracy", "steps", "epochs", "notes",
