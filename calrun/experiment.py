@@ -22,6 +22,7 @@ from calrun.method.base import Method
 from calrun.method.one_row import one_row_passes
 from calrun.method.setup import Setup
 from calrun.model.base import Classifier
+from calrun.model.memory_format import safe_channels_last
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
@@ -193,6 +194,8 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
         except TypeError as error:
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
         method: Method = pieces(setup=setup)
+    if not safe_channels_last(method.net, predictor.device):
+        setup.channels_last = predictor.channels_last = False
     return method
 
 
@@ -214,6 +217,11 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
         )
     order = numpy_rng(0, 0, "held-out rows").permutation(len(data.train))
     num_val = round(val_fraction * len(order))
+    if val_fraction > 0 and not num_val:
+        raise ValueError(
+            f"val_fraction {val_fraction} of {len(order)} rows is no row; set it to {1 / len(order):.2g} or more, "
+            "or to 0"
+        )
     num_pool = round(scale * (len(order) - num_val))
     val_rows, held_out = np.sort(order[:num_val]), np.sort(np.r_[order[:num_val], order[num_val + num_pool :]])
     if num_val:

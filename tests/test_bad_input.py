@@ -98,6 +98,7 @@ def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
         ("budget.rounds=0", "budget.rounds wants a whole number of at least 1, but is 0"),
         ("budget.start=0", "budget.start wants a whole number of at least 1, but is 0"),
         ("val_fraction=1.5", "val_fraction wants a number from 0 up to 1"),
+        ("val_fraction=0.001", "val_fraction 0.001 of 200 rows is no row; set it to 0.005 or more, or to 0"),
         ("val_fraction=-0.1", "val_fraction wants a number of at least 0, got -0.1"),
         ("dataset.transform.mean=[1,2]", "dataset.transform.mean has 2 numbers, but the inputs have 1 channels"),
         ("dataset.num_train=0", "dataset=digits wants num_train from 10 to 1,787"),

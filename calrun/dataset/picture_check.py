@@ -1,6 +1,7 @@
 """Looks at the pictures of a folder before anything is trained on them, and names all that cannot be used at once."""
 
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,6 +21,7 @@ Level = Literal["all", "sample", "off"]
 
 SAMPLE = 1_000  # pictures that `sample` decodes
 FILES_PER_TASK = 32  # what a thread still finishes when the check is interrupted
+KEEP_SECONDS = 30.0  # between two times of writing down what is known, or a kill would lose it all
 DARK = 8  # 16-bit pictures that reach less than this part of white use 5 of their 8 bits or fewer
 
 
@@ -47,12 +49,8 @@ def faulty(root: Path, files: Sequence[str], white: float | None, level: Level) 
         verdict = known.get(name)
         if verdict is None or not verdict.covers(*stat, name in whole):
             open_questions.append((name, stat))
-    try:
-        if open_questions:
-            examine(root, open_questions, whole, white, known)
-    finally:
-        if open_questions:
-            verdicts.keep()
+    if open_questions:
+        examine(root, open_questions, whole, white, verdicts)
     if white is None:
         refuse_dark(root, [known[name].peak for name in files])
     return {name: fault for name in files if (fault := known[name].fault) is not None}
@@ -70,9 +68,9 @@ def examine(
     questions: Sequence[tuple[str, tuple[int, int]]],
     whole: set[str],
     white: float | None,
-    known: dict[str, Verdict],
+    verdicts: Verdicts,
 ) -> None:
-    """Fills `known` with the verdicts on files that nothing is known of."""
+    """Fills in the verdicts on files of which nothing is known, and keeps what there is whatever ends it."""
 
     def task(part: Sequence[tuple[str, tuple[int, int]]]) -> dict[str, Verdict]:
         return {name: verdict_on(root / name, stat, name in whole, white) for name, stat in part}
@@ -80,13 +78,17 @@ def examine(
     parts = [questions[start : start + FILES_PER_TASK] for start in range(0, len(questions), FILES_PER_TASK)]
     with counting(len(questions)) as count, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of decoders, about what does not keep them from reading
-        pool = ThreadPoolExecutor(num_cpus())
+        pool, kept = ThreadPoolExecutor(num_cpus()), time.monotonic()
         try:
             for future in as_completed([pool.submit(task, part) for part in parts]):
-                known.update(future.result())
+                verdicts.known.update(future.result())
                 count(len(future.result()))
+                if time.monotonic() - kept > KEEP_SECONDS:
+                    verdicts.keep()
+                    kept = time.monotonic()
         finally:
             pool.shutdown(cancel_futures=True)
+            verdicts.keep()
 
 
 def num_cpus() -> int:

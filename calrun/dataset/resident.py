@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from calrun.dataset.base import Dataset, Shot, Source, StepRows
-from calrun.dataset.check import check_inputs, check_targets
+from calrun.dataset.check import check_alike, check_inputs
+from calrun.dataset.labels import check_targets
 from calrun.dataset.transform import Transform
 from calrun.rng import torch_seed
 
@@ -148,11 +149,7 @@ def resident_dataset(
     transform = transform.fitted(check_inputs("train", splits["train"][0]))
     for name, (inputs, labels) in splits.items():
         check_inputs(name, inputs)
-        if inputs.shape[1:] != splits["train"][0].shape[1:]:
-            raise ValueError(
-                f"split {name} has inputs of shape {tuple(inputs.shape[1:])}, "
-                f"but train has {tuple(splits['train'][0].shape[1:])}; bring both to one shape"
-            )
+        check_alike(name, inputs, splits["train"][0])
         targets = check_targets(name, labels, len(inputs), len(class_names))
         sources[name] = Resident(inputs, targets, transform, item_ids if name == "train" else None)
     tests = {"test": sources["test"]}

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS_PER_PASS = 4096  # rows that `fitted` holds in double precision at a time
+TINY = 2.0**-20  # of the mean: a standard deviation below this is rounding, which float32 would make noise of
 MOST_OF_UNIT_SCALE = 2.0  # pixels above this are not scaled to 0..1
 
 
@@ -63,7 +64,7 @@ class Transform:
             self._check_numbers(inputs)
             return self
         mean, std = moments(inputs)
-        std[std == 0] = 1.0
+        std[std <= TINY * mean.abs()] = 1.0
         return Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
 
     def check_given_for_bytes(self) -> None:

@@ -32,8 +32,11 @@ class Verdict(NamedTuple):
     peak: int | None = None
 
     def covers(self, size: int, changed: int, decode: bool) -> bool:
-        """Tells whether it still holds of a file of this size and time, and answers what is asked now."""
-        return (self.size, self.changed) == (size, changed) and (self.decoded or self.fault is not None or not decode)
+        """Tells whether it still holds of a file of this size and time, and answers what is asked now.
+
+        A fault never holds: rights and disks are mended without a new time.
+        """
+        return (self.size, self.changed) == (size, changed) and self.fault is None and (self.decoded or not decode)
 
 
 @dataclass(frozen=True)
