@@ -27,6 +27,10 @@ NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", 
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
 NEUTRAL_LEAVES = ("dataset.check",)
 ROUNDS = "budget.rounds"
+HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
+    *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
+    *("experiment", "uses_oracle", "class_names", "choices"),
+)
 PLACES = ("root", "path", "file", "folder", "checkpoint")  # keys whose values are places on disk, also after a _
 OURS = ("calrun.", "torch.")  # of these classes a number means the same as 1 and as 1.0
 

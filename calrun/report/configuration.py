@@ -13,12 +13,11 @@ from typing import Any
 
 import yaml
 
-from calrun.identity import canonical
+from calrun.identity import HEADER, canonical
 from calrun.report.plain import printable
 
 CHOICES = ("dataset", "model", "acquisition", "method", "budget", "trainer", "optimizer")
 REQUIRED_CHOICES = CHOICES[:4]
-HEADER = ("run_id", "experiment", "uses_oracle", "choices", "class_names")  # of config.yaml; not of the configuration
 BUDGET = ("budget",)
 CONTEXT = ("dataset", "model", "scale", "val_fraction", "data_fingerprint", "choices.dataset", "choices.model")
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
