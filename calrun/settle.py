@@ -5,7 +5,6 @@ from pathlib import Path
 
 from calrun.begun import recorded_in
 from calrun.claim import HeldError, newest
-from calrun.record import Record
 from calrun.status import run_status, said_state
 
 
@@ -21,6 +20,8 @@ def settle(folder: Path, keep_states: bool) -> None:
         return
     if newest(folder) is None and said_state(folder) == "finished":
         return
+    from calrun.record import Record  # here, for it imports numpy, and hardly any finished run comes this far
+
     with suppress(OSError, HeldError):
         record = Record(folder, config)
         try:
