@@ -23,6 +23,7 @@ from calrun.method.one_row import one_row_passes
 from calrun.method.setup import Setup
 from calrun.model.base import Classifier
 from calrun.model.memory_format import safe_channels_last
+from calrun.model.own import make_net
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
@@ -178,8 +179,7 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
     """Instantiates the method with what the run gives it."""
 
     def build_net() -> Classifier:
-        net: Classifier = instantiate(cfg.model, num_classes=data.num_classes, input_shape=data.input_shape)
-        return net
+        return make_net(cfg.model, data.num_classes, data.input_shape)
 
     trainer = cfg.trainer
     setup = Setup(
