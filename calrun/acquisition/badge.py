@@ -104,8 +104,8 @@ class Badge(Acquisition):
         if self.condition_on_labelled:
             start += kernel_cost.points(sizes.labelled, width) + kernel_cost.fold(rows, sizes.labelled, width, 2)
         if self.greedy_trials > 1:
-            trial = kernel_cost.fold(rows, 1, width, 2) + Cost(0, 24.0 * rows, 8.0 * rows)
-            return start + trial.times(self.greedy_trials * sizes.bought)
+            trials = kernel_cost.fold(rows, self.greedy_trials, width, 2) + kernel_cost.fold(rows, 1, width, 2)
+            return start + (trials + Cost(0, 24.0 * rows, 8.0 * rows)).times(sizes.bought)
         return start + kernel_cost.kmeans_plusplus(rows, width, sizes.bought, 2, self.max_block)
 
     def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:

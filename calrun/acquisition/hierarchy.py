@@ -15,12 +15,12 @@ from calrun.acquisition import kernel_cost
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import Block, distances, squared_norms
-from calrun.acquisition.lloyd import kmeans
+from calrun.acquisition.lloyd import Effort, kmeans
 from calrun.acquisition.memory import GIB, limit_bytes
 from calrun.acquisition.options import refuse_below, refuse_unknown
 
 BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
-MICRO_ITERATIONS = 10
+MICRO = Effort(max_iter=10, tol=0, greedy=False)  # thousands of centres: the best of several draws would take hours
 STEP = 256  # rows whose distances to all later ones are computed together
 
 Linkage = Literal["average", "single", "complete", "ward"]
@@ -66,7 +66,7 @@ class Hierarchy:
         if number == len(rows):
             return self._cut(points.factors[0][slice(None)].double(), num_clusters)
         logger.warning("clusters %d k-means centres instead of %d rows: an approximation", number, len(rows))
-        micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO_ITERATIONS, tol=0)
+        micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO)
         merged_K = self._cut(micro.centres_KF.double(), num_clusters)
         labels_N: np.ndarray = merged_K[micro.labels_N.cpu().numpy()]
         return labels_N
@@ -80,7 +80,7 @@ class Hierarchy:
         merging = work + Cost(refusal=self._refusal(number))
         start = kernel_cost.points(rows, width) + kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         if number < rows:
-            start += kernel_cost.lloyd(rows, width, number, MICRO_ITERATIONS)
+            start += kernel_cost.lloyd(rows, width, number, MICRO)
         return start + merging.holding(8.0 * number * width)
 
     def _number(self, num_rows: int) -> int:

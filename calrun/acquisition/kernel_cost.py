@@ -13,6 +13,7 @@ from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES, feature_bytes
 from calrun.acquisition.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
 from calrun.acquisition.kmeans_plusplus import FIRST_BLOCK
 from calrun.acquisition.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
+from calrun.acquisition.lloyd import Effort
 from calrun.acquisition.memory import shortage
 from calrun.acquisition.similarity import STEP, TILE
 
@@ -88,14 +89,18 @@ def kmeans_plusplus(num_rows: int, width: int, budget: int, num_factors: int = 1
     return total
 
 
-def lloyd(num_rows: int, width: int, num_clusters: int, iterations: int) -> Cost:
-    """Returns the cost of k-means with its seeding and all the iterations that it may take."""
+def lloyd(num_rows: int, width: int, num_clusters: int, effort: Effort) -> Cost:
+    """Returns the cost of k-means with its seedings and all the iterations that it may take."""
     pairs = num_rows * num_clusters
     assign = Cost(2.0 * pairs * (width + 1), FLOAT * (CONVERTED * num_rows * width + 3 * pairs), FLOAT * (1 << 21))
     update = Cost(num_rows * width, 32.0 * num_rows * width, 16.0 * (num_clusters + MAX_BLOCK) * width)
     kept = 16.0 * num_rows + FLOAT * num_clusters * width
-    rounds = (assign + update).times(iterations) + assign
-    return (kmeans_plusplus(num_rows, width, num_clusters) + rounds).holding(kept)
+    rounds = (assign + update).times(effort.max_iter) + assign
+    if (trials := effort.trials(num_clusters)) > 1:
+        seeding = (fold(num_rows, trials, width) + fold(num_rows, 1, width)).times(num_clusters)
+    else:
+        seeding = kmeans_plusplus(num_rows, width, num_clusters)
+    return (seeding + rounds).times(effort.num_init).holding(kept)
 
 
 def facility_location(

@@ -5,8 +5,8 @@ Greedy on G(S) = sum_{i in A} max_{j in S} w_ij + weight * log(1 + sum_{j in S} 
 Dimension key: A candidates, C classes, D features.
 """
 
+import logging
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from calrun.compiled import compiled
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
+
+logger = logging.getLogger(__name__)
 
 BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
 
@@ -62,10 +64,10 @@ class Summary(Choose):
             return {}
         mean = self.kept["mean_similarity"].item()
         if mean < BLIND_KERNEL:
-            warnings.warn(
-                f"cal_sds2: the mean similarity of two candidates is {mean:.1e}, so the summary is a plain choice of "
-                "the most uncertain; raise method.visit.choose.sigma or take scale=l2",
-                stacklevel=1,
+            logger.warning(
+                "method=cal_sds2: the mean similarity of two candidates is %.1e, so that the summary is a plain choice "
+                "of the most uncertain; raise method.visit.choose.sigma or take scale=l2",
+                mean,
             )
         return {"mean_similarity": mean}
 
