@@ -46,7 +46,7 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
     record = Record(folder, config_of(cfg, choices, now, exp))
     try:
         return _play(cfg, exp, record, quiet)
-    except Exception as error:  # what interrupts a run is no fault of it: the lock shows that nobody plays it
+    except Exception as error:  # what interrupts a run is no fault of it: its claim shows that nobody plays it
         record.fail(error)
         raise
     finally:
