@@ -3,6 +3,7 @@
 Both are taken once, by the command that was typed, and never by a job that is requeued.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +38,18 @@ class Wanted:
         """
         if not folder.is_dir() or not (self.fresh or self.accept_code):
             return
-        if is_held(folder):
-            raise ValueError(f"another process is running in {folder}; stop it before --fresh or --accept-code")
+        refuse_held([folder])
         if self.fresh:
             say(f"{folder.name}  moved aside to {move_aside(folder)}")
         else:
             accept_code(folder, now)
+
+
+def refuse_held(folders: Sequence[Path]) -> None:
+    """Raises a ValueError if a process is playing one of these runs."""
+    for folder in folders:
+        if folder.is_dir() and is_held(folder):
+            raise ValueError(f"another process is running in {folder}; stop it before --fresh or --accept-code")
 
 
 wanted = Wanted()  # of this process; set by the command line

@@ -41,6 +41,11 @@ def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
                 f"{folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "
                 "calrun: choose another paths.outputs or experiment_name"
             )
+    elif not found:
+        raise ValueError(
+            f"{folder / 'config.yaml'} is damaged; put back a copy that is whole, or add --fresh to move the folder "
+            "aside and play anew"
+        )
     elif found.get("run_id") != config["run_id"] and found.get("nameless_id", "") != config.get("nameless_id"):
         raise ValueError(
             f"{folder} belongs to run {found.get('run_id')}, not to {config['run_id']}; it is left as it is: "

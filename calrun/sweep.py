@@ -19,8 +19,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from calrun.anew import wanted
-from calrun.errors import is_mistake, sentence
+from calrun.anew import refuse_held, wanted
+from calrun.errors import is_mistake, report, sentence
 from calrun.identity import identity
 from calrun.job import this_log
 from calrun.run import run_folder
@@ -53,9 +53,7 @@ class Sweep(Callback):
         except UNNAMED:
             return
         if wanted.fresh or wanted.accept_code:
-            for folder, (cfg, _) in zip(self.folders, jobs, strict=True):
-                wanted.apply(folder.absolute(), identity(cfg))
-            wanted.fresh = wanted.accept_code = False  # taken once: a job that is requeued goes on
+            self.begin_anew([cfg for cfg, _ in jobs])
         self.sweep = secrets.token_hex(8)
         for experiment in {folder.parent for folder in self.folders}:
             add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
@@ -64,6 +62,16 @@ class Sweep(Callback):
             os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
             self.watcher = Watcher(self.folders)
             self.watcher.start()
+
+    def begin_anew(self, configurations: Sequence[DictConfig]) -> None:
+        """Does to every run what --fresh or --accept-code asks for, once: a job that is requeued goes on."""
+        try:
+            refuse_held(self.folders)  # all or none
+            for folder, cfg in zip(self.folders, configurations, strict=True):
+                wanted.apply(folder.absolute(), identity(cfg))
+        except (ValueError, OSError) as error:  # of which Hydra would make a warning, and play on
+            raise SystemExit(report(error)) from None
+        wanted.fresh = wanted.accept_code = False
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Tells the run which multirun it is part of, so that one that is asked for twice waits for itself."""

@@ -15,6 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from calrun import content
+from calrun.claim import Claim
 from calrun.code import user_code
 from calrun.content import fingerprint
 from calrun.identity import canonical, identity, looks_at_last_round, run_id
@@ -493,3 +494,27 @@ def test_every_attempt_at_a_run_is_recorded(play: Typed, run_folder: Callable[[]
     attempts = json.loads((run_folder() / "environment.json").read_text())["attempts"]
     assert [attempt["command"][-2] for attempt in attempts] == ["budget.rounds=1", "budget.rounds=2"]
     assert {attempt["packages"]["torch"] for attempt in attempts} == {version("torch")}
+
+
+def test_fresh_is_refused_while_another_process_plays_one_of_the_runs(
+    play: Typed, refusal: Refusal, small: tuple[str, ...], tmp_path: Path
+) -> None:
+    play("-m", "seed=0,1")
+    folder = next((tmp_path / "outputs/default").glob("*-s1-*"))
+    held = Claim(folder)
+    try:
+        said = refusal("run", *small, "-m", "seed=0,1", "--fresh")
+    finally:
+        held.release()
+    assert f"another process is running in {folder}" in said
+    assert not (tmp_path / "outputs/default/.replaced").exists()
+
+
+def test_a_damaged_configuration_is_said_to_be_damaged(play: Typed, run_folder: Callable[[], Path]) -> None:
+    play()
+    (run_folder() / "config.yaml").write_text("run_id: [")
+    (run_folder() / "rounds.jsonl").unlink()
+    answer = play()
+    assert answer.code == 2
+    assert "config.yaml is damaged" in answer.err
+    assert play("--fresh").code == 0
