@@ -24,6 +24,8 @@ from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_man
 class FacilityLocation(Acquisition):
     """Takes, one after the other, the row that most raises the sum of everyone's best similarity to a taken row.
 
+    Ties go to the lowest row, but rounding decides between gains that only exact numbers would find equal.
+
     Args:
         kernel: the similarity.
         class_conditional: an equal share for each true class, chosen within the class (Beck et al.'s initial sets);

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -197,12 +197,12 @@ def refuse_not_finite(norms_N: Tensor, rows: np.ndarray, what: str) -> None:
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Keeps reduced-precision products and convolutions out of differences, where they would cancel."""
-    products, conv = torch.get_float32_matmul_precision(), getattr(torch.backends.cudnn, "conv")  # noqa: B009 - untyped
-    convolutions = conv.fp32_precision
+    cudnn: Any = torch.backends.cudnn
+    products, convolutions = torch.get_float32_matmul_precision(), cudnn.conv.fp32_precision
     torch.set_float32_matmul_precision("highest")
-    conv.fp32_precision = "ieee"
+    cudnn.conv.fp32_precision = "ieee"
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(products)
-        conv.fp32_precision = convolutions
+        cudnn.conv.fp32_precision = convolutions

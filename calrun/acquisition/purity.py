@@ -29,7 +29,7 @@ def pure_radius(points: Points, num_classes: int, rng: np.random.Generator) -> f
 def nearest_foreign(points: Points, labels_N: Tensor) -> Tensor:
     """Returns each point's squared distance to the nearest point of another label, infinite if there is none."""
     nearest_N = torch.full_like(points.norms_N, torch.inf)
-    for label in labels_N.unique().tolist():
+    for label in range(int(labels_N.max()) + 1):
         mine_N = labels_N == label
         to_label_N = torch.full_like(nearest_N, torch.inf)
         for members in torch.split(mine_N.nonzero().squeeze(1), MAX_CENTRES):
