@@ -70,7 +70,7 @@ def tidied(words: list[str]) -> list[str]:
     Raises:
         ValueError: if a word looks like an option and is none.
     """
-    refuse_options(words, keys())
+    refuse_options(words, keys)
     return options_last([at_home(word) for word in words])
 
 

@@ -3,7 +3,7 @@
 import re
 import shlex
 from argparse import ArgumentError
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,12 +27,12 @@ def options_last(words: list[str]) -> list[str]:
     return [*overrides, *options]
 
 
-def refuse_options(words: list[str], keys: list[str]) -> None:
+def refuse_options(words: list[str], keys: Callable[[], list[str]]) -> None:
     """Refuses what looks like an option and is none of Hydra's: values are given as KEY=VALUE.
 
     Args:
         words: as typed.
-        keys: what could have been meant.
+        keys: returns what could have been meant.
 
     Raises:
         ValueError: with what to write instead.
@@ -48,7 +48,7 @@ def refuse_options(words: list[str], keys: list[str]) -> None:
         raise ValueError(f"{error}; calrun run --hydra-help says what Hydra's options take") from error
     for word in unknown:
         name, sign, value = word.lstrip("-").replace("-", "_").partition("=")
-        if key := nearest(name, keys):
+        if key := nearest(name, keys()):
             value = word.partition("=")[2] if sign else _after(word, words)
             raise ValueError(f"{word} is no option; values are given as KEY=VALUE: write {key}={value}")
         close = get_close_matches(word, parser._option_string_actions, n=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,14 @@ def test_a_mistyped_key_is_refused_with_the_nearest(sign: str, override: str, ne
     assert "is no option" in line
     assert f", the nearest is {nearest}" in line or not nearest or override.count(".") > nearest.count(".")
     assert "+" not in line
+
+
+def test_a_finished_run_refuses_what_it_would_not_look_at(
+    play: Callable[..., Any], refusal: Refusal, small: tuple[str, ...]
+) -> None:
+    assert play("budget.rounds=1").code == 0
+    for key in ("logger.zzz", "record.zzz", "paths.zzz"):
+        assert f"{key} is no option; " in refusal("run", *small, "budget.rounds=1", f"+{key}=1")
 
 
 def test_a_far_key_names_no_nearest_one(refused: Refusal) -> None:
@@ -108,7 +117,7 @@ def test_keys_of_a_users_own_yaml_are_held_to_the_same(refused: Refusal, tmp_pat
         assert wanted in refused("--config-dir", str(own), name.replace("/", "="))
 
 
-def test_a_key_that_others_are_made_of_is_read(play: Callable[..., object], refused: Refusal) -> None:
+def test_a_key_that_others_are_made_of_is_read(play: Callable[..., Any], refused: Refusal) -> None:
     assert "mine is no option" in refused("+mine=0.01")
     assert play("+mine=0.01", "optimizer.lr=${mine}", "budget.rounds=1").code == 0
 
