@@ -2,7 +2,6 @@
 
 import atexit
 import gc
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,12 +18,12 @@ from calrun.loss_watch import LossWatch
 from calrun.method.base import Epochs, Method
 from calrun.method.setup import Work
 from calrun.round import Round
+from calrun.say import warn
 from calrun.stop import EpochFigures
 from calrun.trainer import readable_tensors, train
 
 DIVERGED = 1e3  # the last epoch's loss over the first step's
 SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing
-logger = logging.getLogger(__name__)
 Progress = Callable[[int, int, EpochFigures], None]
 
 
@@ -75,7 +74,7 @@ class Fitter:
         method.work.epochs = len(epochs)
         warning = "; ".join(filter(None, (keeper.warning() for keeper in keepers)))
         if warning:
-            logger.warning("calrun: %s", warning)
+            warn(warning)
         return FitResult(
             keepers[-1].reason,
             epochs[-1].train_accuracy,

@@ -4,7 +4,6 @@ Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; c
 process, answers them instead.
 """
 
-import logging
 import signal
 import threading
 import zipfile
@@ -19,6 +18,8 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
+from calrun.say import warn
+
 OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves open
     "logger": False,
     "enable_progress_bar": False,
@@ -27,7 +28,6 @@ OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves 
     "limit_val_batches": 0,
     "use_distributed_sampler": False,
 }
-logger = logging.getLogger(__name__)
 
 
 class NoHandlers(_SignalConnector):
@@ -89,6 +89,6 @@ def readable_tensors(path: Path, instead: str) -> dict[str, Any] | None:
             return saved
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile) as error:
         damaged = type(error).__name__
-    logger.warning("calrun: %s is damaged (%s); %s", path, damaged, instead)
+    warn(f"{path} is damaged ({damaged}); {instead}")
     path.unlink()
     return None

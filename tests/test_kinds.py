@@ -41,7 +41,7 @@ def test_what_fits_a_declared_type(hint: Any, fitting: list[Any], others: list[A
     assert [value for value in others if fits(value, hint)] == []
 
 
-@pytest.mark.parametrize("group", [group for group in options() if group not in ("hparams", "experiment")])
+@pytest.mark.parametrize("group", [group for group in options() if group not in ("hparams", "authors", "experiment")])
 def test_every_option_of_calrun_has_values_of_its_own_types(group: str, configure: Callable[..., DictConfig]) -> None:
     for option in options()[group]:
         assert wrong_kinds(configure(f"{group}={option}", small=False)) == []

@@ -6,7 +6,6 @@ lowers those of its neighbours once.
 Dimension key: N candidates, L labelled rows, M newly covered rows, D features.
 """
 
-import logging
 from typing import Literal
 
 import numpy as np
@@ -22,10 +21,9 @@ from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.partitioned import num_labelled_rows, part_of
 from calrun.acquisition.purity import pure_radius, purity_cost
 from calrun.acquisition.row_order import in_row_order
+from calrun.say import warn
 
 MOST_ROWS = 200_000  # all pairs of more take hours
-
-logger = logging.getLogger(__name__)
 
 
 class ProbCover(Acquisition):
@@ -75,11 +73,10 @@ class ProbCover(Acquisition):
         self._notes = {"delta": delta, "covering_picks": len(picks), "fallback_picks": budget - len(picks)}
         if len(picks) >= budget:
             return chosen
-        logger.warning(
-            "acquisition=probcover: balls of radius %.3g around %d labelled rows and %d picks cover all %d candidates, "
-            "so that the other %d of %d picks are those of %s; lower acquisition.delta, or set it to purity",
-            *(delta, len(labelled), len(picks), len(candidates), budget - len(picks), budget),
-            type(self.fallback).__name__,
+        warn(
+            f"acquisition=probcover: balls of radius {delta:.3g} around {len(labelled)} labelled rows and {len(picks)} "
+            f"picks cover all {len(candidates)} candidates, so that the other {budget - len(picks)} of {budget} picks "
+            f"are those of {type(self.fallback).__name__}; lower acquisition.delta, or set it to purity"
         )
         more = self.fallback.select(_without(candidates, picks, self.fallback.needs), budget - len(picks), rng)
         return np.concatenate([chosen, more]).astype(np.int64)

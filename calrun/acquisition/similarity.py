@@ -3,7 +3,6 @@
 Dimension key: N rows, R represented rows (all, or a subset), B rows of a block, D features.
 """
 
-import logging
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -34,8 +33,6 @@ FEW_COLUMNS = 128  # summed in single precision, four times as fast
 
 Kind = Literal["cosine_clip0", "cosine_rescaled", "rbf", "exp_distance"]
 Normalization = Literal["l2", "standardize", "none"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,6 @@ class Similarity:
         for span in spans(0, len(self), self.step):
             index_B = torch.arange(span.start, span.stop, device=self.device)
             totals_N[span] = row_sums(self.rows(index_B) if self.matrix_NR is None else self.matrix_NR[span])
-        logger.info("mean effective neighbours %.3g of %d rows", float(totals_N.mean()), len(self))
         return totals_N
 
     def _matrix(self) -> Tensor:

@@ -5,7 +5,6 @@ Greedy on G(S) = sum_{i in A} max_{j in S} w_ij + weight * log(1 + sum_{j in S} 
 Dimension key: A candidates, C classes, D features.
 """
 
-import logging
 import math
 
 import numpy as np
@@ -18,8 +17,7 @@ from calrun.compiled import compiled
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
-
-logger = logging.getLogger(__name__)
+from calrun.say import warn
 
 BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
 
@@ -64,10 +62,9 @@ class Summary(Choose):
             return {}
         mean = self.kept["mean_similarity"].item()
         if mean < BLIND_KERNEL:
-            logger.warning(
-                "method=cal_sds2: the mean similarity of two candidates is %.1e, so that the summary is a plain choice "
-                "of the most uncertain; raise method.visit.choose.sigma or take scale=l2",
-                mean,
+            warn(
+                f"method=cal_sds2: the mean similarity of two candidates is {mean:.1e}, so that the summary is a plain "
+                "choice of the most uncertain; raise method.visit.choose.sigma or take scale=l2"
             )
         return {"mean_similarity": mean}
 

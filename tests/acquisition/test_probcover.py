@@ -79,19 +79,20 @@ class Watcher(RandomRows):
 
 @pytest.mark.parametrize("budget", [2, 5])
 def test_the_fallback_is_shown_what_it_needs_and_only_if_rows_are_missing(
-    budget: int, caplog: pytest.LogCaptureFixture
+    budget: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     x_ND = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0], [9.1]])
     candidates, fallback = Candidates(np.arange(6), {"features": x_ND, "labelled_features": x_ND[3:4]}), Watcher()
     acquisition = ProbCover(0.5, False, fallback, None)
     acquisition.select(candidates, budget, np.random.default_rng(0))
     assert acquisition.notes() == {"delta": 0.5, "covering_picks": 2, "fallback_picks": budget - 2}
+    said = capsys.readouterr().err
     if budget == 2:
         assert fallback.seen is None
-        assert not caplog.text
+        assert not said
     else:
-        assert "balls of radius 0.5 around 1 labelled rows and 2 picks cover all 6 candidates" in caplog.text
-        assert "the other 3 of 5 picks are those of Watcher" in caplog.text
+        assert "balls of radius 0.5 around 1 labelled rows and 2 picks cover all 6 candidates" in said
+        assert "the other 3 of 5 picks are those of Watcher" in said
         assert fallback.seen is not None
         assert fallback.seen.keys() == {"labelled_features"}
         assert fallback.seen["labelled_features"].flatten().tolist() == x_ND[[3, 0, 4], 0].tolist()

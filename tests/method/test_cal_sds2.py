@@ -75,7 +75,7 @@ def test_choice_leaves_the_network_in_training_with_its_statistics() -> None:
     assert Summary(0.1, 1.0)(net, rows, rows, 9, 0.1).tolist() == list(range(9))
 
 
-def test_a_kernel_that_sees_no_neighbours_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_kernel_that_sees_no_neighbours_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     net = Classifier(nn.Flatten(), 3, 2)
     rows = Batch(torch.arange(9), 100 * torch.randn(9, 3), torch.zeros(9, dtype=torch.int64))
     blind, seeing = Summary(0.1, 1.0, scale="none"), Summary(1.0, 1.0)
@@ -83,9 +83,9 @@ def test_a_kernel_that_sees_no_neighbours_is_warned_of(caplog: pytest.LogCapture
         choose.begin_round()
         choose(net, rows, rows, 4, 0.1)
     assert 0.01 < seeing.notes()["mean_similarity"] < 1
-    assert not caplog.text
+    assert not capsys.readouterr().err
     assert blind.notes()["mean_similarity"] < 1e-6
-    assert "raise method.visit.choose.sigma" in caplog.text
+    assert "raise method.visit.choose.sigma" in capsys.readouterr().err
 
 
 def test_nothing_is_left_to_compile_inside_a_timed_fit() -> None:
