@@ -86,9 +86,12 @@ class ProbCover(Acquisition):
         return self._notes
 
     def _radius(self, points: Points, candidates: Candidates, rng: np.random.Generator) -> float:
-        if self.delta == "purity":
-            return pure_radius(points, len(candidates.head_bias_C), rng)
-        return self.delta
+        if self.delta != "purity":
+            return self.delta
+        bias_C = candidates.head_bias_C
+        if not bias_C.isfinite().all():
+            raise ValueError("head_bias is not finite in some entries; look for a diverged model")
+        return pure_radius(points, len(bias_C), rng) if len(points) else 0.0
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N^2 D twice: for the degrees, and for their fall as all gets covered; L N D for the labelled rows."""
