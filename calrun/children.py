@@ -25,7 +25,8 @@ def signals_held() -> Iterator[None]:
 
     A mask alone would not do: it holds for one thread, and a signal comes to any.
     """
-    numbers, waiting = {signal.SIGTERM, *_for_the_parent()}, list[int]()
+    numbers: set[signal.Signals] = {signal.SIGTERM, *_for_the_parent()}
+    waiting: list[int] = []
     handlers = {}
     if threading.current_thread() is threading.main_thread():
         known = {number: signal.getsignal(number) for number in numbers}
@@ -33,7 +34,7 @@ def signals_held() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         for number in handlers:
-            signal.signal(number, lambda came, frame: waiting.append(came))
+            signal.signal(number, lambda signum, frame: waiting.append(signum))
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -122,12 +122,25 @@ def test_a_checkpoint_is_tensors_and_numbers_and_comes_as_often_as_told(configur
     assert not (tmp_path / "later" / "round-1").exists()
 
 
-def test_termination_keeps_its_meaning_during_a_fit(configure: Configure, tmp_path: Path) -> None:
+def test_signals_keep_their_meaning_during_a_fit(configure: Configure, tmp_path: Path) -> None:
     """Lightning's own handler would end the process with code 0, and nobody would run the job again."""
-    before, seen = signal.getsignal(signal.SIGTERM), []
-    fitted(configure(), tmp_path, progress=lambda *_: seen.append(signal.getsignal(signal.SIGTERM)))
-    assert seen == [before, before]
-    assert signal.getsignal(signal.SIGTERM) == before
+    exp, this_round = begun(configure(), tmp_path)
+    seen = []
+
+    class Watched(type(exp.method.visit)):  # type: ignore[misc]
+        def epoch(self, *arguments: Any) -> Any:  # the first batches are asked for before on_train_start
+            seen.append(handlers())
+            return super().epoch(*arguments)
+
+    exp.method.visit.__class__ = Watched
+    before = handlers()
+    Fitter(CPU, 1e9, lambda *_: seen.append(handlers()))(exp.method, this_round)
+    assert len(seen) == 4
+    assert all(handler == before for handler in [*seen, handlers()])
+
+
+def handlers() -> list[Any]:
+    return [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)]
 
 
 def test_a_leftover_of_slurm_is_not_loaded(

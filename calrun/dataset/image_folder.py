@@ -12,7 +12,7 @@ from calrun.dataset.picture import Picture
 from calrun.dataset.picture_check import Level, faulty
 from calrun.dataset.streamed import Streamed
 from calrun.dataset.transform import Transform
-from calrun.notice import notice
+from calrun.say import warn
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -52,7 +52,7 @@ def load(
     splits = {split: pictures_of(folder / split, class_names, others) for split in splits_of(folder)}
     if others:
         first = ", ".join(map(str, others[:5]))
-        notice(f"{len(others):,} files below {folder} do not end like pictures and are left out (first: {first})")
+        warn(f"{len(others):,} files below {folder} do not end like pictures and are left out (first: {first})")
     files = [file for per_class in splits.values() for names in per_class for file in names]
     bad = faulty(folder, files, picture.white, check)
     if bad:
@@ -80,7 +80,7 @@ def refuse_or_say(root: Path, bad: dict[str, str], total: int, bad_files: str) -
     found = f"{len(bad):,} of {total:,} pictures below {root} cannot be used (first: {first})"
     if bad_files == "refuse":
         raise ValueError(f"{found}; replace or remove them, or set dataset.bad_files=skip to leave them out")
-    notice(f"{found}; they are left out")
+    warn(f"{found}; they are left out")
 
 
 def classes_of(folder: Path) -> list[str]:

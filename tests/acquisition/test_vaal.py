@@ -236,6 +236,23 @@ def test_an_interrupted_fit_goes_on_where_it_was(scratch: Path) -> None:
     assert not list(scratch.iterdir())
 
 
+def test_a_damaged_epoch_of_an_interrupted_fit_is_trained_again(
+    scratch: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, labelled, rows = noise(50, 1, 8, 8), np.arange(10), np.arange(10, 50)
+    unbroken = picks(Pictures(x), labelled, rows, 40, RECIPE, scratch)
+    (scratch / "vaal").mkdir()
+    (scratch / "vaal" / "last-epoch.ckpt").write_bytes(b"PK half a file")
+    assert picks(Pictures(x), labelled, rows, 40, RECIPE, scratch) == unbroken
+    assert "last-epoch.ckpt is damaged (BadZipFile); the fit begins anew" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_ends_the_fit_of_the_pair(scratch: Path) -> None:
+    wild = replace(RECIPE, lr_vae=1e30, epochs=3)
+    with pytest.raises(ValueError, match=r"acquisition=vaal, epoch 1, step .: the loss is .*lower acquisition.recipe"):
+        picks(Pictures(noise(50, 1, 8, 8)), np.arange(10), np.arange(10, 50), 5, wild, scratch)
+
+
 def test_without_labelled_rows_it_says_so(scratch: Path) -> None:
     with pytest.raises(ValueError, match="no labelled rows"):
         picks(Pictures(noise(20, 1, 8, 8)), np.arange(0), np.arange(20), 3, RECIPE, scratch)
