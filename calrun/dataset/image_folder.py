@@ -142,8 +142,8 @@ def pictures_in(folder: Path, others: list[Path]) -> list[str]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yields the files of a folder and its subfolders, links followed, each folder once."""
-    seen: set[str] = set()
+    """Yields the files of a folder and its subfolders, links followed, each folder once and none above it."""
+    seen = set(map(str, Path(os.path.realpath(folder)).parents))
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
         real = os.path.realpath(parent)
         folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]

@@ -116,6 +116,6 @@ def kept_classes(names: list[str], drop_classes: Sequence[str]) -> np.ndarray:
     unknown = sorted(dropped - set(names))
     if unknown:
         raise ValueError(f"dataset.drop_classes names {unknown}, but the classes are {names}")
-    if len(names) - len(dropped) < 2:
+    if dropped and len(names) - len(dropped) < 2:
         raise ValueError(f"dataset.drop_classes leaves {len(names) - len(dropped)} of {names}; at least 2 are wanted")
     return np.array([number for number, name in enumerate(names) if name not in dropped])

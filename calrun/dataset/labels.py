@@ -38,8 +38,10 @@ def count_classes(splits: dict[str, np.ndarray]) -> int:
     """Returns C, the largest label of all splits plus one.
 
     Raises:
-        ValueError: if there are more classes than training rows: labels are no class numbers then.
+        ValueError: if there are no training rows, or fewer than classes: labels are no class numbers then.
     """
+    if not len(splits["train"]):
+        raise ValueError("split train has no rows; give it some")
     largest = {name: int(labels.max(initial=0)) for name, labels in splits.items()}
     name = max(largest, key=lambda each: largest[each])
     if largest[name] >= len(splits["train"]):

@@ -20,7 +20,7 @@ CHANNEL_AXES = {"last": -1, "first": 1}
 COLOURS = (1, 3, 4)  # channels of grey, colour, and colour with transparency
 ROWS_PER_PASS = 4096
 MOST_ERROR = 0.01  # of the spread of an entry that float32 may get wrong
-LEAST_SPREAD = 1e-9  # of an entry's size: less is the rounding of a constant
+LEAST_SPREAD = 1e-12  # of an entry's size: less is the rounding of a constant
 
 
 def load(

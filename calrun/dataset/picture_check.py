@@ -100,6 +100,8 @@ def verdict_on(path: Path, stat: tuple[int, int], decode: bool, white: float | N
     """Returns what a look at a file shows: all of it, or its header alone."""
     peak = None
     try:
+        if path.exists() and not path.is_file():  # a pipe would never answer
+            raise ValueError("it is no regular file")
         if not decode:
             with Image.open(path):
                 return Verdict(*stat, decoded=False)

@@ -177,6 +177,7 @@ def test_subfolders_and_links_count_and_a_link_in_circles_counts_once(folder: Pa
     (folder / "train" / "cat" / "0.png").rename(folder / "elsewhere" / "0.PNG")
     (folder / "train" / "cat" / "more").symlink_to(folder / "elsewhere", target_is_directory=True)
     (folder / "train" / "cat" / "again").symlink_to(folder / "train" / "cat", target_is_directory=True)
+    (folder / "train" / "cat" / "above").symlink_to(folder / "train", target_is_directory=True)  # dogs are no cats
     train = opened(folder).train
     assert len(train) == 12
     assert train.item_id(3) == "train/cat/more/0.PNG"

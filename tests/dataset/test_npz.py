@@ -91,6 +91,8 @@ NAN = np.full((6, 4), np.nan)
             {},
             r"4 of 4 entries of x_train lie within 20 of",
         ),
+        ({"x_train": 1.6e9 + np.arange(24.0).reshape(6, 4) / 24}, {}, r"4 of 4 entries of x_train lie within 0.83"),
+        ({"x_train": np.zeros((0, 4)), "y_train": np.zeros(0, int)}, {}, "split train has no rows; give it some"),
         ({"x_train": np.arange(24.0).reshape(6, 4) * 1e38}, {}, "or are too large"),
         ({"x_train": np.array(["a"] * 6)}, {}, r"x_train has shape \(6,\)"),
         ({"x_val": np.zeros((2, 4))}, {}, "one of x_val and y_val"),

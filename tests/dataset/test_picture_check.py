@@ -44,8 +44,8 @@ def spoil(path: Path, how: str) -> None:
     path.unlink()
     if how == "broken link":
         path.symlink_to("nowhere.png")
-    elif how == "folder":
-        path.mkdir()
+    elif how == "pipe":
+        os.mkfifo(path)
     else:
         path.write_bytes({"empty": b"", "text": b"hello", "cut": content[: len(content) // 2]}[how])
 
@@ -53,14 +53,20 @@ def spoil(path: Path, how: str) -> None:
 def test_all_bad_pictures_are_named_at_once_before_anything_is_made(
     pictures: Path, refusal: Refusal, tmp_path: Path
 ) -> None:
-    spoiled = {"train/dark/1.png": "empty", "train/bright/2.png": "text", "test/dark/3.png": "cut"}
+    spoiled = {
+        "train/dark/1.png": "empty",
+        "train/bright/2.png": "text",
+        "test/dark/3.png": "cut",
+        "test/dark/5.png": "pipe",
+    }
     for name, how in {**spoiled, "test/bright/4.png": "broken link"}.items():
         spoil(pictures / name, how)
     line = refusal(*RUN, f"dataset.root={pictures}")
-    assert "4 of 80 pictures below" in line
+    assert "5 of 80 pictures below" in line
     assert "train/dark/1.png (cannot identify image file)" in line
     assert "test/dark/3.png (image file is truncated" in line
     assert "test/bright/4.png (no such file or directory)" in line
+    assert "test/dark/5.png (it is no regular file)" in line
     assert "set dataset.bad_files=skip to leave them out" in line
     assert not list(tmp_path.glob("outputs/**/config.yaml"))
 
