@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata lint bench bench-acquisition clean
+.PHONY: help setup run test test-slow test-realdata lint bench bench-acquisition bench-startup clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -37,6 +37,9 @@ bench: setup ## a fit of ours against a bare PyTorch loop
 bench-acquisition: setup ## every selection kernel beside its literal version
 	@$(BIN)/python scripts/bench_acquisition.py
 	@$(BIN)/python scripts/bench_scores.py
+
+bench-startup: setup ## seconds before the command does what it was asked for
+	@$(BIN)/python scripts/bench_startup.py
 
 clean: ## remove .venv and caches; outputs stay
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

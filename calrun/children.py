@@ -1,7 +1,6 @@
-"""Child processes: they heed their parent alone, hold none of its files and die with it.
+"""Child processes: they heed their parent alone and die with it.
 
-A forked child has its parent's handlers of signals, submitit's among them, and its open files, the claim on a run among
-them; and it outlives a parent that is killed.
+A forked child has its parent's handlers of signals, submitit's among them, and it outlives a parent that is killed.
 """
 
 import ctypes
@@ -10,31 +9,14 @@ import signal
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
 from types import TracebackType
-from typing import IO, Any
 
 FOR_THE_PARENT = ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT")
 PR_SET_PDEATHSIG = 1
 WATCH_SECONDS = 1.0
-_private: "weakref.WeakSet[IO[Any]]" = weakref.WeakSet()
-
-
-def keep_from_children(file: IO[Any]) -> None:
-    """Closes an open file in every process that is forked from this one; a lock on it stays this process's."""
-    _private.add(file)
-
-
-def _close_private() -> None:
-    for file in list(_private):
-        file.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_private)
 
 
 @contextmanager

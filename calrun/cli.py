@@ -4,7 +4,7 @@ import os
 import sys
 from math import nan
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import hydra
 import typer
@@ -13,12 +13,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from calrun import __version__
 from calrun.children import die_with_launcher
+from calrun.completion import ASK, answers, script
 from calrun.errors import report as report_error
+from calrun.keys import keys, refuse_unread
 from calrun.places import CONF
 from calrun.signals import heeded
+from calrun.streams import make_patient
+from calrun.words import at_home, options_last, refuse_options
 
-VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
+FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -26,13 +31,15 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run_task(cfg: DictConfig) -> float:
     """Plays one configuration; Hydra composes it and, in a multirun, calls this once for each job."""
-    from calrun.run import play
-
     die_with_launcher()
+    make_patient()  # again in a job's own process
     hydra_cfg = HydraConfig.get()
     try:
         choices = dict(hydra_cfg.runtime.choices)
         refuse_unknown_hparams(choices)
+        refuse_unread(cfg, choices, cast(DictConfig, hydra_cfg))
+        from calrun.run import play
+
         return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
         if hydra_cfg.mode != RunMode.RUN:
@@ -57,24 +64,56 @@ def refuse_unknown_hparams(choices: dict[str, str]) -> None:
         raise ValueError(f"hparams={wanted} is no option; choose one of: {', '.join(legal)}")
 
 
-def options_last(words: list[str]) -> list[str]:
-    """Returns the words with Hydra's own options last: its parser refuses overrides on both sides of them."""
-    overrides: list[str] = []
-    options: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
-        is_value = before in VALUED or (before in ("--info", "-i") and "=" not in word)
-        (options if word.startswith("-") or is_value else overrides).append(word)
-    return [*overrides, *options]
+def tidied(words: list[str]) -> list[str]:
+    """Returns the words of `calrun run` as Hydra's parser takes them.
+
+    Raises:
+        ValueError: if a word looks like an option and is none.
+    """
+    refuse_options(words, keys)
+    return options_last([at_home(word) for word in words])
+
+
+def show_version(wanted: bool) -> None:
+    """Prints calrun's version and ends."""
+    if wanted:
+        typer.echo(f"calrun {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[bool, typer.Option("--version", help="prints the version", callback=show_version)] = False,
+) -> None:
+    """Runs deep active-learning experiments from configuration."""
 
 
 @app.command(
     "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def run_command(context: typer.Context) -> None:
-    """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes."""
-    sys.argv = ["calrun run", *options_last(context.args)]
+    """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes.
+
+    --fresh moves runs that are there already aside and plays them anew; --accept-code goes on with runs whose code has
+    changed since they were begun.
+    """
+    from calrun.anew import wanted
+    from calrun.sweep import end_sweep
+
+    flags = {flag: flag in context.args for flag in (FRESH, ACCEPT_CODE)}
+    wanted.fresh, wanted.accept_code = flags.values()
+    words = tidied([word for word in context.args if word not in flags])
+    if {"--help", "-h"} & {*words}:
+        from calrun.described import run_help
+
+        typer.echo(run_help())
+        return
+    sys.argv = ["calrun run", *words]
     failed.clear()
-    run_task()
+    try:
+        run_task()
+    finally:
+        end_sweep()
     for error in failed:
         raise error
 
@@ -86,10 +125,11 @@ def plan_command(
     config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
 ) -> None:
     """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE)."""
+    words = tidied(context.args)
     from calrun.plan import composed, plan
     from calrun.plan_table import show
 
-    show(plan(composed(context.args, config_dir)), as_json)
+    show(plan(composed(words, config_dir)), as_json)
 
 
 @app.command("status")
@@ -105,11 +145,10 @@ def list_command(
     group: Annotated[str | None, typer.Argument(help="a group, such as acquisition")] = None,
     config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
 ) -> None:
-    """Lists the options of every group, or of one."""
-    from calrun.places import options
+    """Lists the options of every group, or of one, with what each is."""
+    from calrun.described import described
 
-    for name, legal in options(group, config_dir).items():
-        typer.echo(f"{name:<12} {', '.join(legal)}")
+    typer.echo("\n".join(described(group, config_dir)))
 
 
 @app.command("report")
@@ -141,23 +180,51 @@ def reproduce_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
+    from calrun.play import silence_lightning
     from calrun.report.reproduce import reproduce
-    from calrun.run import silence_lightning
 
     silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]
     reproduce(table, seeds, scale, more, dry_run)
 
 
+@app.command("completion")
+def completion_command(shell: Annotated[str, typer.Argument(help="bash, zsh or fish")]) -> None:
+    """Prints what completes groups, options and keys in a shell: eval "$(calrun completion bash)"."""
+    typer.echo(script(shell))
+
+
+def complete(line: str) -> None:
+    """Prints what can stand at the end of a line, one a line."""
+    for word in answers(line, [str(command.name) for command in app.registered_commands], run_task):
+        print(word)
+
+
 def main() -> None:
     """Runs a command; a user's mistake ends in one sentence and exit code 2, a signal in one line and its own code."""
+    make_patient()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
-    sys.path.append(str(Path.cwd()))  # a user's own classes; last, or a file called random.py would hide Python's
     with heeded():
         try:
+            if line := os.environ.get(ASK):
+                complete(line)
+                raise SystemExit(0)
+            sys.path.append(here())  # a user's own classes; last, or a file called random.py would hide Python's
             app()
         except Exception as error:
             raise SystemExit(report_error(error)) from None
+
+
+def here() -> str:
+    """Returns the folder that the command was started in.
+
+    Raises:
+        ValueError: if it is gone.
+    """
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise ValueError("the folder that calrun was started in is gone; go to one that exists") from error
 
 
 if __name__ == "__main__":

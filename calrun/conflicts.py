@@ -1,6 +1,7 @@
 """Finds options that cannot work together, all at once and before the first fit."""
 
 import os
+from collections.abc import Iterator
 from types import UnionType
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,8 +14,10 @@ from calrun.dropout import dropout_modules
 from calrun.method.base import Method
 from calrun.model.base import Classifier
 
-LEAST_GIB = 0.001  # of temporary tensors: about a block of a kernel
-NUMBERS: dict[str, tuple[type | UnionType, float, bool]] = {  # kind, least value, whether none is allowed
+Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether none is allowed
+
+MEMORY: Wanted = (int | float, 0.001, True)  # GiB of temporary tensors; a kernel may want more, see shortage()
+NUMBERS: dict[str, Wanted] = {
     "seed": (int, 0, False),
     "seed_set_seed": (int, 0, True),
     "trainer.batch_size": (int, 1, False),
@@ -23,9 +26,6 @@ NUMBERS: dict[str, tuple[type | UnionType, float, bool]] = {  # kind, least valu
     "trainer.cal_epochs": (int, 1, False),
     "trainer.num_threads": (int, 1, True),
     "trainer.checkpoint_every_seconds": (int | float, 0, False),
-    "acquisition.memory_gib": (int | float, LEAST_GIB, True),
-    "acquisition.inner.memory_gib": (int | float, LEAST_GIB, True),
-    "initial.memory_gib": (int | float, LEAST_GIB, True),
     "val_fraction": (int | float, 0, False),
     "scale": (int | float, 0, False),
 }
@@ -44,11 +44,11 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
             "the stopping rule looks at a validation split, but this data set has none; set val_fraction above 0 or "
             "choose another stop"
         )
-    num_tasks = int(os.environ.get("SLURM_NTASKS", "1"))
-    if num_tasks > 1:
+    if (num_tasks := _slurm_tasks()) > 1:
         problems.append(
-            f"SLURM started {num_tasks} tasks (SLURM_NTASKS), but a run is one task and the others would train "
-            "beside it without knowing of it; set tasks_per_node to 1"
+            f"SLURM started {num_tasks} tasks of this step (SLURM_STEP_NUM_TASKS), but a run is one task and the "
+            "others would train beside it without knowing of it; set srun's --ntasks or the launcher's tasks_per_node "
+            "to 1"
         )
     if method.visit.replay_size and not method.start.remembers:
         problems.append(
@@ -60,8 +60,8 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
 
 def mend_numbers(cfg: DictConfig) -> list[str]:
     """Returns one sentence for each impossible number; puts a possible one there, so that the rest is checked too."""
-    problems = []
-    for key, (kind, least, optional) in NUMBERS.items():
+    problems, limits = [], {key: MEMORY for group in ("acquisition", "initial") for key in memory_keys(cfg, group)}
+    for key, (kind, least, optional) in {**NUMBERS, **limits}.items():
         value = OmegaConf.select(cfg, key)
         is_number = isinstance(value, kind) and not isinstance(value, bool)
         if (value is None and optional) or (is_number and value >= least):
@@ -70,6 +70,20 @@ def mend_numbers(cfg: DictConfig) -> list[str]:
         problems.append(f"{key} wants {wanted} of at least {least}, got {value!r}")
         OmegaConf.update(cfg, key, 1 if key == "scale" else least)
     return problems
+
+
+def memory_keys(cfg: DictConfig, where: str) -> Iterator[str]:
+    """Yields the keys of all memory limits of an acquisition and of those that it holds."""
+    node = OmegaConf.select(cfg, where)
+    for name in map(str, node) if isinstance(node, DictConfig) else ():
+        key = f"{where}.{name}"
+        yield from [key] if name == "memory_gib" else memory_keys(cfg, key)
+
+
+def _slurm_tasks() -> int:
+    """Returns the processes that srun started beside this one and itself; SLURM_NTASKS is the whole allocation's."""
+    number = os.environ.get("SLURM_STEP_NUM_TASKS", "")
+    return int(number) if number.isdecimal() else 1
 
 
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:

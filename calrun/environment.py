@@ -1,10 +1,12 @@
 """What a run ran on: versions, code, device, command."""
 
+import json
 import os
 import platform
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +14,17 @@ from typing import Any
 
 import torch
 
+from calrun.files import replace_text
+
 PACKAGES = ("calrun", "torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn", "timm")
+
+
+def add_attempt(path: Path, device: torch.device) -> None:
+    """Adds what this process runs on to environment.json: an entry for each attempt at a run, the last one last."""
+    attempts: list[Any] = []
+    with suppress(OSError, ValueError, TypeError, KeyError):  # a damaged file says nothing any more
+        attempts = list(json.loads(path.read_text())["attempts"])
+    replace_text(path, json.dumps({"attempts": [*attempts, environment(device)]}, indent=1) + "\n")
 
 
 def environment(device: torch.device) -> dict[str, Any]:

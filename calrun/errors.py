@@ -4,15 +4,21 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Callable
 
 import yaml
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from calrun.keys import unknown_key
 from calrun.places import options
+from calrun.target import arguments
+from calrun.words import misread, nearest, quoted, typed
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
+INTERRUPTED = 130  # the exit code after Ctrl-C
+BATCH_NORM = "Expected more than 1 value per channel when training"
 
 
 def sentence(error: BaseException) -> str:
@@ -32,9 +38,20 @@ def report(error: BaseException) -> int:
     """Prints a mistake and returns the exit code: 2 for a user's, 1 with a traceback for ours."""
     if os.environ.get("CALRUN_DEBUG") == "1" or not is_mistake(error):
         traceback.print_exception(error)
-        return 2 if is_mistake(error) else 1
-    print(f"calrun: {sentence(error)}", file=sys.stderr)
-    return 2
+    else:
+        print(f"calrun: {sentence(error)}", file=sys.stderr)
+    return exit_code(error)
+
+
+def exit_code(error: BaseException | None) -> int:
+    """Returns what a process ends with that is ended by this error, or by none."""
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    return 2 if is_mistake(error) else 1
 
 
 def is_mistake(error: BaseException) -> bool:
@@ -48,30 +65,93 @@ def _text(error: BaseException) -> str:
         return f"cannot read or write{where}: {error.strerror.lower()}; mend this and run the same command again"
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} has no value yet; add {error.full_key}=..."
+    if isinstance(error, OverrideParseException):
+        return misread(error.override)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
         return _unknown_key(str(error.full_key), error.parent_node)
-    text = str(error)
-    if "Expected more than 1 value per channel when training" in text:
+    if BATCH_NORM in str(error):
         return (
             "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1 and a budget "
             "that starts with 2 rows or more, or a model without BatchNorm"
         )
-    if unset := re.search(r"Missing mandatory value: (\S+)", text):  # behind an interpolation
-        return f"{unset.group(1)} has no value yet; add {unset.group(1)}=..."
-    listed = re.search(r"Could not find '(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path", text, re.S)
-    if listed:
-        choice, legal = listed.groups()
-        group = next((ours for ours in options() if choice.startswith(f"{ours}/")), choice.rpartition("/")[0])
-        name = choice.removeprefix(f"{group}/")
-        ours = options().get(group, [])  # in folders too, where Hydra does not look
-        shown = sorted({*ours, *(option for option in legal.split() if not option.startswith("_"))})
-        return f"{group}={name} is no option; choose one of: {', '.join(shown)}"
-    return text
+    return _of_hydra(str(error)) or str(error)
 
 
 def _unknown_key(key: str, parent: DictConfig) -> str:
-    where, legal = key.rpartition(".")[0], sorted(str(name) for name in parent if not str(name).startswith("_"))
-    if not legal:
-        return f"{key} is no option, for {where} as chosen has none; leave it out or choose another {key.split('.')[0]}"
-    owner = f"{where} has" if where else "a configuration has"
-    return f"{key} is no option; {owner}: {', '.join(legal)}; +{key}=... would add it"
+    where, _, name = key.rpartition(".")
+    if "/" in key:
+        return _unknown_group(key)
+    if name in (arguments(str(parent.get("_target_"))) or []) or where == "trainer.lightning":
+        return f"{key} has no value to change; write +{key}=... to give it one"
+    beside = [str(each) for each in parent if not str(each).startswith("_")]
+    root = parent._get_root()
+    everywhere = _paths(root, "", key.startswith("hydra.")) if isinstance(root, DictConfig) else None
+    return unknown_key(key, beside, everywhere)
+
+
+def _paths(node: DictConfig, where: str, hydra: bool) -> list[str]:
+    found = []
+    for name in map(str, node):
+        path = f"{where}.{name}".lstrip(".")
+        if name.startswith("_") or (path == "hydra" and not hydra):
+            continue
+        below = node._get_node(name)
+        found += [path, *(_paths(below, path, hydra) if isinstance(below, DictConfig) and not below._is_none() else [])]
+    return found
+
+
+def _of_hydra(text: str) -> str | None:
+    """Returns a sentence for what Hydra says in several, or with advice that does not lead on."""
+    for pattern, say in SAID_BY_HYDRA.items():
+        if found := re.search(pattern, text, re.S):
+            return say(*found.groups())
+    return None
+
+
+def _several(override: str) -> str:
+    key, _, values = override.partition("=")
+    as_list, as_text = typed(f"{key}=[{values}]"), typed(quoted(key, values))
+    return f"{override} names several values; add -m to play a run for each, or write {as_list} or, as text, {as_text}"
+
+
+def _no_name(kind: str) -> str:
+    came = "nothing" if kind == "NoneType" else f"a value of type {kind}"
+    return f"a group wants the name of an option, got {came}; calrun list shows the options of each group"
+
+
+def _unknown_group(name: str) -> str:
+    groups = [*options(), "hydra/launcher", "hydra/sweeper"]
+    close = nearest(name, groups)
+    guess = f", the nearest is {close}" if close else ""
+    return f"there is no group {name}{guess}; the groups are: {', '.join(groups)}"
+
+
+def _unknown_option(choice: str, others: str) -> str:
+    ours = options()
+    group = next((each for each in ours if choice.startswith(f"{each}/")), choice.rpartition("/")[0])
+    name = choice.removeprefix(f"{group}/")
+    legal = sorted(
+        {*ours.get(group, []), *(each for each in others.split() if not each.startswith("_"))}
+    )  # in folders too
+    close = nearest(name, legal)
+    guess = f", the nearest is {close}" if close else ""
+    return f"{group}={name} is no option{guess}; choose one of: {', '.join(legal)}"
+
+
+SAID_BY_HYDRA: dict[str, Callable[..., str]] = {
+    r"Missing mandatory value: (\S+)": lambda key: f"{key} has no value yet; add {key}=...",  # behind an interpolation
+    r"dereferencing interpolation '\$\{(\S+)\}': Incompatible value 'None'": lambda key: (
+        f"{key} has no value; give it one: {key}=..."
+    ),
+    r"Config group override must be a string or a list\. Got (\w+)": _no_name,
+    r"Ambiguous value for argument '(\S.*?)'\s+1\. To use": _several,
+    r"Multiple values for (\S+)\. To override.* '(?:override )?\S+: (.*)'": lambda group, option: (
+        f"{group} is chosen already; write {group}={option} without a + before it"
+    ),
+    r"An item is already at '(.*?)'": lambda key: f"{key} has a value already; write {key}=... without a + before it",
+    r"Could not (?:override|delete) '(.*?)'\.? No match in the defaults list": _unknown_group,
+    r"Could not delete from config\. '(.*?)' does not exist": lambda key: (
+        f"there is no {key} to take away; leave ~{key} out"
+    ),
+    r"Could not find '(\S+)'.*?Available options in '\S+':\s*(.*?)\s*Config search path": _unknown_option,
+}

@@ -57,7 +57,7 @@ def entropy(logits_NC: Tensor) -> Tensor:
 
 def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
     """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023)."""
-    pool, labelled = exp.pool, exp.pool.labelled
+    pool, labelled = exp.pool, np.flatnonzero((exp.pool.round_of > 0) & (exp.pool.round_of <= this_round.number))
     logits_NC = exp.method.predict(labelled)["logits"]
     correct_N = logits_NC.argmax(dim=1).numpy() == pool.targets_of(labelled)
     bought_N = pool.round_of[labelled]

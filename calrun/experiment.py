@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.candidates import gather
@@ -19,15 +19,18 @@ from calrun.dataset.subset import Subset
 from calrun.energy import require_energy
 from calrun.kinds import wrong_kinds
 from calrun.method.base import Method
+from calrun.method.one_row import one_row_passes
 from calrun.method.setup import Setup
 from calrun.model.base import Classifier
+from calrun.model.memory_format import safe_channels_last
+from calrun.model.own import make_net
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
+from calrun.scale import scale_epochs, scaled
 from calrun.trainer_options import refusals
-
-SEPARATOR = "; also: "  # between the problems of a configuration
+from calrun.words import SEPARATOR
 
 
 @dataclass(frozen=True)
@@ -76,22 +79,34 @@ class Experiment:
     record: RecordOptions
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
-        """Yields the rounds after round `after`; buys the initial rows before the first one."""
+        """Yields the rounds after round `after`; buys the initial rows before the first one.
+
+        A run that is extended had bought nothing after what was its last round: that is made up for.
+        """
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
+        elif after < len(self.sizes) and not len(self.pool.labelled_in(after + 1)):
+            last = self.round(after, folder)
+            rows = self.acquisition.select(self.candidates(last), last.budget, last.rng("acquisition"))
+            self.pool.label(rows, after + 1)
         for number in range(after + 1, len(self.sizes) + 1):
-            yield self._round(number, folder)
+            yield self.round(number, folder)
 
     def candidates(self, this_round: Round) -> Candidates:
         """Returns the unlabelled rows through the trained network's eyes."""
         return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, this_round)
 
     def fingerprint(self) -> str:
-        """Returns a checksum of the pool's size and classes, the same for the same data on every machine."""
-        targets = np.ascontiguousarray(self.data.train.targets, dtype=np.int64)
-        return f"{len(targets)}-{self.data.num_classes}-{crc32(targets.tobytes()):08x}"
+        """Returns a checksum of the data set as it was loaded, the same for the same data on every machine."""
+        sources = [self.data.train, *self.data.tests.values(), *([self.data.val] if self.data.val else [])]
+        checksum = 0
+        for source in sources:
+            targets = np.ascontiguousarray(source.targets, dtype=np.int64)
+            checksum = source.checksum(crc32(targets.tobytes(), checksum))
+        return f"{len(self.data.train)}-{self.data.num_classes}-{checksum:08x}"
 
-    def _round(self, number: int, folder: Path) -> Round:
+    def round(self, number: int, folder: Path) -> Round:
+        """Returns round `number` of a run in `folder`."""
         budget = self.sizes[number] - self.sizes[number - 1] if number < len(self.sizes) else 0
         return Round(number, len(self.sizes), budget, self.seed, self.pool, folder / f"round-{number}")
 
@@ -115,11 +130,10 @@ def build(cfg: DictConfig) -> Experiment:
         raise ValueError(SEPARATOR.join([*problems, *wrong]))
     if refused := refusals(cfg.trainer):
         raise ValueError(SEPARATOR.join([*problems, *refused]))
-    for epochs in ("max_epochs", "cal_epochs"):
-        cfg.trainer[epochs] = scaled([cfg.trainer[epochs]], cfg.scale)[0]
+    scale_epochs(cfg)
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
-    data: Dataset = instantiate(cfg.dataset)
+    data = load_data(cfg.dataset)
     data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
     pool = Pool(data.train.targets, data.num_classes, held_out)
     trainer = cfg.trainer
@@ -131,6 +145,7 @@ def build(cfg: DictConfig) -> Experiment:
     problems += conflicts(data, method, chosen)
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
+        problems += one_row_passes(method, sizes, data.input_shape)
     except ValueError as error:
         problems.append(str(error))
     if problems:
@@ -150,12 +165,21 @@ def build(cfg: DictConfig) -> Experiment:
     )
 
 
+def load_data(cfg: DictConfig) -> Dataset:
+    """Instantiates the data set; `check` goes to loaders that take it, for the others it is the fingerprint's alone."""
+    node = cfg.copy()
+    if "check" in node and "check" not in signature(get_object(node._target_)).parameters:
+        with open_dict(node):
+            del node["check"]
+    data: Dataset = instantiate(node)
+    return data
+
+
 def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method:
     """Instantiates the method with what the run gives it."""
 
     def build_net() -> Classifier:
-        net: Classifier = instantiate(cfg.model, num_classes=data.num_classes, input_shape=data.input_shape)
-        return net
+        return make_net(cfg.model, data.num_classes, data.input_shape)
 
     trainer = cfg.trainer
     setup = Setup(
@@ -170,6 +194,8 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
         except TypeError as error:
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
         method: Method = pieces(setup=setup)
+    if not safe_channels_last(method.net, predictor.device):
+        setup.channels_last = predictor.channels_last = False
     return method
 
 
@@ -191,16 +217,13 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
         )
     order = numpy_rng(0, 0, "held-out rows").permutation(len(data.train))
     num_val = round(val_fraction * len(order))
+    if val_fraction > 0 and not num_val:
+        raise ValueError(
+            f"val_fraction {val_fraction} of {len(order)} rows is no row; set it to {1 / len(order):.2g} or more, "
+            "or to 0"
+        )
     num_pool = round(scale * (len(order) - num_val))
     val_rows, held_out = np.sort(order[:num_val]), np.sort(np.r_[order[:num_val], order[num_val + num_pool :]])
     if num_val:
         data = replace(data, val=Subset(data.train, val_rows))
     return data, held_out
-
-
-def scaled(numbers: list[int], scale: float) -> list[int]:
-    """Returns increasing numbers made smaller, each at least 1 more than the one before it."""
-    smaller: list[int] = []
-    for number in numbers:
-        smaller.append(max(round(number * scale), smaller[-1] + 1 if smaller else 1))
-    return smaller

@@ -17,8 +17,8 @@ from calrun.files import replace_file, replace_tensors
 from calrun.loss_watch import LossWatch
 from calrun.method.base import Epochs, Method
 from calrun.method.setup import Work
-from calrun.notice import notice
 from calrun.round import Round
+from calrun.say import warn
 from calrun.stop import EpochFigures
 from calrun.trainer import readable_tensors, train
 
@@ -29,7 +29,9 @@ Progress = Callable[[int, int, EpochFigures], None]
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a round's training went; `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
+    """How a round's training went, stored targets included.
+
+    `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
 
     `energy_kwh` is NaN where it was not measured all along; `warning` says what makes the result doubtful.
     """
@@ -67,19 +69,28 @@ class Fitter:
     def __call__(self, method: Method, this_round: Round) -> FitResult:
         """Trains the method on what is labelled, from the last checkpoint if a killed attempt left one."""
         keepers = [self._phase(method, this_round, number) for number in range(len(method.phases))]
+        seconds, kwh = self._store(method, this_round) if method.objective.uses_stored else (0.0, 0.0)
         epochs = [figures for keeper in keepers for figures in keeper.history]
         method.work.epochs = len(epochs)
         warning = "; ".join(filter(None, (keeper.warning() for keeper in keepers)))
         if warning:
-            notice(warning)
+            warn(warning)
         return FitResult(
             keepers[-1].reason,
             epochs[-1].train_accuracy,
-            seconds=sum(keeper.seconds for keeper in keepers),
-            energy_kwh=sum(keeper.meter.kwh for keeper in keepers),
+            seconds=sum((keeper.seconds for keeper in keepers), seconds),
+            energy_kwh=sum((keeper.meter.kwh for keeper in keepers), kwh),
             epochs=epochs,
             warning=warning,
         )
+
+    def _store(self, method: Method, this_round: Round) -> tuple[float, float]:
+        """Lets the method store its targets, which is training work; returns the seconds and the kWh of it."""
+        with EnergyMeter(self.energy) as meter:
+            started = time.perf_counter()
+            method.store_targets(this_round)
+            seconds = time.perf_counter() - started
+        return seconds, meter.kwh
 
     def _phase(self, method: Method, this_round: Round, number: int) -> "EpochKeeper":
         method.phase_number = number

@@ -1,17 +1,21 @@
 """Values of the wrong kind, found before anything is made of them: an option's types are those of its signature."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from inspect import isroutine
+from inspect import Parameter, isroutine, signature
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-NAMES = {int: "a whole number", float: "a number", bool: "true or false", NoneType: "null", str: "text"}
+from calrun.identity import NEUTRAL_LEAVES
+from calrun.keys import unknown_key
+from calrun.words import quoted, typed
+
+NAMES = {int: "a whole number", float: "a number", bool: "true or false", NoneType: "null", str: "text", Path: "text"}
 UNIONS, LISTS, MAPS = (Union, UnionType), (list, tuple, Sequence), (dict, Mapping)
-TEXTS = (str, Path, object, Any)  # what any text or number of a YAML can stand for
+TEXTS = (object, Any)  # what any text or number of a YAML can stand for
 UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in calrun/conflicts.py
     "trainer.channels_last": bool,
     "trainer.compile": bool,
@@ -22,6 +26,7 @@ UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in ca
     "record.keep_states": bool,
     "record.energy": bool,
 }
+GIVEN = {"model.num_classes": "the data set", "model.input_shape": "the data set", "method.setup": "calrun"}
 
 
 def wrong_kinds(cfg: DictConfig) -> list[str]:
@@ -44,7 +49,7 @@ def fits(value: Any, hint: Any) -> bool:
     if isinstance(value, dict) and "_target_" in value:
         return True  # an object, which says itself what it wants
     if origin in LISTS:
-        kinds = [kind for kind in arguments if kind is not ...]
+        kinds = [str | int | float if kind is str else kind for kind in arguments if kind is not ...]  # names: 0, 1
         return isinstance(value, list) and all(any(fits(each, kind) for kind in kinds) for each in value)
     if origin in MAPS or origin is Callable:
         return isinstance(value, dict)
@@ -56,24 +61,49 @@ def _is_a(value: Any, kind: type) -> bool:
         return isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
     if kind in (bool, NoneType):
         return isinstance(value, kind)
+    if kind in (str, Path):
+        return isinstance(value, str)
     return kind in TEXTS or not isinstance(value, str | int | float)
 
 
-def _wrong_below(node: DictConfig, where: str) -> Iterator[str]:
-    hints = _hints(node.get("_target_"))
-    for name in map(str, node):
+def _wrong_below(node: DictConfig | ListConfig, where: str) -> Iterator[str]:
+    hints = {}
+    if isinstance(node, DictConfig):
+        yield from _unknown(node, where)
+        hints = _hints(node.get("_target_"))
+    names: list[Any] = list(node) if isinstance(node, DictConfig) else list(range(len(node)))
+    for name in names:
         if OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name):
             continue
-        key = f"{where}.{name}" if where else name
-        if isinstance(node[name], DictConfig):
+        key = f"{where}.{name}".lstrip(".")
+        if isinstance(node[name], DictConfig | ListConfig):
             yield from _wrong_below(node[name], key)
-        if name in hints and (problem := _wrong(key, node[name], hints[name])):
+        if name in hints and key not in GIVEN and (problem := _wrong(key, node[name], hints[name])):
             yield problem
+
+
+def _unknown(node: DictConfig, where: str) -> Iterator[str]:
+    """Names what the class or function of a node does not take, or is given by calrun."""
+    parameters = _parameters(node.get("_target_"))
+    if parameters is None:
+        return
+    taken = [name for name in parameters if f"{where}.{name}" not in GIVEN]
+    for name in map(str, node):
+        key = f"{where}.{name}"
+        if key in GIVEN:
+            yield f"{key} comes from {GIVEN[key]}; leave it out"
+        elif name not in taken and key not in NEUTRAL_LEAVES and not (name.startswith("_") and name.endswith("_")):
+            yield unknown_key(key, taken)
 
 
 def _wrong(key: str, value: Any, hint: Any) -> str | None:
     plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    return None if fits(plain, hint) else f"{key} wants {_named(hint)}, got {plain!r}"
+    if fits(plain, hint):
+        return None
+    wanted = f"{key} wants {_named(hint)}, got {plain!r}"
+    is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
+    mend = f"; put quotes inside the quotes: {typed(quoted(key, str(plain)))}" if is_number and fits("", hint) else ""
+    return wanted + mend
 
 
 def _named(hint: Any) -> str:
@@ -97,3 +127,14 @@ def _hints(target: Any) -> dict[str, Any]:
         return get_type_hints(made_by if isroutine(made_by) else made_by.__init__)
     except Exception:  # whatever a user's file can raise: it is named when the target is instantiated
         return {}
+
+
+def _parameters(target: Any) -> list[str] | None:
+    """Returns the names of a target's arguments; None where there is no target, or one that takes any."""
+    if not isinstance(target, str):
+        return None
+    try:
+        found = signature(get_object(target)).parameters.values()
+    except Exception:  # as above
+        return None
+    return None if any(each.kind == Parameter.VAR_KEYWORD for each in found) else [each.name for each in found]

@@ -16,7 +16,6 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         with record.time("fit", this_round):
             exp.method.begin_round(this_round)
             result = fit(exp.method, this_round)
-            exp.method.end_round(this_round)
 
         with record.time("evaluate", this_round):
             metrics = evaluate(exp, this_round)
@@ -34,4 +33,4 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         line = record.save(line, exp)  # a killed job resumes after this line
         for listener in tell:
             listener(line)
-    return record.finish()
+    return record.finish(len(exp.sizes))

@@ -33,7 +33,7 @@ def round_line(exp: Experiment, this_round: Round, result: FitResult, metrics: d
         "samples_backward": work.samples_backward,
         "stop_reason": result.stop_reason,
         **({"warning": result.warning} if result.warning else {}),
-        "notes": exp.method.notes(),
+        "notes": {**exp.method.notes(), **({} if this_round.is_last else exp.acquisition.notes())},
         **balance(pool.targets_of(labelled), pool.num_classes),
         "peak_memory_bytes": peak_memory_bytes(device),
         "device": str(device),

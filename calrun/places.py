@@ -1,9 +1,15 @@
-"""Where calrun's own files are, installed or in a checkout."""
+"""Where calrun's own files are, installed or in a checkout, and where those of an experiment go."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
+
+
+def cache_folder() -> Path:
+    """Returns where what can be computed again is kept for the next run; it need not exist or be writable."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "calrun")
 
 
 def options(group: str | None = None, config_dir: Path | None = None) -> dict[str, list[str]]:
@@ -26,6 +32,26 @@ def options(group: str | None = None, config_dir: Path | None = None) -> dict[st
         name: sorted({option for root in roots for option in _options_of(root / name)})
         for name in ([group] if group else groups)
     }
+
+
+def experiment_folder(outputs: object, name: object) -> Path:
+    """Returns the folder of an experiment's runs.
+
+    Raises:
+        ValueError: if a name is none, or leads out of the outputs.
+    """
+    for key, value in (("paths.outputs", outputs), ("experiment_name", name)):
+        if not isinstance(value, str) or not value.strip():
+            came = "nothing" if value is None or value == "" else repr(value)
+            example = f"\"{key}='{value or 'runs'}'\""
+            raise ValueError(f"{key} wants text, got {came}; put quotes inside the quotes: {example}")
+    folder = Path(str(name))
+    if folder.is_absolute() or ".." in folder.parts or folder == Path():
+        raise ValueError(
+            f"experiment_name is {name}, which leads out of paths.outputs ({outputs}); name a folder within it, and "
+            "choose another place by paths.outputs"
+        )
+    return Path(str(outputs)) / folder
 
 
 def _options_of(folder: Path) -> list[str]:

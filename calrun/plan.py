@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.cost import FLOAT, Sizes, column_bytes
 from calrun.acquisition.memory import GIB, free_bytes
 from calrun.choices import acquisition_of, choice_sizes
 from calrun.environment import device_name
 from calrun.experiment import Experiment, build
+from calrun.keys import refuse_unread
 from calrun.network_rates import network_rates
 from calrun.places import CONF
+from calrun.play import silence_lightning
 from calrun.rates import Rates, measure
 from calrun.round import Round
-from calrun.run import silence_lightning
 
 BACKWARD = 2  # times the work of a forward pass
 SPLITS = {"": "candidates", "labelled_": "labelled", "val_": "validation"}  # beginnings of columns, names of sizes
@@ -112,14 +113,18 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> DictCo
     """Returns the configuration that `calrun run` would play with the same overrides.
 
     Raises:
-        ValueError: if an override is a flag, which only `calrun run` understands.
+        ValueError: if an override is a flag, which only `calrun run` understands, or a key that nobody reads.
     """
     flags = [override for override in overrides if override.startswith("-")]
     if flags:
         raise ValueError(f"calrun plan takes GROUP=OPTION and KEY=VALUE, got {flags[0]!r}; plan the runs one by one")
     more = [] if config_dir is None else [f"hydra.searchpath=[file://{config_dir.resolve()}]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=[*overrides, *more])
+        cfg = compose("config", overrides=[*overrides, *more], return_hydra_config=True)
+    with open_dict(cfg):
+        hydra = cfg.pop("hydra")
+    refuse_unread(cfg, dict(hydra.runtime.choices), hydra)
+    return cfg
 
 
 def plan(cfg: DictConfig) -> Plan:
@@ -180,15 +185,12 @@ class Planner:
 
     def _fit(self, this_round: Round) -> FitPlan:
         method = self.exp.method
-        method.this_round = this_round
         steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
         passes = sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps)
         epochs = looks = 0  # looks: rows that are validated on, or whose targets are stored
         if method.objective.uses_stored and method.store_when == "end_of_round":
             looks = len(this_round.current_rows)
-        for number in range(len(method.phases)):
-            method.phase_number = number
-            rule = method.stop_rule()
+        for rule in method.stop_rules(this_round):
             epochs += rule.max_epochs
             looks += rule.max_epochs * rule.needs_validation * self._num_validation()
         seconds = epochs * passes / (1 + BACKWARD) * self.network.step_seconds + looks * self.network.pass_seconds

@@ -3,10 +3,13 @@
 One purpose never disturbs another, and round 2 does not depend on how long round 1 was.
 """
 
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_sequence(seed: int, number: int, purpose: str, *more: int) -> np.random.SeedSequence:
@@ -24,7 +27,9 @@ def torch_seed(seed: int, number: int, purpose: str, *more: int) -> int:
     return int(seed_sequence(seed, number, purpose, *more).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def torch_rng(rng: np.random.Generator, device: torch.device | str | None = None) -> torch.Generator:
+def torch_rng(rng: np.random.Generator, device: "torch.device | str | None" = None) -> "torch.Generator":
     """Returns a torch generator on `device` seeded by the next draw of `rng`."""
+    import torch
+
     generator = torch.Generator(device) if device is not None else torch.Generator()
     return generator.manual_seed(int(rng.integers(2**63)))

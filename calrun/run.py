@@ -1,28 +1,24 @@
-"""One run: from a composed configuration to a finished run folder."""
+"""One run: from a composed configuration to a finished run folder, or to the answer that nothing is missing.
 
-import json
-import logging
-import warnings
+Nothing here imports a training library: a finished run answers at once.
+"""
+
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from calrun.choices import refused_choices
-from calrun.environment import environment
-from calrun.experiment import SEPARATOR, Experiment, build
-from calrun.files import replace_text
-from calrun.fit import Fitter
-from calrun.identity import run_id
-from calrun.logger.base import Logger
-from calrun.loop import run
-from calrun.progress import Progress
-from calrun.record import Record, read_rounds
-from calrun.trainer_options import trainer_arguments
+from calrun.anew import wanted
+from calrun.begun import refuse_changed, renamed
+from calrun.committed import read_rounds
+from calrun.identity import Identity, identity, run_id
+from calrun.later import missing_records
+from calrun.places import experiment_folder
+from calrun.say import say
+from calrun.settle import settle
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
-RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 
 
 def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
@@ -30,71 +26,62 @@ def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     if missing := [group for group in SHOWN_CHOICES if choices.get(group) is None]:
         raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
     slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
-    return Path(str(cfg.paths.outputs), str(cfg.experiment_name), f"{slug}-s{cfg.seed}-{run_id(cfg)}")
+    return experiment_folder(cfg.paths.outputs, cfg.experiment_name) / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
 
 
 def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float:
     """Plays what is missing of a run, or answers at once if nothing is; returns the final accuracy.
 
     Raises:
-        ValueError: if the configuration cannot work, or the folder is another run's or in use.
+        ValueError: if the configuration cannot work, the folder is another run's or in use, or the rounds in it were
+            played on other data or with other code.
         OSError: if the folder cannot be written; every committed round stays as it was.
     """
-    silence_lightning()
-    folder = run_folder(cfg, choices)
-    accuracy = finished_accuracy(folder)
-    if accuracy is not None:
-        Progress.say(f"{folder.name}  finished  accuracy {accuracy:.2%}", quiet)
-        return accuracy
-    exp = build(cfg)
-    if refused := refused_choices(exp):
-        raise ValueError(SEPARATOR.join(refused))
-    record = Record(folder, config_of(cfg, choices, exp))
-    try:
-        return _play(cfg, exp, record, quiet)
-    except Exception as error:  # what interrupts a run is no fault of it: the lock shows that nobody plays it
-        record.fail(error)
-        raise
-    finally:
-        record.close()
+    now = identity(cfg)
+    folder = renamed(run_folder(cfg, choices).absolute(), now)
+    wanted.apply(folder, now)
+    lines = committed(folder)
+    if lines:
+        refuse_changed(folder, now)
+    accuracy, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
+    if accuracy is None or unrecorded.can_be_made:
+        from calrun.play import play_missing  # here: it imports everything that trains
+
+        return play_missing(cfg, choices, folder, now, quiet)
+    settle(folder, cfg.record.keep_states)
+    say(f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
+    unrecorded.say(quiet)
+    return accuracy
 
 
-def finished_accuracy(folder: Path) -> float | None:
+def committed(folder: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a run folder's finished rounds."""
+    return read_rounds(folder / "rounds.jsonl") if (folder / "config.yaml").exists() else []
+
+
+def finished_accuracy(folder: Path, cfg: DictConfig) -> float | None:
     """Returns the final accuracy of a finished run, None of any other folder."""
-    lines = read_rounds(folder / "rounds.jsonl") if (folder / "config.yaml").exists() else []
-    if not lines or lines[-1]["round"] < lines[-1]["rounds"]:
+    return final_accuracy(committed(folder), cfg)
+
+
+def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None:
+    """Returns the accuracy after the last round that a configuration plans; None if that is not committed yet."""
+    if not lines:
         return None
-    tests: dict[str, dict[str, float]] = lines[-1]["test"]
+    planned = num_rounds(cfg, lines[-1])
+    if len(lines) < planned:
+        return None
+    tests: dict[str, dict[str, float]] = lines[planned - 1]["test"]
     return next(iter(tests.values()))["accuracy"]
 
 
-def config_of(cfg: DictConfig, choices: dict[str, Any], exp: Experiment) -> dict[str, Any]:
-    """Returns what config.yaml holds: the resolved configuration, the options' names, and what identifies the run."""
-    resolved: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    names = {group: choices[group] for group in RECORDED_CHOICES if group in choices}
-    identity = {"run_id": run_id(cfg), "experiment": cfg.experiment_name, "data_fingerprint": exp.fingerprint()}
-    cheats = {"uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs}
-    return {**identity, **cheats, "choices": names, **resolved}
+def num_rounds(cfg: DictConfig, line: dict[str, Any]) -> int:
+    """Returns how many rounds a configuration plans, on a pool that a committed line knows the size of."""
+    given = cfg.budget.get("rounds")
+    if isinstance(given, int):
+        return given
+    return len(instantiate(cfg.budget).planned(round(line["labelled"] / line["labelled_fraction"] / cfg.scale)))
 
 
-def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> float:
-    progress = Progress(record, quiet)
-    logger: Logger = instantiate(cfg.logger)
-    replace_text(record.folder / "environment.json", json.dumps(environment(exp.predictor.device), indent=1) + "\n")
-    fit = Fitter(
-        trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
-    )
-    try:
-        logger.start(record.folder, record.config, record.rounds())
-        return run(exp, record, fit, (progress.round, logger.log))
-    finally:
-        logger.finish()
-        progress.close()
-
-
-def silence_lightning() -> None:
-    """Keeps Lightning from saying, at every fit, what the run says once."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    warnings.filterwarnings("ignore", module="lightning_fabric")
+def _unseen(now: Identity) -> str:
+    return f" (its data at {', '.join(now.places)} cannot be read and was not compared)" if now.data is None else ""

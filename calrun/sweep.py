@@ -1,12 +1,11 @@
-"""What a multirun does besides its jobs: it says which runs it will play, and shows them live on a terminal.
+"""What a multirun does besides its jobs: it notes which runs it will play, shows them, and keeps why jobs were refused.
 
-A Hydra callback in the process that launches; the jobs themselves may run anywhere.
+A Hydra callback in the process that launches; it travels with the jobs, which may run anywhere.
 """
 
-import json
 import os
+import secrets
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,54 +13,111 @@ from typing import Any
 from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from calrun.files import replace_text
-from calrun.progress import round_text
-from calrun.record import read_rounds
-from calrun.status import SWEEP_FILE
+from calrun.anew import refuse_held, wanted
+from calrun.errors import is_mistake, report, sentence
+from calrun.identity import identity
+from calrun.job import this_log
+from calrun.run import run_folder
+from calrun.say import say, warn
+from calrun.status import counts, last_error, run_status, shown
+from calrun.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
+from calrun.watcher import Watcher
 
-REFRESH_SECONDS = 0.5
+UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # a job that has no folder yet, for it is wrong
+launched: list["Sweep"] = []  # the multirun of this process, until its last word is said
 
 
 class Sweep(Callback):
-    """Writes the plan of a multirun and follows its run folders."""
+    """Writes the plan of a multirun, follows its run folders, and says at the end how they stand."""
 
     def __init__(self) -> None:
+        self.sweep = ""
+        self.folders: list[Path] = []
         self.watcher: Watcher | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a job in another process needs of it."""
+        return {"sweep": self.sweep, "folders": self.folders, "watcher": None}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
         try:
-            folders = planned_folders(config)
-        except (HydraException, OmegaConfBaseException):
+            jobs = planned_jobs(config)
+            self.folders = [run_folder(cfg, choices) for cfg, choices in jobs]
+        except UNNAMED:
             return
-        for experiment in {folder.parent for folder in folders}:
-            names = [folder.name for folder in folders if folder.parent == experiment]
-            replace_text(experiment / SWEEP_FILE, json.dumps({"runs": names}, indent=1) + "\n")
+        if wanted.fresh or wanted.accept_code:
+            self.begin_anew([cfg for cfg, _ in jobs])
+        self.sweep = secrets.token_hex(8)
+        for experiment in {folder.parent for folder in self.folders}:
+            add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
+        launched[:] = [self]
         if sys.stdout.isatty():
             os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
-            self.watcher = Watcher(folders)
+            self.watcher = Watcher(self.folders)
             self.watcher.start()
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+    def begin_anew(self, configurations: Sequence[DictConfig]) -> None:
+        """Does to every run what --fresh or --accept-code asks for, once: a job that is requeued goes on."""
+        try:
+            refuse_held(self.folders)  # all or none
+            for folder, cfg in zip(self.folders, configurations, strict=True):
+                wanted.apply(folder.absolute(), identity(cfg))
+        except (ValueError, OSError) as error:  # of which Hydra would make a warning, and play on
+            raise SystemExit(report(error)) from None
+        wanted.fresh = wanted.accept_code = False
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Tells the run which multirun it is part of, so that one that is asked for twice waits for itself."""
+        os.environ[SWEEP_VARIABLE] = self.sweep
+        if this_log():
+            os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own speaks there
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Keeps why a job failed, if its run's folder does not say so, and says it in the job's own log."""
+        os.environ.pop(SWEEP_VARIABLE, None)
+        error = job_return._return_value
+        if not self.sweep or job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
+            return
+        if this_log():
+            warn(sentence(error))
+        try:
+            folder = run_folder(*_split(config.copy()))
+        except UNNAMED:
+            return
+        if last_error(folder) != sentence(error):  # it was refused before it could say so itself
+            note_refusal(folder, sentence(error), 2 if is_mistake(error) else 1)
+
+    def end(self) -> None:
+        """Says how the runs stand, and what became of those that are not finished."""
         if self.watcher is not None:
             self.watcher.stop()
+        runs = [run_status(folder) for folder in dict.fromkeys(self.folders)]
+        for run in runs:
+            if run.state != "finished":
+                say(shown(f"{run.name}  {run.state}  {run.note}"))
+        if runs:
+            say(f"{len(runs)} run{'s' if len(runs) > 1 else ''}: {counts(runs)}")
 
 
-def planned_folders(config: DictConfig) -> list[Path]:
-    """Returns the run folder of each job of a multirun."""
-    from calrun.run import run_folder
+def end_sweep() -> None:
+    """Says the last word of the multirun that this process has launched, if there was one, however it ended."""
+    while launched:
+        launched.pop().end()
 
+
+def planned_jobs(config: DictConfig) -> list[tuple[DictConfig, dict[str, Any]]]:
+    """Returns the configuration and the chosen options of each job of a multirun."""
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
         return []  # a sweeper that chooses its jobs as it goes
     jobs = split_sweep(config.hydra.sweeper, config.hydra.overrides.task)
-    return [run_folder(*job_config(overrides)) for overrides in jobs]
+    return [job_config(overrides) for overrides in jobs]
 
 
 def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:
@@ -85,51 +141,12 @@ def without_sweeps(arguments: Sequence[str]) -> list[str]:
 def job_config(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
     """Returns a job's configuration and the names of its chosen options; Hydra must have been initialized."""
     cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    return _split(cfg)
+
+
+def _split(cfg: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+    """Returns a job's whole configuration without Hydra's part, and the names of its chosen options."""
     choices: dict[str, Any] = dict(cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg, choices
-
-
-class Watcher:
-    """A live bar of a multirun, and a line for every round that any of its runs commits."""
-
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self.folders = list(dict.fromkeys(folders))
-        self.seen = {folder: len(read_rounds(folder / "rounds.jsonl")) for folder in self.folders}
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
-        self.progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(highlight=False))
-        self.task = self.progress.add_task("runs", total=None)
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._follow, daemon=True)
-
-    def start(self) -> None:
-        """Begins to watch."""
-        self.progress.start()
-        self.thread.start()
-
-    def stop(self) -> None:
-        """Shows what has come since the last look and clears the bar."""
-        self.stopping.set()
-        self.thread.join()
-        self.look()
-        self.progress.stop()
-
-    def look(self) -> None:
-        """Prints the rounds committed since the last look."""
-        done, total = 0, 0
-        finished = 0
-        for folder in self.folders:
-            lines = read_rounds(folder / "rounds.jsonl")
-            for line in lines[self.seen[folder] :]:
-                self.progress.console.print(round_text(folder.name, line), soft_wrap=True)
-            self.seen[folder] = len(lines)
-            done += len(lines)
-            total = max(total, lines[-1]["rounds"] if lines else 0)
-            finished += bool(lines) and lines[-1]["round"] == lines[-1]["rounds"]
-        text = f"{finished} of {len(self.folders)} runs finished"
-        self.progress.update(self.task, description=text, completed=done, total=total * len(self.folders) or None)
-
-    def _follow(self) -> None:
-        while not self.stopping.wait(REFRESH_SECONDS):
-            self.look()

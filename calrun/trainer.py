@@ -18,7 +18,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
-from calrun.notice import notice
+from calrun.say import warn
 
 OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves open
     "logger": False,
@@ -89,6 +89,6 @@ def readable_tensors(path: Path, instead: str) -> dict[str, Any] | None:
             return saved
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile) as error:
         damaged = type(error).__name__
-    notice(f"{path} is damaged ({damaged}); {instead}")
+    warn(f"{path} is damaged ({damaged}); {instead}")
     path.unlink()
     return None

@@ -73,6 +73,8 @@ def _refused_by_lightning(arguments: dict[str, Any]) -> list[str]:
     try:
         made = pl.Trainer(**arguments, **OURS, enable_checkpointing=False, plugins=[LightningEnvironment()])
     except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
+        if "No supported gpu backend" in str(error):
+            return ["the trainer wants a GPU, but this machine has none that torch can use; choose trainer=cpu"]
         return [f"trainer: Lightning refuses {arguments} ({error}); correct it"]
     if made.world_size != 1:
         return [

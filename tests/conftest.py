@@ -62,7 +62,7 @@ def small() -> tuple[str, ...]:
 @pytest.fixture
 def calrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """Runs the command with these words, in this process: outputs go to tmp_path/outputs."""
-    for variable in ("CALRUN_DEBUG", "CALRUN_QUIET", "SLURM_NTASKS"):
+    for variable in ("CALRUN_DEBUG", "CALRUN_QUIET", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
@@ -138,8 +138,9 @@ def play_in() -> Callable[..., list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Two classes of 30 training and 10 test pictures: dark and bright ones."""
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two classes of 30 training and 10 test pictures: dark and bright ones; no earlier check is remembered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     for split, count in (("train", 30), ("test", 10)):
         for name, middle in (("dark", 80), ("bright", 170)):

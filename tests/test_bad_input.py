@@ -1,6 +1,5 @@
 """What a user gets wrong ends in one sentence, exit code 2 and a folder as it was."""
 
-import fcntl
 import json
 import resource
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calrun.claim import Claim
 from calrun.places import options
 
 Refusal = Callable[..., str]
@@ -68,7 +68,8 @@ def test_a_choice_that_only_the_user_can_make_is_asked_for(override: str, key: s
 
 
 def test_a_group_that_is_taken_away_is_asked_for(refused: Refusal) -> None:
-    assert "a run wants an option of acquisition, but none is chosen" in refused("~acquisition")
+    line = refused("~acquisition")
+    assert "a run wants acquisition, but it is taken away; leave ~acquisition out and choose one of: badge" in line
 
 
 def test_a_yaml_that_cannot_be_read_is_named(tmp_path: Path, refused: Refusal) -> None:
@@ -97,6 +98,7 @@ def test_an_override_that_is_none_is_explained(refused: Refusal) -> None:
         ("budget.rounds=0", "budget.rounds wants a whole number of at least 1, but is 0"),
         ("budget.start=0", "budget.start wants a whole number of at least 1, but is 0"),
         ("val_fraction=1.5", "val_fraction wants a number from 0 up to 1"),
+        ("val_fraction=0.001", "val_fraction 0.001 of 200 rows is no row; set it to 0.005 or more, or to 0"),
         ("val_fraction=-0.1", "val_fraction wants a number of at least 0, got -0.1"),
         ("dataset.transform.mean=[1,2]", "dataset.transform.mean has 2 numbers, but the inputs have 1 channels"),
         ("dataset.num_train=0", "dataset=digits wants num_train from 10 to 1,787"),
@@ -127,7 +129,7 @@ def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wa
         ("logger=wandb logger.mode=maybe", "logger.mode wants 'online' or 'offline' or 'disabled', got 'maybe'"),
         ("record.keep_states=maybe", "record.keep_states wants true or false, got 'maybe'"),
         ("method.objective=x", "method.objective wants an object (keys with a _target_), got 'x'"),
-        ("+method.foo=3", "method: got an unexpected keyword argument 'foo'"),
+        ("+method.foo=3", "method.foo is no option; method as chosen has: forward_mode"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
@@ -154,7 +156,7 @@ def test_what_lightning_cannot_do_is_said_before_the_first_fit(override: str, wa
     ("overrides", "wanted"),
     [
         (["method.visit.replay_size=40"], "method.visit.replay_size is no option"),
-        (["+method.visit.replay_size=40"], "method.visit: AllLabelled() takes no arguments; leave it out"),
+        (["+method.visit.replay_size=40"], "method.visit.replay_size is no option; method.visit as chosen has: none"),
         (
             ["method.visit._target_=calrun.method.visit.Replay", "+method.visit.replay_size=40"],
             "the method replays 40 old rows a step, but each round starts from weights that never saw them",
@@ -179,9 +181,45 @@ def test_vaal_wants_pictures(tmp_path: Path, refused: Refusal) -> None:
     assert "vaal looks at pictures, but a row here is 5 numbers; choose another acquisition" in line
 
 
-def test_batchnorm_wants_more_than_one_row_a_step(refusal: Refusal, small: tuple[str, ...]) -> None:
-    line = refusal("run", *small, "model=cnn", "trainer.batch_size=1")
-    assert "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1" in line
+@pytest.mark.parametrize(
+    "method", ["finetune_new", "cal_der", "cal_sd", "cal_sds2", "cal_mir method.visit.replay_size=5"]
+)
+def test_batchnorm_wants_more_than_one_new_row_before_the_first_fit(method: str, refused: Refusal) -> None:
+    line = refused(*f"method={method}".split(), "model=cnn", "budget.step=1")
+    assert "round 2 of 3 would train on one new row, and the model's BatchNorm cannot normalise one row; " in line
+    assert "let the budget buy 2 rows or more for each round (its start and its step)" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("trainer.batch_size=1",), "round 1 of 3 would train on one new row at a time (trainer.batch_size)"),
+        (("budget.start=1", "budget.step=9"), "round 1 of 3 would train on one new row"),
+        (
+            ("method=cal_der", "method.visit.replay_size=1"),
+            "round 2 of 3 would replay one row a step, and the model's BatchNorm cannot normalise one row; "
+            "raise method.visit.replay_size above 1",
+        ),
+        (("method=finetune_new", "scale=0.5", "budget.step=2"), "round 2 of 3 would train on one new row"),
+    ],
+)
+def test_a_pass_of_one_row_is_named(words: tuple[str, ...], wanted: str, refused: Refusal) -> None:
+    assert wanted in refused("model=cnn", *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("model=cnn", "method=cal_er"),  # new and replayed rows go together
+        ("model=mlp", "method=cal_der"),  # no BatchNorm
+        ("model=cnn", "method=linear_probe", "budget.start=1"),  # frozen
+        ("model=cnn", "method=al", "trainer.batch_size=20"),  # a left-over row joins the step before it
+        ("model=resnet18", "model.width=2", "dataset.transform.crop_padding=0", "method=al_ws"),
+    ],
+)
+def test_rounds_that_buy_one_row_play_where_no_pass_is_of_one(words: tuple[str, ...], play: Callable[..., Any]) -> None:
+    answer = play("trainer.max_epochs=1", "trainer.cal_epochs=1", "budget.step=1", "budget.rounds=2", *words)
+    assert (answer.code, answer.err) == (0, "")
 
 
 def test_several_conflicts_are_reported_together(refused: Refusal) -> None:
@@ -192,9 +230,22 @@ def test_several_conflicts_are_reported_together(refused: Refusal) -> None:
         assert word in problem
 
 
-def test_a_run_of_several_slurm_tasks_is_refused(monkeypatch: pytest.MonkeyPatch, refused: Refusal) -> None:
+def test_a_step_of_several_slurm_tasks_is_refused(monkeypatch: pytest.MonkeyPatch, refused: Refusal) -> None:
     monkeypatch.setenv("SLURM_NTASKS", "4")
-    assert "SLURM started 4 tasks" in refused()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    assert "SLURM started 4 tasks of this step" in refused()
+
+
+@pytest.mark.parametrize(("of_job", "of_step"), [("", ""), ("8", None), ("8", ""), ("8", "1"), ("8", "all")])
+def test_one_process_in_a_larger_slurm_allocation_plays(
+    of_job: str, of_step: str | None, monkeypatch: pytest.MonkeyPatch, play: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_NTASKS", of_job)
+    if of_step is not None:
+        monkeypatch.setenv("SLURM_STEP_NUM_TASKS", of_step)
+    answer = play("budget.rounds=1", "trainer.max_epochs=1")
+    assert (answer.code, answer.err) == (0, "")
 
 
 # --- data ---
@@ -284,26 +335,26 @@ def test_a_folder_in_use_is_refused_and_left_to_its_process(
     folder = run_folder()
     lines = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)
     (folder / "rounds.jsonl").write_text(lines[0])  # a run with a round to go
+    claim = Claim(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        line = refusal("run", *small, "budget.rounds=2")
-    assert f"another process is running in {folder}" in line
+    line = refusal("run", *small, "budget.rounds=2")
+    assert f"another process is running in {folder} (last heartbeat " in line
+    claim.require()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.parametrize(
-    ("key", "wanted"), [("run_id: ", "belongs to run x"), ("data_fingerprint: ", "begun on other data")]
-)
 def test_the_folder_of_another_configuration_is_left_as_it_is(
-    key: str, wanted: str, play: Callable[..., Any], one_round: Callable[[], str], run_folder: Callable[[], Path]
+    play: Callable[..., Any], one_round: Callable[[], str], run_folder: Callable[[], Path]
 ) -> None:
     play("budget.rounds=1")
     folder = run_folder()
-    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace(key, key + "x", 1))
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(
+        text.replace("run_id: ", "run_id: x").replace("nameless_id: ", "nameless_id: x")
+    )
     (folder / "rounds.jsonl").unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert wanted in one_round()
+    assert "belongs to run x" in one_round()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -323,7 +374,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(
     (folder / "thesis.tex").write_text("mine")
     assert "holds files but no config.yaml (first: ['thesis.tex'])" in refusal("run", *small, "budget.rounds=1")
     assert (folder / "thesis.tex").read_text() == "mine"
-    assert {path.name for path in folder.iterdir()} <= {"thesis.tex", "lock"}
+    assert {path.name for path in folder.iterdir()} == {"thesis.tex"}
 
 
 def test_a_full_disk_at_commit_keeps_the_rounds_before_and_the_command_goes_on(
@@ -423,7 +474,15 @@ def test_a_choice_that_would_be_refused_in_a_later_round_stops_the_run_before_th
         ("acquisition=coreset", "acquisition.memory_gib"),
         ("acquisition=partitioned_badge", "acquisition.inner.memory_gib"),
         ("initial=facility_location", "initial.memory_gib"),
+        ("acquisition=cluster_margin", "acquisition.clustering.memory_gib"),
+        ("acquisition=cluster_margin", "acquisition.margin.memory_gib"),
     ],
 )
 def test_a_memory_limit_must_hold_a_block(option: str, key: str, refused: Refusal) -> None:
     assert f"{key} wants a number of at least 0.001, got -1" in refused(option, f"{key}=-1")
+
+
+def test_a_memory_limit_below_a_chunk_is_refused_with_the_number(refused: Refusal) -> None:
+    line = refused("acquisition=coreset", "model.hidden=[20000]", "acquisition.memory_gib=0.001")
+    assert "acquisition refuses to choose after round 1 of 3: 16 rows at once need 0.00251 GiB but the limit is" in line
+    assert "raise acquisition.memory_gib" in line

@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from calrun import __version__
 from calrun.places import options
 
 Typed = Callable[..., Any]
 
 
-def test_a_run_prints_one_aligned_line_a_round(play: Typed) -> None:
+def test_a_run_says_where_it_is_and_one_aligned_line_a_round(play: Typed, run_folder: Callable[[], Path]) -> None:
     answer = play("method=cal_er")
-    lines = answer.out.splitlines()
+    begun, *lines, ended = answer.out.splitlines()
+    folder = str(run_folder())
+    assert begun == f"{folder}  on cpu  3 rounds  20 to 60 labels"
+    assert ended.startswith(f"{folder}  finished  accuracy ")
     assert (answer.code, answer.err, len(lines)) == (0, "", 3)
     for number, line in enumerate(lines, start=1):
         assert line.startswith("digits-mlp-cal_er-entropy-s0-")
@@ -35,7 +39,8 @@ def test_the_same_command_again_answers_at_once(play: Typed, run_folder: Callabl
     before = {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()}
     answer = play()
     assert answer.code == 0
-    assert answer.out.startswith(f"{run_folder().name}  finished  accuracy ")
+    assert answer.out.startswith(f"{run_folder()}  finished  accuracy ")
+    assert "--fresh moves it aside and plays anew" in answer.out
     assert {path.name: path.stat().st_mtime_ns for path in run_folder().iterdir()} == before
 
 
@@ -62,7 +67,7 @@ def test_ctrl_c_in_a_fit_ends_in_one_sentence_and_the_same_command_goes_on(play:
     assert signal.getsignal(signal.SIGINT) == before
     assert (answer.code, answer.err) == (130, "calrun: interrupted; the same command goes on from here\n")
     again = play(*words)
-    assert (again.code, len(again.out.splitlines())) == (0, 3)
+    assert (again.code, again.out.count(" round ")) == (0, 3)
 
 
 def test_options_of_hydra_may_stand_anywhere(play: Typed, calrun: Typed) -> None:
@@ -81,7 +86,8 @@ def test_a_multirun_plays_every_combination_and_skips_what_is_finished(play: Typ
     answer = play("-m", "method=al,cal_er", "seed=0,1")
     assert answer.code == 0, answer
     assert len(list(tmp_path.glob("outputs/default/*/rounds.jsonl"))) == 4
-    assert sum("finished" in line for line in answer.out.splitlines()) == 1
+    assert sum("--fresh" in line for line in answer.out.splitlines()) == 1  # was finished before
+    assert answer.out.splitlines()[-1] == "4 runs: 4 finished"
     assert sum("round  3/3" in line for line in answer.out.splitlines()) == 3
 
 
@@ -106,23 +112,30 @@ def test_a_user_s_options_are_listed_beside_ours(calrun: Typed, tmp_path: Path) 
     assert (answer.code, "there is no" in answer.err) == (2, True)
 
 
-def test_the_groups_and_their_options_are_listed(calrun: Typed) -> None:
-    answer = calrun("list")
-    for group, legal in options().items():
-        assert f"{group:<12} {', '.join(legal)}" in answer.out
-    assert calrun("list", "stop").out.split() == [
-        "stop",
-        "early_stopping,",
-        "fixed_epochs,",
-        "saturation,",
-        "train_accuracy",
-    ]
+def test_the_groups_and_their_options_are_listed_with_a_sentence_each(calrun: Typed) -> None:
+    for words in (["list"], ["run", "--help"]):
+        lines = calrun(*words).out.splitlines()
+        for group, legal in options().items():
+            start = lines.index(group) + 1
+            for line, option in zip(lines[start:], legal, strict=False):
+                name, sentence = line.split(maxsplit=1)
+                assert name == option
+                assert len(sentence) > 10
+                assert not sentence.endswith(".")
+    assert calrun("list", "stop").out.splitlines()[1].startswith("  early_stopping  Best validation accuracy")
+    assert f"  {'kmeans':<17}  k-means" in calrun("list", "initial").out  # said by the acquisition
 
 
 def test_hydras_own_flags_work(calrun: Typed) -> None:
     shown = calrun("run", "--cfg", "job", "method=cal_der").out
     assert "_target_: calrun.method.cal_der.DarkReplay" in shown
     assert "cal_der" in calrun("run", "--help").out
+
+
+def test_the_version_is_said_by_both_ways_to_start(calrun: Typed) -> None:
+    assert calrun("--version").out == f"calrun {__version__}\n"
+    ended = subprocess.run([sys.executable, "-m", "calrun", "--version"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, f"calrun {__version__}\n"), ended
 
 
 def test_all_commands_are_shown_without_one(calrun: Typed) -> None:
@@ -196,6 +209,16 @@ def test_a_second_process_on_a_running_folder_is_refused(started: Typed, calrun:
     assert "another process is running" in refusal("run", *words)
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("words", [["list", "stop"], ["status", "outputs"], ["run", "--cfg", "job"]])
+def test_a_folder_that_is_gone_is_said(
+    words: list[str], refusal: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "the folder that calrun was started in is gone; go to one that exists" in refusal(*words)
 
 
 def test_a_file_beside_the_user_does_not_hide_a_module_of_python(tmp_path: Path) -> None:

@@ -135,6 +135,32 @@ def test_values_of_a_pair_are_not_those_of_another(configure: Configure) -> None
     assert sizes == [128, 40]
 
 
+def test_replay_follows_the_batch_size_and_candidates_the_replay(configure: Configure) -> None:
+    def sizes(*words: str) -> tuple[int, int]:
+        visit = configure(*words, small=False).method.visit
+        return visit.replay_size, visit.get("num_candidates")
+
+    assert sizes("dataset=npz", "dataset.path=x", "method=cal_mir") == (128, 256)
+    assert sizes("dataset=npz", "dataset.path=x", "method=cal_sds2", "trainer.batch_size=7") == (14, 28)
+    assert sizes("method=cal_sds2", "method.visit.replay_size=30") == (30, 60)
+    assert sizes("method=cal_der", "trainer.batch_size=7") == (14, None)
+    assert sizes("dataset=cifar10", "method=cal_mir", "trainer.batch_size=64") == (40, 100)  # the paper's
+
+
+@pytest.mark.parametrize("size", ["many", "null", "true", "0"])
+def test_a_batch_size_that_is_no_number_is_refused_where_it_stands(
+    size: str, refusal: Callable[..., str], small: tuple[str, ...]
+) -> None:
+    line = refusal("run", *small, "method=cal_sds2", f"trainer.batch_size={size}")
+    assert "trainer.batch_size wants a whole number of at least 1" in line
+
+
+def test_the_sizes_of_a_run_stand_in_its_config(play: Callable[..., Any], run_folder: Callable[[], Path]) -> None:
+    assert play("method=cal_mir", "trainer.batch_size=8", "budget.rounds=1").code == 0
+    visit = yaml.safe_load((run_folder() / "config.yaml").read_text())["method"]["visit"]
+    assert (visit["replay_size"], visit["num_candidates"]) == (16, 32)
+
+
 def contains(whole: Any, part: Any) -> bool:
     """Whether every leaf of `part` stands in `whole`."""
     if isinstance(part, dict):

@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import pytest
 from omegaconf import DictConfig
 
+from calrun.committed import read_rounds
 from calrun.energy import LEAST_SECONDS, EnergyMeter, require_energy
 from calrun.experiment import build
 from calrun.fit import Fitter
 from calrun.loop import run
-from calrun.record import Record, read_rounds
+from calrun.record import Record
 
 CPU = {"accelerator": "cpu", "devices": 1}
 KWH_A_FIT = 0.25

@@ -9,7 +9,7 @@ import torch
 from omegaconf import DictConfig
 
 from calrun.acquisition.base import Candidates
-from calrun.experiment import build, scaled
+from calrun.experiment import build
 
 
 def test_the_validation_split_leaves_the_pool(configure: Callable[..., DictConfig]) -> None:
@@ -40,11 +40,6 @@ def test_fractions_are_of_the_whole_pool_before_scaling(configure: Callable[...,
         for scale in (1, 0.5)
     )  # fmt: skip
     assert whole == [2 * size for size in half]
-
-
-def test_scaled_numbers_stay_apart() -> None:
-    assert scaled([100, 101, 102, 400], 0.01) == [1, 2, 3, 4]
-    assert scaled([100, 200], 1.0) == [100, 200]
 
 
 def test_seed_set_seed_fixes_the_initial_rows_for_all_seeds(

@@ -1,6 +1,7 @@
 """The Lightning fits of a round."""
 
 import signal
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 
 from calrun.experiment import Experiment, build
 from calrun.fit import FitResult, Fitter
+from calrun.predict import Predictor
 from calrun.round import Round
 from calrun.stop import EpochFigures
 
@@ -163,3 +165,21 @@ def test_a_process_that_plays_several_runs_forgets_the_ones_before(configure: Co
     gone = [weakref.ref(fitted(configure(), tmp_path / str(number))[0].method.net) for number in range(3)]
     Fitter(CPU, 1e9, silent)
     assert [net() for net in gone] == [None] * 3
+
+
+class Slow(Predictor):
+    """Takes its time."""
+
+    def __call__(self, *arguments: Any) -> dict[str, torch.Tensor]:
+        time.sleep(0.3)
+        return super().__call__(*arguments)
+
+
+@pytest.mark.parametrize(("method", "least"), [("cal_der", 0.3), ("cal_er", 0.0)])
+def test_storing_targets_counts_as_training(method: str, least: float, configure: Configure, tmp_path: Path) -> None:
+    exp, this_round = begun(configure(f"method={method}", "trainer.max_epochs=1"), tmp_path)
+    exp.method.setup_.predictor = Slow("cpu", "32-true", 64)
+    result = Fitter(CPU, 1e9, silent)(exp.method, this_round)
+    assert least <= result.seconds
+    assert len(exp.method.stored) == (20 if least else 0)
+    assert exp.method.work.samples_forward == 20 + len(exp.method.stored)

@@ -20,8 +20,9 @@ OBJECT = {"_target_": "calrun.acquisition.random.Random"}
         (int, [0, -3], [1.5, True, None, "3", [3], {}]),
         (float, [0, 1.5], [False, None, "0.1", {}]),
         (bool, [True, False], [0, 1, "maybe", None]),
-        (str, ["x", 3], []),
-        (Path, ["x"], []),
+        (str, ["x"], [3, None, ["x"], {}]),
+        (Sequence[str], [["x", 3]], [3, [None], [["x"]]]),
+        (Path, ["x"], [3, None, ["x"]]),
         (int | None, [3, None], ["x", 1.0]),
         (Sequence[int], [[], [1, 2]], [3, "12", [1, "x"], None]),
         (Sequence[int | float], [[1, 0.5]], [["a"], 100]),
@@ -40,7 +41,7 @@ def test_what_fits_a_declared_type(hint: Any, fitting: list[Any], others: list[A
     assert [value for value in others if fits(value, hint)] == []
 
 
-@pytest.mark.parametrize("group", [group for group in options() if group not in ("hparams", "experiment")])
+@pytest.mark.parametrize("group", [group for group in options() if group not in ("hparams", "authors", "experiment")])
 def test_every_option_of_calrun_has_values_of_its_own_types(group: str, configure: Callable[..., DictConfig]) -> None:
     for option in options()[group]:
         assert wrong_kinds(configure(f"{group}={option}", small=False)) == []

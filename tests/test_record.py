@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
+import stat
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,13 @@ import torch
 import yaml
 from omegaconf import DictConfig
 
+from calrun.claim import Holder, LostError
+from calrun.experiment import build
+from calrun.fit import Fitter
 from calrun.identity import run_id
+from calrun.loop import run
 from calrun.record import Record, flatten
+from calrun.trainer_options import trainer_arguments
 
 LINE = {
     "round", "rounds", "labelled", "labelled_fraction", "test", "train_accuracy", "steps", "epochs", "notes",
@@ -32,7 +40,7 @@ def folder(play: Callable[..., Any], run_folder: Callable[[], Path]) -> Path:
 def test_a_run_leaves_the_files_that_its_readers_expect(folder: Path) -> None:
     left = {path.name for path in folder.iterdir()}
     files = {"config.yaml", "environment.json", "rounds.jsonl", "metrics.csv", "picks.csv", "status.json", "state-3.pt"}
-    assert left == files | {"lock"}
+    assert left == files
     assert folder.name.startswith("digits-mlp-cal_der-entropy-s0-")
     assert folder.parent.name == "default"
 
@@ -85,7 +93,7 @@ def test_the_configuration_is_resolved_and_names_the_choices(folder: Path) -> No
 
 
 def test_the_environment_is_recorded(folder: Path) -> None:
-    found = json.loads((folder / "environment.json").read_text())
+    (found,) = json.loads((folder / "environment.json").read_text())["attempts"]
     assert found["packages"]["torch"] == version("torch")
     assert found["device"] == "cpu"
     assert found["threads"] == 1
@@ -108,7 +116,7 @@ def test_what_does_not_decide_a_result_does_not_change_the_run(configure: Callab
     plain = run_id(configure())
     same = ("paths.outputs=/x", "logger=wandb", "record.test_entropy=true", "trainer.checkpoint_every_seconds=1")
     assert {run_id(configure(override)) for override in same} == {plain}
-    other = ("seed=1", "optimizer.lr=0.1", "budget.rounds=4", "acquisition=margin", "trainer.batch_size=7", "scale=0.5")
+    other = ("seed=1", "optimizer.lr=0.1", "budget.step=4", "acquisition=margin", "trainer.batch_size=7", "scale=0.5")
     assert len({plain, *(run_id(configure(override)) for override in other)}) == 7
 
 
@@ -127,6 +135,132 @@ def test_a_second_record_of_one_folder_is_refused_until_the_first_closes(tmp_pat
         Record(tmp_path, config)
     record.close()
     Record(tmp_path, config).close()
+
+
+@pytest.mark.parametrize("moment", ["fit", "commit", "picks", "line"])
+def test_a_process_that_was_paused_and_has_lost_its_folder_writes_nothing(
+    moment: str, configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    """Another process takes over while it trains, when it begins to commit, and before its picks and its line."""
+    cfg, before = configure(), dict[str, bytes]()
+    exp = build(cfg)
+    carried = exp.method.carried
+
+    def take_over() -> None:
+        (tmp_path / ".claim-2").write_text(json.dumps(asdict(replace(Holder.this_process(), machine="elsewhere 1 2"))))
+        before.update(files_in(tmp_path))
+
+    class Watched(Record):
+        def status(self, state: str, **more: Any) -> None:
+            if more.get("phase") == moment:
+                take_over()
+            super().status(state, **more)
+
+        def amend(self, lines: list[dict[str, Any]]) -> None:
+            if moment == "line":
+                take_over()
+            super().amend(lines)
+
+    def carry() -> dict[str, Any]:
+        if moment == "picks":
+            take_over()
+        return carried()
+
+    exp.method.carried = carry  # type: ignore[method-assign]
+    record = Watched(tmp_path, {"run_id": "0", "data_fingerprint": "1"})
+    with pytest.raises(LostError, match="was taken from this process") as lost:
+        run(exp, record, Fitter(trainer_arguments(cfg.trainer), 1e9, lambda *_: None))
+    record.fail(lost.value)
+    record.close()
+    after = files_in(tmp_path)
+    assert before
+    assert {name: text for name, text in after.items() if moment != "picks" or name != "state-1.pt"} == before
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """What is in a folder and those below it, but for claims."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("[!.]*") if path.is_file()}
+
+
+def test_a_run_that_lost_its_folder_ends_in_one_sentence_and_goes_on_later(
+    play: Callable[..., Any], run_folder: Callable[[], Path], refusal: Callable[..., str], small: tuple[str, ...],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    (tmp_path / "taken_over.py").write_text(TAKEN_OVER)
+    words = ("stop=fixed_epochs", "stop._target_=taken_over.TakenOver")
+    assert "was taken from this process" in refusal("run", *small, *words)
+    (run_folder() / ".claim-9").unlink()
+    assert play(*words).code == 0
+
+
+TAKEN_OVER = """
+from pathlib import Path
+from calrun.stop import FixedEpochs
+
+class TakenOver(FixedEpochs):
+    def reason(self, history):
+        done = Path(__file__).with_name("done")
+        if not done.exists():
+            done.touch()
+            (folder,) = {path.parent for path in Path(__file__).parent.rglob("outputs/**/config.yaml")}
+            (folder / ".claim-9").touch()
+        return super().reason(history)
+"""
+
+
+def test_two_users_of_a_group_may_share_a_folder(play: Callable[..., Any], tmp_path: Path) -> None:
+    """Every folder that is made lets the group write if the one it is in does; files are replaced, never changed."""
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs").chmod(0o2775)
+    before = os.umask(0o022)
+    try:
+        assert play("budget.rounds=1", "record.test_entropy=true").code == 0
+    finally:
+        os.umask(before)
+    folders = [path for path in (tmp_path / "outputs").rglob("*") if path.is_dir()]
+    assert {path.name for path in folders} > {"default", "round-1"}
+    assert all(path.stat().st_mode & stat.S_IWGRP for path in folders)
+
+
+def test_a_status_or_table_that_cannot_be_written_stops_no_run(
+    play: Callable[..., Any], run_folder: Callable[[], Path]
+) -> None:
+    assert play("budget.rounds=1").code == 0
+    folder = run_folder()
+    (folder / "rounds.jsonl").unlink()
+    for name in ("status.json", "metrics.csv"):
+        (folder / name).unlink()
+        (folder / name / "inside").mkdir(parents=True)
+    answer = play("budget.rounds=1")
+    assert answer.code == 0
+    assert f"calrun: {folder / 'metrics.csv'} cannot be written (" in answer.err
+    assert f"calrun: {folder / 'status.json'} cannot be written (" in answer.err
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"logs": 3}', '{"state": "runn'])
+def test_a_damaged_status_is_written_anew(text: str, play: Callable[..., Any], run_folder: Callable[[], Path]) -> None:
+    assert play("budget.rounds=1").code == 0
+    (run_folder() / "rounds.jsonl").unlink()
+    (run_folder() / "status.json").write_text(text)
+    assert play("budget.rounds=1").code == 0
+    assert json.loads((run_folder() / "status.json").read_text())["state"] == "finished"
+
+
+def test_the_logs_of_every_attempt_of_a_job_are_named(
+    play: Callable[..., Any], run_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {
+        "SLURM_JOB_ID": "71", "SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "1", "SUBMITIT_EXECUTOR": "slurm",
+        "SUBMITIT_FOLDER": "/logs/70",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(variable, value)
+    play("budget.rounds=1")
+    (run_folder() / "rounds.jsonl").unlink()
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    play("budget.rounds=1")
+    paths = {"stdout": "/logs/70/70_1_0_log.out", "stderr": "/logs/70/70_1_0_log.err"}
+    said = json.loads((run_folder() / "status.json").read_text())
+    assert said["logs"] == [{"job": "71", "attempt": attempt, **paths} for attempt in (0, 1)]
 
 
 def test_leftovers_of_a_killed_process_are_removed_when_the_run_goes_on(

@@ -1,6 +1,12 @@
 """What a multirun does besides its jobs."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +14,11 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from calrun.status import SWEEP_FILE, statuses
-from calrun.sweep import Watcher, split_sweep, without_sweeps
+from calrun.record import Record
+from calrun.status import statuses
+from calrun.sweep import split_sweep, without_sweeps
+from calrun.sweep_file import SWEEP_FILE, SWEEP_VARIABLE, planned_names
+from calrun.watcher import Watcher
 
 
 def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any], tmp_path: Path) -> None:
@@ -26,6 +35,115 @@ def test_recipes_that_differ_between_jobs_are_foreseen(play: Callable[..., Any],
     play("-m", "method=cal_der", "method.objective.alpha=0.1,0.5", "optimizer=adam,sgd", "budget.rounds=1")
     (noted,) = tmp_path.rglob(SWEEP_FILE)
     assert set(json.loads(noted.read_text())["runs"]) == {path.parent.name for path in tmp_path.rglob("rounds.jsonl")}
+
+
+def test_a_later_multirun_adds_to_the_plan(play: Callable[..., Any], tmp_path: Path) -> None:
+    """What the first one has still to play is waiting all the same."""
+    play("-m", "seed=0,1", "budget.rounds=1")
+    (gone,) = tmp_path.glob("outputs/default/*-s1-*")
+    shutil.rmtree(gone)
+    play("-m", "seed=5", "budget.rounds=1")
+    runs = {run.name.split("-")[4]: run.state for run in statuses(tmp_path)}
+    assert runs == {"s0": "finished", "s1": "waiting", "s5": "finished"}
+
+
+def test_launchers_that_begin_together_all_add_their_runs(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from calrun.sweep_file import add_runs; add_runs(pathlib.Path(sys.argv[1]), sys.argv[2:])"
+    )
+    launchers = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path), *(f"{launcher}-{run}" for run in range(5))])
+        for launcher in range(5)
+    ]
+    assert [launcher.wait() for launcher in launchers] == [0] * 5
+    expected = {f"{launcher}-{run}" for launcher in range(5) for run in range(5)}
+    assert set(planned_names(tmp_path / SWEEP_FILE)) == expected
+    assert [path.name for path in tmp_path.iterdir()] == [SWEEP_FILE]
+
+
+def test_a_refused_job_has_failed_with_its_reason_until_it_begins(play: Callable[..., Any], tmp_path: Path) -> None:
+    answer = play("-m", "acquisition=bald,entropy", "budget.rounds=1")
+    assert answer.code == 2
+    assert answer.out.splitlines()[-1] in ("2 runs: 1 failed  1 finished", "2 runs: 1 finished  1 failed")
+    failed, finished = sorted(statuses(tmp_path), key=lambda run: run.state)
+    assert (failed.state, finished.state) == ("failed", "finished")
+    assert failed.note.startswith("exit 2: acquisition=Bald wants a network with dropout")
+    assert f"{failed.name}  failed  {failed.note}" in answer.out
+    assert not (tmp_path / "outputs" / "default" / failed.name).exists()
+    Record(tmp_path / "outputs" / "default" / failed.name, {"run_id": "0"}).close()
+    assert sorted(run.state for run in statuses(tmp_path)) == ["finished", "interrupted"]
+    assert not list(tmp_path.rglob(".refused"))
+
+
+DIVERGES = """
+from calrun.method.objective import CrossEntropy
+
+class Diverges(CrossEntropy):
+    def __call__(self, current, replay):
+        return super().__call__(current, replay) * float("nan")
+"""
+
+
+def test_a_job_that_ends_by_itself_says_so_in_its_folder_and_in_its_own_log(
+    play: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "diverging.py").write_text(DIVERGES)
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setenv("SUBMITIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    answer = play("-m", "seed=1", "method.objective._target_=diverging.Diverges")
+    assert answer.code == 2, answer
+    (run,) = statuses(tmp_path)
+    assert (run.state, run.note.split(":")[0]) == ("failed", "exit 2")
+    assert run.note.endswith(f"; log: {tmp_path}/7_0_log.err")
+    said = json.loads(next(tmp_path.rglob("status.json")).read_text())["error"]
+    assert answer.err.splitlines()[0] == f"calrun: {said}"
+    assert not list(tmp_path.rglob(".refused"))
+
+
+def test_the_same_run_twice_in_a_parallel_multirun_is_played_once(small: tuple[str, ...], tmp_path: Path) -> None:
+    parallel = ("seed=0,0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", f"paths.outputs={tmp_path}")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *small, *parallel]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended
+    assert ended.stdout.count("round  3/3") == 1
+    assert ended.stdout.splitlines()[-1] == "1 run: 1 finished"
+
+
+def test_a_run_waits_for_itself_in_another_job_of_its_multirun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(SWEEP_VARIABLE, "x")
+    first = Record(tmp_path, {"run_id": "0"})
+    threading.Timer(0.7, first.close).start()
+    Record(tmp_path, {"run_id": "0"}).close()
+    assert "is being played by another job of this multirun" in capsys.readouterr().err
+    third = Record(tmp_path, {"run_id": "0"})
+    monkeypatch.setenv(SWEEP_VARIABLE, "y")
+    with pytest.raises(ValueError, match="another process is running"):
+        Record(tmp_path, {"run_id": "0"})
+    third.close()
+
+
+KILLED = """
+import os, signal
+from calrun.stop import FixedEpochs
+
+class Killed(FixedEpochs):
+    def reason(self, history):
+        os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def test_a_job_that_dies_by_a_signal_is_told_at_the_end_of_its_multirun(small: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "killing.py").write_text(KILLED)
+    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path / 'runs'}")
+    words = (*small, *parallel, "stop=fixed_epochs", "stop._target_=killing.Killed")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
+    environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{tmp_path}"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ended.returncode != 0
+    assert re.search(r"-s[01]-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
 
 
 def test_a_sweep_is_split_as_hydra_does() -> None:

@@ -100,11 +100,12 @@ class Badge(Acquisition):
         """Returns the cost of the draws from gradients whose two factors have `width` columns together."""
         rows = sizes.candidates
         start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, 1, width, 2)
+        start += kernel_cost.feature_chunks(sizes.classes + sizes.features, self.memory_gib, sizes)
         if self.condition_on_labelled:
             start += kernel_cost.points(sizes.labelled, width) + kernel_cost.fold(rows, sizes.labelled, width, 2)
         if self.greedy_trials > 1:
-            trial = kernel_cost.fold(rows, 1, width, 2) + Cost(0, 24.0 * rows, 8.0 * rows)
-            return start + trial.times(self.greedy_trials * sizes.bought)
+            trials = kernel_cost.fold(rows, self.greedy_trials, width, 2) + kernel_cost.fold(rows, 1, width, 2)
+            return start + (trials + Cost(0, 24.0 * rows, 8.0 * rows)).times(sizes.bought)
         return start + kernel_cost.kmeans_plusplus(rows, width, sizes.bought, 2, self.max_block)
 
     def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:

@@ -69,6 +69,7 @@ class Balancing(Acquisition):
         rows, width = sizes.candidates, sizes.features
         centred = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         norms = Cost(4.0 * rows * width, 7 * FLOAT * rows * width, calls=50)
+        norms += kernel_cost.chunks(row_bytes(width), self.memory_gib, sizes)
         pick = Cost(2.0 * rows * width, (1 if centred else 4) * FLOAT * rows * width, calls=20 + 4 * rows / MAX_BLOCK)
         pick += Cost(2.0 * rows * sizes.classes, 4 * FLOAT * rows * sizes.classes)
         block = 4 * FLOAT * min(rows, MAX_BLOCK) * width
@@ -83,6 +84,11 @@ class Balancing(Acquisition):
         near_N = classes.squared_distances(np.array([rarest]))[:, 0] if classes.count_C[rarest] else np.ones_like(far_N)
         score_N: np.ndarray = near_N / np.maximum(far_N, 1e-30)
         return score_N
+
+
+def row_bytes(num_features: int, item: int = FLOAT) -> int:
+    """Returns what a row takes while its distances are computed."""
+    return 2 * item * num_features
 
 
 def can_still_even_out(count_C: np.ndarray, budget: int) -> bool:
@@ -103,7 +109,8 @@ class Centres:
 
     def __init__(self, candidates: Candidates, memory_gib: float | None) -> None:
         features_ND, plain = candidates.features_ND, Factor(candidates.features_ND)
-        chunk = chunk_rows(2 * features_ND.shape[1] * plain.dtype.itemsize, memory_gib, features_ND.device)
+        bytes_per_row = row_bytes(features_ND.shape[1], plain.dtype.itemsize)
+        chunk = chunk_rows(bytes_per_row, memory_gib, features_ND.device)
         self.blocks = list(spans(0, len(plain), min(chunk, MAX_BLOCK)))
         self.origin_D, _ = moments(plain)
         if not self.origin_D.isfinite().all():  # then no row minus the mean is finite: name those that are to blame

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.memory import chunk_rows, shortage
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.top_k import largest
 from calrun.acquisition.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
@@ -38,22 +38,28 @@ class Bald(Acquisition):
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N K C: one look, a few exponentials for each number."""
-        return bald_cost(sizes)
+        return bald_cost(sizes, self.memory_gib)
 
 
-def bald_cost(sizes: Sizes) -> Cost:
+def bald_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
     """Returns the cost of everyone's mutual information."""
     numbers = float(sizes.candidates * sizes.mc_samples * sizes.classes)
     chunks = math.ceil(3 * FLOAT * numbers / CACHE_BYTES)
     functions, scores = 5 * numbers + 2 * sizes.candidates * sizes.classes, 16.0 * sizes.candidates
-    return Cost(8 * numbers, 5 * FLOAT * numbers + 3 * scores, scores + CACHE_BYTES, functions, 15 * chunks)
+    short = shortage(row_bytes(sizes.mc_samples * sizes.classes), memory_gib, sizes.device)
+    return Cost(8 * numbers, 5 * FLOAT * numbers + 3 * scores, scores + CACHE_BYTES, functions, 15 * chunks, short)
+
+
+def row_bytes(width: int, item: int = FLOAT) -> int:
+    """Returns what the samples of a row take while it is scored."""
+    return 3 * item * width
 
 
 def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Tensor:
     """Returns H[mean_k p_k] - mean_k H[p_k] in nats, chunk by chunk."""
     single = torch.promote_types(mc_log_probs_NKC.dtype, torch.float32)
     scores_N = torch.empty(len(mc_log_probs_NKC), dtype=single, device=mc_log_probs_NKC.device)
-    bytes_per_row = 3 * single.itemsize * math.prod(mc_log_probs_NKC.shape[1:])
+    bytes_per_row = row_bytes(math.prod(mc_log_probs_NKC.shape[1:]), single.itemsize)
     chunk = chunk_rows(bytes_per_row, memory_gib, mc_log_probs_NKC.device)
     if mc_log_probs_NKC.is_cpu:
         chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))

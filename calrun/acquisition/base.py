@@ -142,6 +142,10 @@ class Acquisition(ABC):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         """Returns min(budget, N) distinct rows of `candidates.rows` as int64, in the order of choice."""
 
+    def notes(self) -> dict[str, float]:
+        """Returns what a round's line should say of the last choice."""
+        return {}
+
     def cost(self, sizes: Sizes) -> Cost:
         """Returns what `select` takes, estimated without running it: here a single look at the columns."""
         return one_pass(self.needs, sizes)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.mase import boundary_gap, leave_cost, leave_distance
+from calrun.acquisition.mase import boundary_gap, leave_cost, leave_distance, row_bytes
 from calrun.acquisition.memory import chunk_rows, limit_bytes
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import finite, smallest
@@ -85,7 +85,7 @@ class Boundaries:
             logits_NC.new_empty(len(logits_NC), dtype=torch.long),
         )
         self.leave_N = torch.empty_like(self.top_N)
-        chunk = chunk_rows(4 * single.itemsize * logits_NC.shape[1], memory_gib, logits_NC.device)
+        chunk = chunk_rows(row_bytes(logits_NC.shape[1], single.itemsize), memory_gib, logits_NC.device)
         for start in range(0, len(logits_NC), chunk):
             at = slice(start, start + chunk)
             part_BC = logits_NC[at].to(single)

@@ -6,7 +6,6 @@ H[y_i | y_S] - E_w H[y_i | w]: a mean, over the joint outcomes of S, of the entr
 Dimension key: N candidates, Q candidates of one block, K Monte-Carlo samples, C classes, M joint outcomes of the batch.
 """
 
-import logging
 import math
 
 import numpy as np
@@ -23,10 +22,10 @@ from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.top_k import finite, smallest
 from calrun.acquisition.uncertainty import refuse_identical_samples
 from calrun.rng import torch_rng
+from calrun.say import warn
 
 Tiles = list[tuple[Tensor, Tensor]]  # posteriors (K, T) and weights (T,) of the outcomes, tile by tile
 
-logger = logging.getLogger(__name__)
 
 BLOCK = 16  # candidates per matrix product
 COARSE_BLOCK = 128  # candidates per matrix product with merged outcomes
@@ -92,7 +91,7 @@ class BatchBald(Acquisition):
         """Returns N' M K C for each pick, of the candidates that bounds leave: N' is all of them without `lazy`."""
         rows = min(sizes.candidates, max(sizes.bought, self.prefilter or sizes.candidates))
         exact, merged = (EXPECTED_EXACT * rows, EXPECTED_MERGED * rows) if self.lazy else (float(rows), 0.0)
-        total, outcomes, limit = bald_cost(sizes), 1, limit_bytes(self.memory_gib, sizes.device)
+        total, outcomes, limit = bald_cost(sizes, self.memory_gib), 1, limit_bytes(self.memory_gib, sizes.device)
         for _ in range(1, sizes.bought):
             outcomes = min(outcomes * sizes.classes, self.num_samples)
             groups = math.ceil(2 * math.sqrt(outcomes))
@@ -286,11 +285,8 @@ class Bounds:
 def warn_if_saturated(budget: int, information: float, num_mc: int) -> None:
     """Warns where a batch is too large for the number of posterior samples: a(S) <= log K."""
     if budget > num_mc / 2 or information > 0.99 * math.log(num_mc):
-        logger.warning(
-            "acquisition=batch_bald: %d rows tell %.3f nats of at most log K = %.3f with K = %d samples, so late picks "
-            "follow noise; raise acquisition.num_mc_samples or buy fewer rows a round",
-            budget,
-            information,
-            math.log(num_mc),
-            num_mc,
+        warn(
+            f"acquisition=batch_bald: {budget} rows tell {information:.3f} nats of at most log K = "
+            f"{math.log(num_mc):.3f} with K = {num_mc} samples, so late picks follow noise; raise "
+            "acquisition.num_mc_samples or buy fewer rows a round"
         )

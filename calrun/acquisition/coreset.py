@@ -57,6 +57,7 @@ class KCenterGreedy(Acquisition):
         """Returns (L + b) N D, and N D more for each scan of the farthest rows."""
         rows, width = sizes.candidates, sizes.features
         norms = kernel_cost.points(rows, width) + kernel_cost.points(sizes.labelled, width)
+        norms += kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         start = kernel_cost.fold(rows, max(sizes.labelled, 1), width)
         if not sizes.labelled and self.empty_init == "medoid1center":
             start += pairs_cost(rows, width)

@@ -82,6 +82,7 @@ class DispersionMin(Acquisition):
         part = sizes.share(parts, 0)
         rows, width = part.candidates, part.features
         start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, 1, width)
+        start += kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         if self.start == "farthest_pair":
             start += pairs_cost(rows, width, self.start)
         chosen = FLOAT * rows * width if parts > 1 else 0

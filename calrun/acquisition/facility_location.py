@@ -18,11 +18,13 @@ from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity, too_many
+from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_many
 
 
 class FacilityLocation(Acquisition):
     """Takes, one after the other, the row that most raises the sum of everyone's best similarity to a taken row.
+
+    Ties go to the lowest row, but rounding decides between gains that only exact numbers would find equal.
 
     Args:
         kernel: the similarity.
@@ -79,4 +81,5 @@ class FacilityLocation(Acquisition):
             limit_bytes(self.memory_gib, sizes.device),
             self.kernel.functions,
         )
+        work += kernel_cost.chunks(row_bytes(represented), self.memory_gib, sizes)
         return one_pass(self.needs, sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -164,7 +164,12 @@ def rough_mean(factor: Factor) -> Tensor:
 
 def feature_chunk(num_features: int, memory_gib: float | None, device: torch.device) -> int:
     """Returns how many rows of features, their conversion and their products fit into the limit."""
-    return chunk_rows(4 * (2 * num_features + 2 * MAX_CENTRES), memory_gib, device)
+    return chunk_rows(feature_bytes(num_features), memory_gib, device)
+
+
+def feature_bytes(num_features: int) -> int:
+    """Returns what a row of features, its conversion and its products take."""
+    return 4 * (2 * num_features + 2 * MAX_CENTRES)
 
 
 def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
@@ -191,10 +196,13 @@ def refuse_not_finite(norms_N: Tensor, rows: np.ndarray, what: str) -> None:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Keeps reduced-precision products out of squared distances, where they would cancel."""
-    before = torch.get_float32_matmul_precision()
+    """Keeps reduced-precision products and convolutions out of differences, where they would cancel."""
+    cudnn: Any = torch.backends.cudnn
+    products, convolutions = torch.get_float32_matmul_precision(), cudnn.conv.fp32_precision
     torch.set_float32_matmul_precision("highest")
+    cudnn.conv.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(products)
+        cudnn.conv.fp32_precision = convolutions

@@ -14,7 +14,7 @@ from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.greedy import facility_location
 from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity, too_many
+from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_many
 
 
 class Fass(Acquisition):
@@ -70,5 +70,5 @@ class Fass(Acquisition):
         rows, width, limit = filtered.bought, sizes.features, limit_bytes(self.memory_gib, sizes.device)
         look = Cost(sizes.candidates * width, FLOAT * (sizes.candidates + 2 * rows) * width)
         choice = kernel_cost.facility_location(rows, rows, width, sizes.bought, limit, self.kernel.functions)
-        choice = choice.holding(FLOAT * rows * width)
+        choice = choice.holding(FLOAT * rows * width) + kernel_cost.chunks(row_bytes(rows), self.memory_gib, sizes)
         return self.uncertainty.cost(filtered) + look + choice + Cost(refusal=too_many(rows, rows))

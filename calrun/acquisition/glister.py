@@ -15,12 +15,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import full_precision
 from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.glister_head import CACHE_BYTES, Gains, Part, ValidationHead, residual, summed_gradient
-from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, regulariser_cost
+from calrun.acquisition.glister_head import (
+    CACHE_BYTES,
+    Gains,
+    Part,
+    ValidationHead,
+    residual,
+    row_bytes,
+    summed_gradient,
+)
+from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, pair_bytes, regulariser_cost
 from calrun.acquisition.row_order import in_row_order
 
 MAX_FLOP = 1e16  # days on a workstation
@@ -118,6 +127,9 @@ class Glister(Acquisition):
         held = FLOAT * (2 * rows + validation) * classes + 32.0 * rows
         extra = regulariser_cost(self.regulariser, sizes, num_greedy)
         refusal = infeasible(refreshes, validation, sizes.candidates, classes, width)
+        extra += kernel_cost.chunks(row_bytes(width, classes), self.memory_gib, sizes)
+        if self.regulariser == "facility_location":
+            extra += kernel_cost.chunks(pair_bytes(rows), self.memory_gib, sizes)
         return (work + extra + Cost(refusal=refusal)).holding(held)
 
     def _num_greedy(self, budget: int) -> int:

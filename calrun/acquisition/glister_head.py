@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from calrun.acquisition.cost import FLOAT
 from calrun.acquisition.glister_regulariser import Gradients
 from calrun.acquisition.memory import chunk_rows
 from calrun.acquisition.top_k import finite
@@ -48,11 +49,10 @@ class ValidationHead:
         self.num_rows = sum(len(features) for features, _, _ in parts)
         features, logits, _ = self.parts[0]
         self.num_classes = logits.shape[1]
-        feature_bytes = logits.element_size() * features.shape[1]
-        bytes_per_row = 2 * feature_bytes + 6 * logits.element_size() * self.num_classes
-        self.chunk = chunk_rows(bytes_per_row, memory_gib, logits.device)
+        item, width = logits.element_size(), features.shape[1]
+        self.chunk = chunk_rows(row_bytes(width, self.num_classes, item), memory_gib, logits.device)
         if logits.is_cpu:
-            self.chunk = max(1, min(self.chunk, CACHE_BYTES // feature_bytes))
+            self.chunk = max(1, min(self.chunk, CACHE_BYTES // (item * width)))
 
     def descend(self, gradient: HeadGradient, lr: float) -> None:
         """Moves the head by -lr times a gradient."""
@@ -72,6 +72,11 @@ class ValidationHead:
             weight_CD += residual_PC.T @ wide_PD
             bias_C += residual_PC.sum(dim=0)
         return HeadGradient(weight_CD / self.num_rows, bias_C / self.num_rows)
+
+
+def row_bytes(num_features: int, num_classes: int, item: int = FLOAT) -> int:
+    """Returns what a validation row takes while the head moves."""
+    return item * (2 * num_features + 6 * num_classes)
 
 
 class Gains:

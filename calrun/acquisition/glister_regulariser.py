@@ -35,7 +35,12 @@ class Gradients:
         self.blocks = list(spans(0, max(1, len(features_ND)), MAX_BLOCK))
         squares = [self.features(block).square().sum(dim=1) for block in self.blocks]
         self.norm_N = residual_NC.square().sum(dim=1) * (1 + torch.cat(squares))
-        self.chunk = chunk_rows(4 * self.norm_N.nbytes, memory_gib, features_ND.device)
+        self.memory_gib = memory_gib
+
+    @property
+    def chunk(self) -> int:
+        """Rows whose distances to all candidates are taken at once."""
+        return chunk_rows(pair_bytes(len(self.norm_N), self.norm_N.itemsize), self.memory_gib, self.norm_N.device)
 
     def features(self, index: slice | Tensor) -> Tensor:
         """Returns some rows of the features in the precision of the residuals, whatever they are stored in."""
@@ -115,6 +120,11 @@ REGULARISERS: dict[str, type[NoReward] | type[Diversity] | type[FacilityLocation
     "diversity": Diversity,
     "facility_location": FacilityLocation,
 }
+
+
+def pair_bytes(num_candidates: int, item: int = FLOAT) -> int:
+    """Returns what a row's distances to all candidates take."""
+    return 4 * item * num_candidates
 
 
 def regulariser_cost(name: str, sizes: Sizes, picks: int) -> Cost:

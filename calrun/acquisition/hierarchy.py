@@ -3,7 +3,6 @@
 Dimension key: N rows, K clusters, D features.
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,17 +14,16 @@ from calrun.acquisition import kernel_cost
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import Block, distances, squared_norms
-from calrun.acquisition.lloyd import kmeans
+from calrun.acquisition.lloyd import Effort, kmeans
 from calrun.acquisition.memory import GIB, limit_bytes
 from calrun.acquisition.options import refuse_below, refuse_unknown
+from calrun.say import warn
 
 BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
-MICRO_ITERATIONS = 10
+MICRO = Effort(max_iter=10, tol=0, greedy=False)  # thousands of centres: the best of several draws would take hours
 STEP = 256  # rows whose distances to all later ones are computed together
 
 Linkage = Literal["average", "single", "complete", "ward"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Hierarchy:
         num_clusters = max(1, int(np.ceil(len(rows) / self.rows_per_cluster)))
         if number == len(rows):
             return self._cut(points.factors[0][slice(None)].double(), num_clusters)
-        logger.warning("clusters %d k-means centres instead of %d rows: an approximation", number, len(rows))
-        micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO_ITERATIONS, tol=0)
+        warn(f"cluster_margin clusters {number} k-means centres instead of {len(rows)} rows: an approximation")
+        micro = kmeans(points.in_memory(self.memory_gib), number, rng, MICRO)
         merged_K = self._cut(micro.centres_KF.double(), num_clusters)
         labels_N: np.ndarray = merged_K[micro.labels_N.cpu().numpy()]
         return labels_N
@@ -78,9 +76,9 @@ class Hierarchy:
         pairs = float(number) ** 2
         work = Cost(pairs * width, 80 * pairs, BYTES_PER_PAIR * pairs)
         merging = work + Cost(refusal=self._refusal(number))
-        start = kernel_cost.points(rows, width)
+        start = kernel_cost.points(rows, width) + kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         if number < rows:
-            start += kernel_cost.lloyd(rows, width, number, MICRO_ITERATIONS)
+            start += kernel_cost.lloyd(rows, width, number, MICRO)
         return start + merging.holding(8.0 * number * width)
 
     def _number(self, num_rows: int) -> int:

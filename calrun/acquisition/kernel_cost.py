@@ -8,11 +8,13 @@ Dimension key: N rows, M centres, T leaders, R represented rows, F width of all 
 
 from math import ceil, log
 
-from calrun.acquisition.cost import FLOAT, Cost
-from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES
+from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.factors import MAX_BLOCK, MAX_CENTRES, feature_bytes
 from calrun.acquisition.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
 from calrun.acquisition.kmeans_plusplus import FIRST_BLOCK
 from calrun.acquisition.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
+from calrun.acquisition.lloyd import Effort
+from calrun.acquisition.memory import shortage
 from calrun.acquisition.similarity import STEP, TILE
 
 CONVERTED = 3  # a block is read, and its converted copy written and read
@@ -22,6 +24,16 @@ COLD_SCANS, COLD_LEADERS = 4, 4  # without centres to start from: short scans, e
 ACCEPTED = 0.96  # of the draws of k-means++
 EVALUATIONS = 1.5  # of N ln b gains that a lazy greedy selection evaluates
 GAIN_TRAFFIC = 12  # numbers that move for each similarity of a gain
+
+
+def chunks(bytes_per_row: int, memory_gib: float | None, sizes: Sizes) -> Cost:
+    """Returns the refusal of a kernel whose rows take this many bytes each, where the limit is too small for it."""
+    return Cost(refusal=shortage(bytes_per_row, memory_gib, sizes.device))
+
+
+def feature_chunks(num_features: int, memory_gib: float | None, sizes: Sizes) -> Cost:
+    """Returns the same of a kernel that takes distances of features."""
+    return chunks(feature_bytes(num_features), memory_gib, sizes)
 
 
 def ready(num_rows: int, width: int, limit: float) -> float:
@@ -77,14 +89,18 @@ def kmeans_plusplus(num_rows: int, width: int, budget: int, num_factors: int = 1
     return total
 
 
-def lloyd(num_rows: int, width: int, num_clusters: int, iterations: int) -> Cost:
-    """Returns the cost of k-means with its seeding and all the iterations that it may take."""
+def lloyd(num_rows: int, width: int, num_clusters: int, effort: Effort) -> Cost:
+    """Returns the cost of k-means with its seedings and all the iterations that it may take."""
     pairs = num_rows * num_clusters
     assign = Cost(2.0 * pairs * (width + 1), FLOAT * (CONVERTED * num_rows * width + 3 * pairs), FLOAT * (1 << 21))
     update = Cost(num_rows * width, 32.0 * num_rows * width, 16.0 * (num_clusters + MAX_BLOCK) * width)
     kept = 16.0 * num_rows + FLOAT * num_clusters * width
-    rounds = (assign + update).times(iterations) + assign
-    return (kmeans_plusplus(num_rows, width, num_clusters) + rounds).holding(kept)
+    rounds = (assign + update).times(effort.max_iter) + assign
+    if (trials := effort.trials(num_clusters)) > 1:
+        seeding = (fold(num_rows, trials, width) + fold(num_rows, 1, width)).times(num_clusters)
+    else:
+        seeding = kmeans_plusplus(num_rows, width, num_clusters)
+    return (seeding + rounds).times(effort.num_init).holding(kept)
 
 
 def facility_location(

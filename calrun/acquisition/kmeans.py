@@ -11,9 +11,8 @@ from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.cost import Cost, Sizes
-from calrun.acquisition.lloyd import Clusters, kmeans
+from calrun.acquisition.lloyd import Clusters, Effort, kmeans
 from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 
 
@@ -31,11 +30,7 @@ class KMeansSampling(Acquisition):
     approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=kmeans"
 
     def __init__(self, num_init: int, max_iter: int, tol: float, memory_gib: float | None) -> None:
-        refuse_below(1, num_init=num_init)
-        refuse_below(0, max_iter=max_iter)
-        self.num_init = num_init
-        self.max_iter = max_iter
-        self.tol = tol
+        self.effort = Effort(max_iter, tol, num_init)
         self.memory_gib = memory_gib
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
@@ -44,7 +39,7 @@ class KMeansSampling(Acquisition):
         budget = min(budget, len(candidates))
         if budget <= 0:
             return np.empty(0, dtype=np.int64)
-        clusters = kmeans(points.in_memory(self.memory_gib), budget, rng, self.max_iter, self.tol, self.num_init)
+        clusters = kmeans(points.in_memory(self.memory_gib), budget, rng, self.effort)
         rows: np.ndarray = candidates.rows[nearest_members(clusters)]
         return rows
 
@@ -52,8 +47,9 @@ class KMeansSampling(Acquisition):
         """Returns N b D for each iteration, all `max_iter` of them."""
         rows, width = sizes.candidates, sizes.features
         centred = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
-        runs = kernel_cost.lloyd(rows, width, sizes.bought, self.max_iter).times(self.num_init)
-        return (kernel_cost.points(rows, width) + runs).holding(centred)
+        runs = kernel_cost.lloyd(rows, width, sizes.bought, self.effort)
+        points = kernel_cost.points(rows, width) + kernel_cost.feature_chunks(width, self.memory_gib, sizes)
+        return (points + runs).holding(centred)
 
 
 def nearest_members(clusters: Clusters) -> np.ndarray:

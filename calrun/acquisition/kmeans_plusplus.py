@@ -123,15 +123,19 @@ def kmeans_plusplus_with_trials(
             drawn = _propose(cumulative_N, rng.random(trials)).tolist()
         else:
             drawn = [start(points, rng)]
-        trial = [_lowered(points, nearest_N, i) for i in drawn]
-        best = int(np.argmin([float(nearest.sum(dtype=torch.float64)) for nearest in trial]))
-        nearest_N = trial[best]
-        picks.append(drawn[best])
+        best = drawn[int(_sums(points, nearest_N, drawn).argmin())] if len(drawn) > 1 else drawn[0]
+        picks.append(best)
+        points.fold(nearest_N, points.block(torch.tensor([best], device=points.device)))
+        nearest_N[best] = 0
     return np.array(picks, dtype=np.int64)
 
 
-def _lowered(points: Points, nearest_N: Tensor, centre: int) -> Tensor:
-    lowered_N = nearest_N.clone()
-    points.fold(lowered_N, points.block(torch.tensor([centre], device=points.device)))
-    lowered_N[centre] = 0
-    return lowered_N
+def _sums(points: Points, nearest_N: Tensor, drawn: list[int]) -> Tensor:
+    """Returns the sums of squared distances that would be left after each of some draws (T,)."""
+    centres = points.block(torch.tensor(drawn, device=points.device))
+    sums_T = torch.zeros(len(drawn), dtype=torch.float64, device=points.device)
+    with full_precision():
+        for span in points.spans():
+            lowered_BT = torch.minimum(distances(points.block(span), centres), nearest_N[span, None])
+            sums_T += lowered_BT.sum(dim=0, dtype=torch.float64)
+    return sums_T

@@ -3,6 +3,8 @@
 Dimension key: N points, K clusters, B points of a block, F features.
 """
 
+import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +12,35 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.factors import Block, Points, full_precision, snap_, squared_norms
-from calrun.acquisition.kmeans_plusplus import kmeans_plusplus, uniform
+from calrun.acquisition.kmeans_plusplus import kmeans_plusplus, kmeans_plusplus_with_trials, uniform
+from calrun.acquisition.options import refuse_below
 
 TILE = 1 << 20  # point-centre pairs at once
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard k-means looks for a good clustering.
+
+    Args:
+        max_iter: the most updates of the centres in a run.
+        tol: a run ends when the centres move less than this in Frobenius norm.
+        num_init: runs, of which the best counts.
+        greedy: each seed is the best of 2 + ln K draws, as scikit-learn's, and not a single draw.
+    """
+
+    max_iter: int
+    tol: float
+    num_init: int = 1
+    greedy: bool = True
+
+    def __post_init__(self) -> None:
+        refuse_below(1, num_init=self.num_init)
+        refuse_below(0, max_iter=self.max_iter)
+
+    def trials(self, num_clusters: int) -> int:
+        """Returns the draws of which a seed is the best."""
+        return 2 + int(math.log(max(1, num_clusters))) if self.greedy else 1
 
 
 class Clusters(NamedTuple):
@@ -27,18 +55,20 @@ class Clusters(NamedTuple):
         return float(self.distances_N.sum(dtype=torch.float64))
 
 
-def kmeans(
-    points: Points, num_clusters: int, rng: np.random.Generator, max_iter: int, tol: float, num_init: int = 1
-) -> Clusters:
-    """Returns the clustering of the least inertia of `num_init` runs, each from its own k-means++ seeding."""
-    best: Clusters | None = None
-    for _ in range(num_init):
-        seeds = torch.from_numpy(kmeans_plusplus(points, num_clusters, rng, uniform)).to(points.device)
-        clusters = lloyd(points, points.block(seeds).factors[0], max_iter, tol)
-        best = clusters if best is None or clusters.inertia < best.inertia else best
-    if best is None:
-        raise ValueError(f"k-means wants at least one run, got num_init={num_init}")
-    return best
+def kmeans(points: Points, num_clusters: int, rng: np.random.Generator, effort: Effort) -> Clusters:
+    """Returns the clustering of the least inertia of `effort.num_init` runs, each from its own k-means++ seeding."""
+    runs = (_run(points, num_clusters, rng, effort) for _ in range(effort.num_init))
+    return min(runs, key=lambda clusters: clusters.inertia)  # of several the first
+
+
+def _run(points: Points, num_clusters: int, rng: np.random.Generator, effort: Effort) -> Clusters:
+    trials = effort.trials(num_clusters)
+    if trials > 1:
+        seeds = kmeans_plusplus_with_trials(points, num_clusters, rng, uniform, trials)
+    else:
+        seeds = kmeans_plusplus(points, num_clusters, rng, uniform)
+    start = points.block(torch.from_numpy(seeds).to(points.device))
+    return lloyd(points, start.factors[0], effort.max_iter, effort.tol)
 
 
 def lloyd(points: Points, centres_KF: Tensor, max_iter: int, tol: float) -> Clusters:

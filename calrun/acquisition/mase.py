@@ -13,7 +13,7 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.finite_features import mark_minus_infinity_
-from calrun.acquisition.memory import chunk_rows, limit_bytes
+from calrun.acquisition.memory import chunk_rows, limit_bytes, shortage
 from calrun.acquisition.top_k import smallest
 
 
@@ -33,7 +33,7 @@ class Mase(Acquisition):
         logits_NC = candidates.logits_NC
         single = torch.promote_types(logits_NC.dtype, torch.float32)  # half-precision stores are read chunk by chunk
         gap_CC = boundary_gap(candidates.head_weight_CD).to(logits_NC.device, single)
-        chunk = chunk_rows(4 * single.itemsize * logits_NC.shape[1], self.memory_gib, logits_NC.device)
+        chunk = chunk_rows(row_bytes(logits_NC.shape[1], single.itemsize), self.memory_gib, logits_NC.device)
         distance_N = torch.empty(len(candidates), dtype=single, device=logits_NC.device)
         for part, out in zip(torch.split(logits_NC, chunk), torch.split(distance_N, chunk), strict=True):
             out.copy_(leave_distance(part.to(single), gap_CC))
@@ -50,7 +50,13 @@ def leave_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
     chunk = min(3 * FLOAT * numbers, limit_bytes(memory_gib, sizes.device))
     head = sizes.classes * (sizes.classes + sizes.features)
     gap = Cost(3.0 * sizes.classes**2 * sizes.features, bytes_peak=8.0 * head)
-    return Cost(4 * numbers, 16 * FLOAT * numbers + 3 * scores, chunk + scores, calls=10) + gap
+    short = shortage(row_bytes(sizes.classes), memory_gib, sizes.device)
+    return Cost(4 * numbers, 16 * FLOAT * numbers + 3 * scores, chunk + scores, calls=10, refusal=short) + gap
+
+
+def row_bytes(num_classes: int, item: int = FLOAT) -> int:
+    """Returns what a row takes while its distance is computed."""
+    return 4 * item * num_classes
 
 
 def boundary_gap(weight_CD: Tensor) -> Tensor:

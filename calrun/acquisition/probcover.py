@@ -6,7 +6,7 @@ lowers those of its neighbours once.
 Dimension key: N candidates, L labelled rows, M newly covered rows, D features.
 """
 
-import logging
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,19 +19,20 @@ from calrun.acquisition.cost import Cost, Sizes, column_bytes
 from calrun.acquisition.factors import MAX_CENTRES, Points, distances, full_precision
 from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.partitioned import num_labelled_rows, part_of
+from calrun.acquisition.purity import pure_radius, purity_cost
 from calrun.acquisition.row_order import in_row_order
+from calrun.say import warn
 
 MOST_ROWS = 200_000  # all pairs of more take hours
-
-logger = logging.getLogger(__name__)
 
 
 class ProbCover(Acquisition):
     """Takes, one after the other, the row with the most uncovered rows in the ball of radius delta around it.
 
     Args:
-        delta: radius, in features of unit length if `normalize`: the authors' code defaults to 0.6 and takes 0.75 for
-            CIFAR-10; the paper takes the largest of which 95 % of the balls are pure.
+        delta: radius, in features of unit length if `normalize`. `purity` takes the largest of which 95 % of the balls
+            are pure, anew for each choice (the paper, once); the authors' code defaults to 0.6 and takes 0.75 for
+            CIFAR-10, on self-supervised features.
         normalize: rows are scaled to unit length first, as the paper's self-supervised features.
         fallback: chooses when everything is covered, where the authors' code would take the first row again.
         memory_gib: limit for temporary tensors; None is a quarter of what is free.
@@ -39,8 +40,10 @@ class ProbCover(Acquisition):
 
     approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=probcover"
 
-    def __init__(self, delta: float, normalize: bool, fallback: Acquisition, memory_gib: float | None) -> None:
-        if delta <= 0:
+    def __init__(
+        self, delta: float | Literal["purity"], normalize: bool, fallback: Acquisition, memory_gib: float | None
+    ) -> None:
+        if delta != "purity" and not delta > 0:
             raise ValueError(f"acquisition.delta must be positive, got {delta}; it is the radius of a ball")
         foreign = sorted(name for name in fallback.needs - {"labelled_features"} if name.startswith("labelled"))
         if foreign:
@@ -49,25 +52,46 @@ class ProbCover(Acquisition):
                 "choose random or typiclust"
             )
         self.needs = frozenset({"features", "labelled_features"}) | fallback.needs
+        self.needs |= {"head_bias"} if delta == "purity" else set()  # as many entries as classes
         self.num_mc_samples = fallback.num_mc_samples
         self.delta = delta
         self.normalize = normalize
         self.fallback = fallback
         self.memory_gib = memory_gib
+        self._notes: dict[str, float] = {}
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
         features_ND, labelled_LD = candidates.features_ND, candidates.labelled_features_LD
         points, labelled = centred_points(features_ND, labelled_LD, candidates.rows, self.memory_gib, self.normalize)
-        covered_N = nearest_labelled(points, labelled) < self.delta**2
+        nearest_N = nearest_labelled(points, labelled)
         points = points.in_memory(self.memory_gib)
         budget = min(budget, len(candidates))
-        picks = greedy_cover(points, covered_N, budget, self.delta)
+        delta = self._radius(points, candidates, rng)
+        picks = greedy_cover(points, nearest_N < delta**2, budget, delta)
         chosen: np.ndarray = candidates.rows[picks].astype(np.int64)
+        self._notes = {"delta": delta, "covering_picks": len(picks), "fallback_picks": budget - len(picks)}
         if len(picks) >= budget:
             return chosen
+        warn(
+            f"acquisition=probcover: balls of radius {delta:.3g} around {len(labelled)} labelled rows and {len(picks)} "
+            f"picks cover all {len(candidates)} candidates, so that the other {budget - len(picks)} of {budget} picks "
+            f"are those of {type(self.fallback).__name__}; lower acquisition.delta, or set it to purity"
+        )
         more = self.fallback.select(_without(candidates, picks, self.fallback.needs), budget - len(picks), rng)
         return np.concatenate([chosen, more]).astype(np.int64)
+
+    def notes(self) -> dict[str, float]:
+        """Returns the radius, and how many of the last picks cover and how many are the fallback's."""
+        return self._notes
+
+    def _radius(self, points: Points, candidates: Candidates, rng: np.random.Generator) -> float:
+        if self.delta != "purity":
+            return self.delta
+        bias_C = candidates.head_bias_C
+        if not bias_C.isfinite().all():
+            raise ValueError("head_bias is not finite in some entries; look for a diverged model")
+        return pure_radius(points, len(bias_C), rng) if len(points) else 0.0
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N^2 D twice: for the degrees, and for their fall as all gets covered; L N D for the labelled rows."""
@@ -76,8 +100,11 @@ class ProbCover(Acquisition):
         balls = kernel_cost.fold(rows, 1, width).times(sizes.bought)
         held = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
+        if self.delta == "purity":
+            cover += purity_cost(rows, width, sizes.classes).holding(held)
         left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.needs, sizes).values()))
-        return cover + left + Cost(refusal=too_many(rows, rows))
+        chunks = kernel_cost.feature_chunks(width, self.memory_gib, sizes)
+        return cover + left + Cost(refusal=too_many(rows, rows)) + chunks
 
 
 def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -> np.ndarray:
@@ -105,7 +132,6 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
         covered_N |= newly_N
         degrees_N -= _degrees(points, newly_N.nonzero().squeeze(1), delta)
         degrees_N[picks] = -1
-    logger.info("%d picks and the labelled rows cover %d of %d rows", len(picks), int(covered_N.sum()), len(points))
     return np.array(picks, dtype=np.int64)
 
 

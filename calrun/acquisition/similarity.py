@@ -3,7 +3,6 @@
 Dimension key: N rows, R represented rows (all, or a subset), B rows of a block, D features.
 """
 
-import logging
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -34,8 +33,6 @@ FEW_COLUMNS = 128  # summed in single precision, four times as fast
 
 Kind = Literal["cosine_clip0", "cosine_rescaled", "rbf", "exp_distance"]
 Normalization = Literal["l2", "standardize", "none"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class Similarity:
         self.everyone = represented is None
         self.width = kernel.width(self.x)
         item = self.x.dtype.itemsize
-        self.chunk = min(MAX_BLOCK, chunk_rows(2 * item * num_represented, memory_gib, self.device))
+        self.chunk = min(MAX_BLOCK, chunk_rows(row_bytes(num_represented, item), memory_gib, self.device))
         self.step = max(1, min(self.chunk, STEP))
         self.matrix_NR: Tensor | None = None
         if num_rows * num_represented * item <= limit_bytes(memory_gib, self.device):
@@ -168,7 +165,6 @@ class Similarity:
         for span in spans(0, len(self), self.step):
             index_B = torch.arange(span.start, span.stop, device=self.device)
             totals_N[span] = row_sums(self.rows(index_B) if self.matrix_NR is None else self.matrix_NR[span])
-        logger.info("mean effective neighbours %.3g of %d rows", float(totals_N.mean()), len(self))
         return totals_N
 
     def _matrix(self) -> Tensor:
@@ -193,6 +189,11 @@ class Similarity:
             groups_T = self.groups_N[self.represented_R[others].to(self.device)]
             part_BT *= self.groups_N[rows][:, None] == groups_T
         return part_BT
+
+
+def row_bytes(num_represented: int, item: int = 4) -> int:
+    """Returns what a row of similarities and its formula take."""
+    return 2 * item * num_represented
 
 
 def moments(features: Factor) -> tuple[Tensor, Tensor]:

@@ -18,12 +18,11 @@ from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.factors import Block, Points, distances, squared_norms
 from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.lloyd import kmeans
-from calrun.acquisition.memory import chunk_rows, limit_bytes
+from calrun.acquisition.lloyd import Effort, kmeans
+from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import in_row_order
 
-TOLERANCE = 1e-4  # in the Frobenius norm of the centres' shift
 BYTES_PER_NEIGHBOUR = 32
 
 
@@ -38,7 +37,7 @@ class TypiClust(Acquisition):
         max_clusters: the most clusters; the paper takes 500.
         min_size: clusters of at most so many rows come last; 5 in the authors' code.
         squared: typicality of squared distances (the authors' code) or of distances (the paper's formula).
-        max_iter: the most updates of the cluster centres.
+        effort: how hard k-means looks.
         memory_gib: limit for temporary tensors; None is a quarter of what is free.
     """
 
@@ -51,14 +50,13 @@ class TypiClust(Acquisition):
         max_clusters: int,
         min_size: int,
         squared: bool,
-        max_iter: int,
+        effort: Effort,
         memory_gib: float | None,
     ) -> None:
         refuse_below(1, num_neighbours=num_neighbours, max_clusters=max_clusters)
-        refuse_below(0, max_iter=max_iter)
         self.max_clusters = max_clusters
         self.min_size = min_size
-        self.max_iter = max_iter
+        self.effort = effort
         self.memory_gib = memory_gib
         self._neighbourhood = Neighbourhood(num_neighbours, squared, memory_gib)
 
@@ -74,7 +72,7 @@ class TypiClust(Acquisition):
         points, _ = centred_points(store_ND, None, np.arange(len(store_ND)), self.memory_gib, unit_length=True)
         points = points.in_memory(self.memory_gib)
         num_clusters = min(len(labelled_LD) + budget, self.max_clusters, len(points))
-        labels_N = kmeans(points, num_clusters, rng, self.max_iter, tol=TOLERANCE).labels_N.cpu().numpy()
+        labels_N = kmeans(points, num_clusters, rng, self.effort).labels_N.cpu().numpy()
         free_N, labelled_L = labels_N[: len(candidates)], labels_N[len(candidates) :]
         visits = visit_order(
             np.bincount(free_N, minlength=num_clusters), np.bincount(labelled_L, minlength=num_clusters), self.min_size
@@ -86,7 +84,7 @@ class TypiClust(Acquisition):
         """Returns N K D for each iteration of k-means, and the squares of the visited clusters' sizes times D."""
         rows, width = sizes.candidates + sizes.labelled, sizes.features
         clusters = max(1, min(sizes.labelled + sizes.bought, self.max_clusters, rows))
-        grouping = kernel_cost.points(rows, width) + kernel_cost.lloyd(rows, width, clusters, self.max_iter)
+        grouping = kernel_cost.points(rows, width) + kernel_cost.lloyd(rows, width, clusters, self.effort)
         members = sizes.candidates / clusters
         pairs = members**2 * min(clusters, sizes.bought)
         double = 2 * FLOAT
@@ -95,7 +93,8 @@ class TypiClust(Acquisition):
         joined = FLOAT * rows * width * bool(sizes.labelled)
         unit = kernel_cost.ready(rows, width, limit_bytes(self.memory_gib, sizes.device))
         picks = Cost(bytes_read=30.0 * sizes.bought * members, calls=20 * sizes.bought + 100 * clusters)
-        return (grouping + typicality + picks).holding(joined + unit)
+        chunks = kernel_cost.feature_chunks(width, self.memory_gib, sizes)
+        return (grouping + typicality + picks + chunks).holding(joined + unit)
 
     def _picks(self, points: Points, free_N: np.ndarray, visits: list[int]) -> np.ndarray:
         """Returns the most typical candidate of each visited cluster that was not taken before."""
@@ -144,7 +143,7 @@ def most_typical(points: Points, members: np.ndarray, number: int, near: Neighbo
     picks: list[int] = []
     while len(picks) < number:
         left = np.setdiff1d(members, picks)
-        room = chunk_rows(BYTES_PER_NEIGHBOUR * len(left), near.memory_gib, points.device)
+        room = limit_bytes(near.memory_gib, points.device) // (BYTES_PER_NEIGHBOUR * len(left))
         fewest = min(near.number, len(left) // 2)
         turns = min(number - len(picks), max(1, room - fewest))
         distances_MK, neighbours_MK = neighbours(points, left, min(fewest + turns - 1, len(left) - 1), near)
@@ -165,7 +164,8 @@ def neighbours(points: Points, members: np.ndarray, number: int, near: Neighbour
     index_M = torch.from_numpy(members).to(points.device)
     distances_MK = torch.empty((len(members), number), dtype=torch.float64, device=points.device)
     neighbours_MK = torch.empty((len(members), number), dtype=torch.int64, device=points.device)
-    step = min(points.chunk, chunk_rows(2 * 8 * len(members), near.memory_gib, points.device))
+    room = limit_bytes(near.memory_gib, points.device) // (2 * 8 * len(members))
+    step = max(1, min(points.chunk, room))
     for start in range(0, len(members), step):
         block = _double(points, index_M[start : start + step])
         others = [_double(points, index_P) for index_P in torch.split(index_M, points.chunk)]

@@ -17,7 +17,7 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.cost import FLOAT, Cost, Sizes
 from calrun.acquisition.finite_features import mark_minus_infinity_
-from calrun.acquisition.memory import chunk_rows
+from calrun.acquisition.memory import chunk_rows, shortage
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.top_k import smallest
 
@@ -51,7 +51,7 @@ class Uncertainty(Acquisition):
         column = candidates.mc_log_probs_NKC if self.mc_dropout else candidates.logits_NC
         single = torch.promote_types(column.dtype, torch.float32)  # half-precision stores are read chunk by chunk
         certainty_N = torch.empty(len(candidates), dtype=single, device=column.device)
-        bytes_per_row = 4 * column.element_size() * math.prod(column.shape[1:])
+        bytes_per_row = row_bytes(math.prod(column.shape[1:]), column.element_size())
         chunk = chunk_rows(bytes_per_row, self.memory_gib, column.device)
         if column.is_cpu:
             chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
@@ -66,7 +66,13 @@ class Uncertainty(Acquisition):
         numbers, rows = float(sizes.candidates * width), sizes.candidates
         chunks = math.ceil(4 * FLOAT * numbers / CACHE_BYTES)
         traffic, peak = 3 * FLOAT * numbers + 48 * rows, CACHE_BYTES + 16.0 * rows
-        return Cost(8 * numbers, traffic, peak, 3 * numbers + 16 * rows, 20 * chunks)
+        short = shortage(row_bytes(width), self.memory_gib, sizes.device)
+        return Cost(8 * numbers, traffic, peak, 3 * numbers + 16 * rows, 20 * chunks, short)
+
+
+def row_bytes(width: int, item: int = FLOAT) -> int:
+    """Returns what a row of logits takes while it is scored."""
+    return 4 * item * width
 
 
 class RunnerUp(NamedTuple):

@@ -9,9 +9,9 @@ from zipfile import BadZipFile
 from zlib import error as ZlibError
 
 import numpy as np
-from PIL import Image
 
 from calrun.dataset.picture import fit_square
+from calrun.dataset.pixels import rgb
 
 
 def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = None) -> dict[str, np.ndarray]:
@@ -20,23 +20,40 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     Raises:
         ValueError: if the file is missing or corrupt, or lacks a wanted array.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
+        there = "a folder, no file, is at" if path.is_dir() else "no file"
         raise ValueError(
-            f"no file {path}; a .npz archive{' with ' if wanted else ''}{', '.join(wanted)} is wanted there"
+            f"{there} {path}; a .npz archive{' with ' if wanted else ''}{', '.join(wanted)} is wanted there"
         )
+    found, arrays, reading = [], {}, ""
     try:
+        refuse_other_kinds(path)
         with np.load(path, allow_pickle=False) as archive:
             found = list(archive.files)
-            names = [name for name in [*wanted, *(optional or [])] if name in found]
-            arrays = {name: archive[name] for name in names}
+            for reading in [name for name in [*wanted, *(optional or [])] if name in found]:
+                arrays[reading] = archive[reading]
     except (BadZipFile, ZlibError, EOFError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path} is no sound .npz archive ({reason}); save it again, without object arrays") from error
+        if "allow_pickle" in reason:
+            reason = f"{reading} holds Python objects, as of rows of different length or of text in a list"
+        raise ValueError(
+            f"{path} is no sound .npz archive ({reason}); save it again, as arrays of numbers with np.savez"
+        ) from error
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise ValueError(f"{path} holds {sorted(found)} but not {missing}; save the arrays under these names")
     return arrays
+
+
+def refuse_other_kinds(path: Path) -> None:
+    """Raises a ValueError if a file begins like no archive."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"\x93NUMPY"):
+        raise ValueError("it is one array, as np.save writes it")
+    if not start.startswith(b"PK"):
+        raise ValueError(f"it begins with {start!r}")
 
 
 def decode_jpeg(source: str, joined: np.ndarray, offsets: np.ndarray, rows: np.ndarray, size: int | None) -> np.ndarray:
@@ -61,7 +78,7 @@ def decode_jpeg(source: str, joined: np.ndarray, offsets: np.ndarray, rows: np.n
 def decode_one(source: str, row: int, jpeg: np.ndarray, size: int | None) -> np.ndarray:
     """Returns one picture as bytes (H, W, 3)."""
     try:
-        picture = Image.open(BytesIO(jpeg.tobytes())).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        picture = rgb(BytesIO(jpeg.tobytes()))
+    except ValueError as error:
         raise ValueError(f"{source}: picture {row} cannot be read ({error}); replace it or drop it") from error
     return np.asarray(picture if size is None else fit_square(picture, size, size))

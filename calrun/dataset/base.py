@@ -47,6 +47,10 @@ class Source(Protocol):
         """Returns a name of the item that is stable between runs and machines (a file name, or the row)."""
         ...
 
+    def checksum(self, start: int) -> int:
+        """Returns `start` gone on with the stored inputs (CRC-32), or with their names where they are read later."""
+        ...
+
     def to(self, device: torch.device) -> None:
         """Moves resident tensors to the device, once; streamed sources have nothing to move."""
         ...

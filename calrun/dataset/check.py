@@ -1,13 +1,13 @@
-"""What stored inputs and labels must fulfil before a run starts.
+"""What stored inputs must fulfil before a run starts.
 
-Dimension key: N rows, C classes.
+Dimension key: N rows.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 ROWS_PER_PASS = 4096
+ANOTHER_SCALE = 50  # pictures of two splits whose largest values differ by this factor are not on one scale
 
 
 def check_inputs(split: str, inputs: Tensor) -> Tensor:
@@ -17,7 +17,9 @@ def check_inputs(split: str, inputs: Tensor) -> Tensor:
         ValueError: otherwise, with the first bad rows.
     """
     if not len(inputs):
-        raise ValueError(f"split {split} has no rows")
+        raise ValueError(f"split {split} has no rows; give it some")
+    if not inputs[0].numel():
+        raise ValueError(f"split {split} has inputs of shape {tuple(inputs.shape[1:])}, which hold no values")
     if not inputs.is_floating_point():
         return inputs
     bad = [~part.flatten(1).isfinite().all(1) for part in torch.split(inputs, ROWS_PER_PASS)]
@@ -30,38 +32,27 @@ def check_inputs(split: str, inputs: Tensor) -> Tensor:
     return inputs
 
 
-def check_targets(split: str, labels: np.ndarray, num_inputs: int, num_classes: int) -> np.ndarray:
-    """Returns `labels` as int64 (N,) if they are integers 0..C-1, one per input; train must show every class.
-
-    Raises:
-        ValueError: otherwise, with the first bad rows.
-    """
-    targets_N = label_vector(split, labels)
-    if len(targets_N) != num_inputs:
+def check_alike(split: str, inputs: Tensor, train: Tensor) -> None:
+    """Refuses a split that is stored in another way than train: the same transform would make something else of it."""
+    if inputs.shape[1:] != train.shape[1:]:
         raise ValueError(
-            f"split {split} has {num_inputs} inputs but {len(targets_N)} labels; there must be one label each"
+            f"split {split} has inputs of shape {tuple(inputs.shape[1:])}, but train has {tuple(train.shape[1:])}; "
+            "bring both to one shape"
         )
-    outside = np.flatnonzero((targets_N < 0) | (targets_N >= num_classes))
-    if len(outside):
+    if (inputs.dtype == torch.uint8) != (train.dtype == torch.uint8):
         raise ValueError(
-            f"split {split} has {len(outside)} labels outside 0..{num_classes - 1} (first: rows {outside[:5].tolist()} "
-            f"with {targets_N[outside[:5]].tolist()}); the data set declares {num_classes} classes"
+            f"split {split} holds {kind(inputs)} and train {kind(train)}, but only bytes are scaled to 0..1; save both "
+            "in one type"
         )
-    absent = np.setdiff1d(np.arange(num_classes), targets_N)
-    if split == "train" and len(absent):
-        raise ValueError(
-            f"the data set declares {num_classes} classes, but {len(absent)} of them have no training row "
-            f"(first: {absent[:5].tolist()}); number the classes 0..C-1 without gaps and let C be their count"
-        )
-    return targets_N
+    if inputs.ndim == 4 and inputs.dtype != torch.uint8:
+        most, most_train = inputs.abs().max().item(), train.abs().max().item()
+        if max(most, most_train) > ANOTHER_SCALE * min(most, most_train):
+            raise ValueError(
+                f"split {split} holds pictures with values up to {most:g}, but train up to {most_train:g}; bring both "
+                "to one scale"
+            )
 
 
-def label_vector(split: str, labels: np.ndarray) -> np.ndarray:
-    """Returns integer labels (N,) or (N, 1) as int64 (N,)."""
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"split {split} has labels of type {labels.dtype}; labels must be integers")
-    if labels.ndim != 1 and labels.shape[1:] != (1,):
-        raise ValueError(
-            f"split {split} has labels of shape {labels.shape}; one class number per row is wanted, shape (N,)"
-        )
-    return labels.reshape(-1).astype(np.int64)
+def kind(inputs: Tensor) -> str:
+    """Returns what values are stored as."""
+    return "bytes" if inputs.dtype == torch.uint8 else "other numbers"

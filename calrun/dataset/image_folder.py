@@ -1,48 +1,86 @@
 """The user's own pictures: root/train/<class>/* and root/test/<class>/*, and root/val/<class>/* if there is one."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from calrun.dataset.base import Dataset, Source
 from calrun.dataset.picture import Picture
+from calrun.dataset.picture_check import Level, faulty
 from calrun.dataset.streamed import Streamed
 from calrun.dataset.transform import Transform
+from calrun.say import warn
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
-def load(root: str, picture: Picture, transform: Transform, num_workers: int) -> Dataset:
-    """Lists the pictures; they are read when their turn comes.
+def load(
+    root: str,
+    picture: Picture,
+    transform: Transform,
+    num_workers: int,
+    check: Level = "all",
+    bad_files: Literal["refuse", "skip"] = "refuse",
+) -> Dataset:
+    """Lists the pictures and looks at them; they are read again when their turn comes.
 
     Args:
         root: the folder that holds train and test.
         picture: how a file becomes a square of bytes.
         transform: normalises pixels scaled to 0..1.
         num_workers: processes that decode.
+        check: whether `all` pictures are decoded once before the run, a `sample` of 1,000 (and the headers of the
+            others), or none (`off`).
+        bad_files: `refuse` ends the run if pictures cannot be used, `skip` leaves them out.
 
     Raises:
-        ValueError: if a folder is missing, has no pictures, or classes differ between splits.
+        ValueError: if a folder is missing, has no pictures, or classes differ between splits, or a picture is bad.
     """
-    if transform.mean is None:
-        raise ValueError(
-            "dataset.transform has no mean and std; pictures that are streamed cannot be measured, give both"
-        )
+    transform.check_given_for_bytes()
     if num_workers < 0:
         raise ValueError(f"dataset.num_workers must be 0 or more, came {num_workers}")
-    folder = Path(root)
+    if bad_files == "skip" and check != "all":
+        raise ValueError(
+            f"dataset.bad_files=skip wants dataset.check=all, came {check}; what is left out must be known"
+        )
+    folder = Path(root).expanduser()
     class_names = classes_of(folder / "train")
+    others: list[Path] = []
+    splits = {split: pictures_of(folder / split, class_names, others) for split in splits_of(folder)}
+    if others:
+        first = ", ".join(map(str, others[:5]))
+        warn(f"{len(others):,} files below {folder} do not end like pictures and are left out (first: {first})")
+    files = [file for per_class in splits.values() for names in per_class for file in names]
+    bad = faulty(folder, files, picture.white, check)
+    if bad:
+        refuse_or_say(folder, bad, len(files), bad_files)
     sources: dict[str, Source] = {}
-    for split in ("train", "test", "val"):
-        if split == "val" and not (folder / split).is_dir():
-            continue
-        check_classes(folder / split, class_names)
-        files, targets = listed(folder, split, class_names)
-        sources[split] = Streamed(folder, files, targets, picture, transform, num_workers)
+    for split, per_class in splits.items():
+        kept = [[file for file in names if file not in bad] for names in per_class]
+        refuse_empty(folder / split, class_names, kept)
+        targets = np.repeat(np.arange(len(kept), dtype=np.int64), [len(names) for names in kept])
+        listed = [file for names in kept for file in names]
+        sources[split] = Streamed(folder, listed, targets, picture, transform, num_workers)
     shape = (3, picture.size, picture.size)
     tests = {"test": sources["test"]}
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
+
+
+def splits_of(root: Path) -> list[str]:
+    """Returns the names of the splits; val is optional."""
+    return ["train", "test", *(["val"] if (root / "val").is_dir() else [])]
+
+
+def refuse_or_say(root: Path, bad: dict[str, str], total: int, bad_files: str) -> None:
+    """Refuses a folder with pictures that cannot be used, or says which are left out."""
+    first = ", ".join(f"{name} ({reason})" for name, reason in list(bad.items())[:5])
+    found = f"{len(bad):,} of {total:,} pictures below {root} cannot be used (first: {first})"
+    if bad_files == "refuse":
+        raise ValueError(f"{found}; replace or remove them, or set dataset.bad_files=skip to leave them out")
+    warn(f"{found}; they are left out")
 
 
 def classes_of(folder: Path) -> list[str]:
@@ -68,25 +106,57 @@ def check_classes(folder: Path, class_names: list[str]) -> None:
         )
 
 
-def listed(root: Path, split: str, class_names: list[str]) -> tuple[list[str], np.ndarray]:
-    """Returns the pictures of a split relative to `root`, class after class, sorted, and their class numbers."""
-    files: list[str] = []
-    counts = []
-    for name in class_names:
-        pictures = pictures_in(root / split / name)
-        if not pictures:
-            raise ValueError(
-                f"class folder {root / split / name} has no pictures ({' '.join(SUFFIXES)}); fill it or drop the class"
-            )
-        files += [f"{split}/{name}/{picture}" for picture in pictures]
-        counts.append(len(pictures))
-    return files, np.repeat(np.arange(len(class_names), dtype=np.int64), counts)
+def pictures_of(folder: Path, class_names: list[str], others: list[Path]) -> list[list[str]]:
+    """Returns the pictures of each class of a split relative to the folder above it, sorted; `others` gets the rest."""
+    check_classes(folder, class_names)
+    per_class = [pictures_in(folder / name, others) for name in class_names]
+    refuse_empty(folder, class_names, per_class)
+    return [
+        [f"{folder.name}/{name}/{picture}" for picture in pictures]
+        for name, pictures in zip(class_names, per_class, strict=True)
+    ]
 
 
-def pictures_in(folder: Path) -> list[str]:
-    """Returns the pictures of a folder and its subfolders, relative to it, sorted."""
-    found = []
-    for parent, _, names in os.walk(folder, followlinks=True):
-        inside = Path(parent).relative_to(folder)
-        found += [(inside / name).as_posix() for name in names if name.lower().endswith(SUFFIXES) and name[0] != "."]
-    return sorted(found)
+def refuse_empty(folder: Path, class_names: list[str], per_class: list[list[str]]) -> None:
+    """Refuses a split in which a class has no pictures."""
+    empty = [name for name, files in zip(class_names, per_class, strict=True) if not files]
+    if empty:
+        raise ValueError(
+            f"class folder {folder / empty[0]} has no pictures that can be used ({' '.join(SUFFIXES)}); fill it or "
+            f"drop the class from all splits ({len(empty)} of {len(class_names)} classes have none)"
+        )
+
+
+def pictures_in(folder: Path, others: list[Path]) -> list[str]:
+    """Returns the pictures of a folder and its subfolders, relative to it, sorted; what begins with a dot is hidden."""
+    found = sorted(files_below(folder))
+    others += [path for path in found if path.suffix.lower() not in SUFFIXES]
+    pictures = sorted(path.relative_to(folder).as_posix() for path in found if path.suffix.lower() in SUFFIXES)
+    unnamable = [name for name in pictures if not is_text(name)]
+    if unnamable:
+        raise ValueError(
+            f"{len(unnamable)} pictures in {folder} have names that are not UTF-8 or hold a line break (first: "
+            f"{[ascii(name) for name in unnamable[:5]]}); rename them"
+        )
+    return pictures
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yields the files of a folder and its subfolders, links followed, each folder once and none above it."""
+    seen = set(map(str, Path(os.path.realpath(folder)).parents))
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in seen else [name for name in folders if name[0] != "."]
+        if real not in seen:
+            yield from (Path(parent, name) for name in names if name[0] != ".")
+        seen.add(real)
+
+
+def refuse(error: OSError) -> None:
+    """Ends a walk through folders of which one cannot be listed: its pictures would be missing without a word."""
+    raise error
+
+
+def is_text(name: str) -> bool:
+    """Tells whether a file's name is one line of text."""
+    return name.isprintable() or not any(0xDC80 <= ord(sign) <= 0xDCFF or sign in "\n\r\0" for sign in name)

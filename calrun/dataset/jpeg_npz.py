@@ -13,7 +13,7 @@ import torch
 
 from calrun.dataset.archive import decode_jpeg, read_npz
 from calrun.dataset.base import Dataset
-from calrun.dataset.check import check_targets, label_vector
+from calrun.dataset.labels import check_targets, count_classes, label_vector, named
 from calrun.dataset.resident import resident_dataset
 from calrun.dataset.transform import Transform
 
@@ -40,20 +40,26 @@ def load(path: str, transform: Transform, size: int | None, drop_classes: Sequen
         size: side in pixels of the centre square cut out of each picture; None: pictures as they are, all of one size.
         drop_classes: names of classes to leave out (numbers, where the archive names none); the others are renumbered.
     """
+    if size is not None and size < 1:
+        raise ValueError(f"dataset.size is {size}; give the side of the pictures in pixels, or null")
     optional = [*ARRAYS, *(f"{split}_{array}" for split in SPLITS for array in ARRAYS), "split", "classes", "names"]
     arrays = read_npz(path, [], optional)
     stored = stored_splits(path, arrays)
-    largest = max(int(split.labels[split.rows].max(initial=0)) for split in stored.values())
-    names = [str(name) for name in arrays.get("classes", np.arange(largest + 1))]
+    count = count_classes({name: split.labels[split.rows] for name, split in stored.items()})
+    names = named(arrays.get("classes", np.arange(count)))
     kept = kept_classes(names, drop_classes)
     splits, item_ids = {}, None
     for name, split in stored.items():
         check_targets(name, split.labels[split.rows], len(split.rows), len(names))
         rows = split.rows[np.isin(split.labels[split.rows], kept)]
+        if not len(rows):
+            raise ValueError(
+                f"{path} has no {name} pictures of the classes that stay; drop fewer in dataset.drop_classes"
+            )
         inputs = decode_jpeg(f"{path} ({name})", split.joined, split.offsets, rows, size)
         splits[name] = (torch.from_numpy(inputs), np.searchsorted(kept, split.labels[rows]))
         if name == "train" and "names" in arrays:
-            item_ids = [str(arrays["names"][row]) for row in rows]
+            item_ids = names_of(arrays["names"], rows)
     return resident_dataset(splits, [names[number] for number in kept], transform, item_ids)
 
 
@@ -71,6 +77,10 @@ def stored_splits(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Stored]
             f"{path} holds {sorted(arrays)} but not {missing}; wanted are {', '.join(ARRAYS)} with the prefixes train_ "
             "and test_, or once with `split` (0 train, 1 test)"
         )
+    if divided and not np.isin(arrays["split"], range(len(SPLITS))).all():
+        raise ValueError(
+            f"{path}: split holds {np.unique(arrays['split'])[:5].tolist()}; wanted are 0 (train) and 1 (test)"
+        )
     stored = {}
     for number, split in enumerate(SPLITS):
         joined, offsets, labels = (arrays[name if divided else f"{split}_{name}"] for name in ARRAYS)
@@ -82,8 +92,22 @@ def stored_splits(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Stored]
         rows = np.flatnonzero(arrays["split"] == number) if divided else np.arange(len(labels_N))
         if not len(rows):
             raise ValueError(f"{path} has no {split} pictures; give it a {split} split")
+        if joined.dtype != np.uint8 or joined.ndim != 1 or offsets.dtype.kind not in "iu":
+            raise ValueError(
+                f"{path}: the {split} pictures are {joined.dtype} of shape {joined.shape} with offsets of type "
+                f"{offsets.dtype}; wanted are the files' bytes (uint8), joined, and whole numbers"
+            )
         stored[split] = Stored(joined, offsets, labels_N, rows)
     return stored
+
+
+def names_of(names: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Returns the names of the pictures in `rows`."""
+    if rows.max() >= len(names):
+        raise ValueError(
+            f"the archive names {len(names)} pictures, but has {rows.max() + 1} or more; name each or none"
+        )
+    return [str(names[row]) for row in rows]
 
 
 def kept_classes(names: list[str], drop_classes: Sequence[str]) -> np.ndarray:
@@ -92,4 +116,6 @@ def kept_classes(names: list[str], drop_classes: Sequence[str]) -> np.ndarray:
     unknown = sorted(dropped - set(names))
     if unknown:
         raise ValueError(f"dataset.drop_classes names {unknown}, but the classes are {names}")
+    if dropped and len(names) - len(dropped) < 2:
+        raise ValueError(f"dataset.drop_classes leaves {len(names) - len(dropped)} of {names}; at least 2 are wanted")
     return np.array([number for number, name in enumerate(names) if name not in dropped])

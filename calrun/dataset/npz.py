@@ -11,12 +11,16 @@ from torch import Tensor
 
 from calrun.dataset.archive import read_npz
 from calrun.dataset.base import Dataset
-from calrun.dataset.check import label_vector
+from calrun.dataset.labels import count_classes, label_vector, named
 from calrun.dataset.resident import resident_dataset
 from calrun.dataset.transform import Transform
 
 ARRAYS = ["x_train", "y_train", "x_test", "y_test"]
 CHANNEL_AXES = {"last": -1, "first": 1}
+COLOURS = (1, 3, 4)  # channels of grey, colour, and colour with transparency
+ROWS_PER_PASS = 4096
+MOST_ERROR = 0.01  # of the spread of an entry that float32 may get wrong
+LEAST_SPREAD = 1e-12  # of an entry's size: less is the rounding of a constant
 
 
 def load(
@@ -41,22 +45,76 @@ def load(
         name: (model_inputs(name, arrays[f"x_{name}"], channels), label_vector(name, arrays[f"y_{name}"]))
         for name in names
     }
+    count = count_classes({name: labels for name, (_, labels) in splits.items()})
+    if num_classes is not None and num_classes < 2:
+        raise ValueError(f"dataset.num_classes is {num_classes}, but a classifier tells at least 2 classes apart")
     if class_names is None:
-        count = num_classes or max(int(labels.max(initial=0)) for _, labels in splits.values()) + 1
-        class_names = [str(number) for number in range(count)]
+        class_names = [str(number) for number in range(num_classes or count)]
     if num_classes not in (None, len(class_names)):
         raise ValueError(f"dataset.num_classes is {num_classes}, but dataset.class_names has {len(class_names)} names")
-    return resident_dataset(splits, [str(name) for name in class_names], transform)
+    return resident_dataset(splits, named(class_names), transform)
 
 
 def model_inputs(split: str, stored: np.ndarray, channels: str) -> Tensor:
-    """Returns (N, D) or (N, ch, H, W): uint8 as it is, other numbers as float32."""
+    """Returns (N, D) or (N, ch, H, W): uint8 as it is, other numbers as float32.
+
+    Raises:
+        ValueError: if the array has another shape or kind, its channels stand elsewhere, or float32 cannot hold it.
+    """
     if stored.ndim not in (2, 3, 4) or stored.dtype.kind not in "buif":
+        hint = f"; for one number per row save x_{split}.reshape(-1, 1)" if stored.ndim == 1 else ""
         raise ValueError(
             f"x_{split} has shape {stored.shape} and type {stored.dtype}; wanted are numbers of shape "
-            "(N, D), (N, H, W) or (N, H, W, channels)"
+            f"(N, D), (N, H, W) or (N, H, W, channels){hint}"
         )
-    inputs = torch.from_numpy(stored if stored.dtype == np.uint8 else stored.astype(np.float32))
+    if stored.ndim == 4:
+        refuse_other_order(split, stored.shape, channels)
+    inputs = torch.from_numpy(stored if stored.dtype == np.uint8 else as_float32(split, stored))
     if inputs.ndim == 2:
         return inputs
     return inputs.unsqueeze(1) if inputs.ndim == 3 else inputs.movedim(CHANNEL_AXES[channels], 1)
+
+
+def refuse_other_order(split: str, shape: tuple[int, ...], channels: str) -> None:
+    """Refuses pictures whose channels stand where `channels` says they do not: a network would train on slices.
+
+    That is so if the other end has 1, 3 or 4 entries and this one has not, or this one is a side of a square.
+    """
+    far, middle, near = shape[1:] if channels == "last" else shape[:0:-1]  # near: what are said to be the channels
+    colours = far in COLOURS and near not in COLOURS and far != middle
+    if not (colours or far < middle == near):
+        return
+    other, sides = ("first", (middle, near)) if channels == "last" else ("last", (near, middle))
+    raise ValueError(
+        f"x_{split} has shape {shape}, which looks like {far} channels of {sides[0]} x {sides[1]} pixels, but "
+        f"dataset.channels={channels} makes {near} channels of it; set dataset.channels={other}, or, if there are "
+        f"{near} channels, save that axis at the other end and set dataset.channels={other}"
+    )
+
+
+def as_float32(split: str, stored: np.ndarray) -> np.ndarray:
+    """Returns numbers as float32.
+
+    Raises:
+        ValueError: if it cannot hold them, or cannot tell them apart.
+    """
+    with np.errstate(over="ignore"):
+        inputs = stored.astype(np.float32)
+    if stored.dtype.itemsize < 4 or stored.dtype == np.float32 or not stored.size:
+        return inputs
+    flat, rounded = stored.reshape(len(stored), -1), inputs.reshape(len(stored), -1)
+    spread, error = np.zeros(flat.shape[1]), np.zeros(flat.shape[1])
+    lowest = flat.min(axis=0).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # what is not finite is named elsewhere
+        for start in range(0, len(flat), ROWS_PER_PASS):
+            exact = flat[start : start + ROWS_PER_PASS].astype(np.float64)
+            np.maximum(spread, exact.max(axis=0) - lowest, out=spread)
+            np.maximum(error, np.abs(exact - rounded[start : start + ROWS_PER_PASS]).max(axis=0), out=error)
+    lost = np.flatnonzero((error > MOST_ERROR * spread) & (spread > LEAST_SPREAD * np.abs(lowest)))
+    if len(lost):
+        raise ValueError(
+            f"{len(lost)} of {len(spread)} entries of x_{split} lie within {spread[lost[0]]:g} of each other around "
+            f"{lowest[lost[0]]:g} or are too large (first: {lost[:5].tolist()}), which float32 cannot tell apart; "
+            "subtract a number from them that is the same in every split, or scale them down"
+        )
+    return inputs

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from calrun.dataset.pixels import rgb
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 ASPECT = (3 / 4, 4 / 3)  # of a random crop, as Szegedy et al. 2015
@@ -28,12 +30,14 @@ class Picture:
         min_area: smallest share of the picture that a training crop covers (Szegedy et al. 2015, sec. 6: 0.08);
             1: no random crop, training sees the evaluation crop.
         flip: mirrors left and right with probability 0.5 in training.
+        white: the value that becomes white in grey of more than 8 bits; None: 65,535, for 16 bits only.
     """
 
     size: int
     resize: int
     min_area: float
     flip: bool
+    white: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.size <= self.resize:
@@ -43,6 +47,8 @@ class Picture:
             )
         if not 0 < self.min_area <= 1:
             raise ValueError(f"dataset.picture.min_area is a share of the picture in (0, 1], came {self.min_area}")
+        if self.white is not None and not 0 < self.white < math.inf:
+            raise ValueError(f"dataset.picture.white wants a finite number above 0, came {self.white}")
 
     def read(self, path: Path, rng: np.random.Generator | None) -> Tensor:
         """Returns the file as bytes (3, S, S): augmented by `rng`, or in the evaluation crop where that is None.
@@ -51,9 +57,8 @@ class Picture:
             ValueError: if the file cannot be read, with its name.
         """
         try:
-            with Image.open(path) as opened:
-                picture = opened.convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            picture = rgb(path, self.white)
+        except ValueError as error:
             raise ValueError(f"cannot read picture {path} ({error}); replace it or remove it") from error
         square = self.augmented(picture, rng) if rng else fit_square(picture, self.size, self.resize)
         return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()

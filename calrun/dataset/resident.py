@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from math import prod
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from calrun.dataset.base import Dataset, Shot, Source, StepRows
-from calrun.dataset.check import check_inputs, check_targets
+from calrun.dataset.check import check_alike, check_inputs
+from calrun.dataset.labels import check_targets
 from calrun.dataset.transform import Transform
 from calrun.rng import torch_seed
 
+CHECKED_BYTES = 2**28  # of larger inputs every n-th row is in the checksum
 CHUNK_BYTES = 8 * 2**20  # float32 inputs made at a time: several small steps share one gather, yet stay in cache
 
 
@@ -51,6 +54,12 @@ class Resident:
 
     def item_id(self, row: int) -> str:
         return str(row) if self.item_ids is None else self.item_ids[row]
+
+    def checksum(self, start: int) -> int:
+        inputs = self.inputs.cpu().numpy().reshape(len(self), -1)
+        if inputs.nbytes > CHECKED_BYTES:
+            inputs = inputs[:: -(-inputs.nbytes // CHECKED_BYTES)]
+        return crc32(np.ascontiguousarray(inputs).view(np.uint8).data, start)
 
     def to(self, device: torch.device) -> None:
         self.inputs = self.inputs.to(device)
@@ -140,11 +149,7 @@ def resident_dataset(
     transform = transform.fitted(check_inputs("train", splits["train"][0]))
     for name, (inputs, labels) in splits.items():
         check_inputs(name, inputs)
-        if inputs.shape[1:] != splits["train"][0].shape[1:]:
-            raise ValueError(
-                f"split {name} has inputs of shape {tuple(inputs.shape[1:])}, "
-                f"but train has {tuple(splits['train'][0].shape[1:])}; bring both to one shape"
-            )
+        check_alike(name, inputs, splits["train"][0])
         targets = check_targets(name, labels, len(inputs), len(class_names))
         sources[name] = Resident(inputs, targets, transform, item_ids if name == "train" else None)
     tests = {"test": sources["test"]}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -56,6 +57,9 @@ class Streamed:
 
     def item_id(self, row: int) -> str:
         return self.files.name(row)
+
+    def checksum(self, start: int) -> int:
+        return crc32(b"\0".join(self.files.paths.tolist()), start)
 
     def to(self, device: torch.device) -> None:
         self.device = device

@@ -1,6 +1,7 @@
 """Some rows of a source, as a split of their own: a validation set held out of the pool."""
 
 from collections.abc import Iterator
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ class Subset:
 
     def item_id(self, row: int) -> str:
         return self.source.item_id(int(self.rows[row]))
+
+    def checksum(self, start: int) -> int:
+        return crc32(self.rows.tobytes(), start)  # the source itself is the pool
 
     def to(self, device: torch.device) -> None:
         self.source.to(device)

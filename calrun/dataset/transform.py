@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS_PER_PASS = 4096  # rows that `fitted` holds in double precision at a time
+TINY = 2.0**-20  # of the mean: a standard deviation below this is rounding, which float32 would make noise of
+MOST_OF_UNIT_SCALE = 2.0  # pixels above this are not scaled to 0..1
 
 
 class Transform:
@@ -59,10 +61,41 @@ class Transform:
         """
         if self.mean is not None and self.std is not None:
             self._check(inputs.shape[1])
+            self._check_numbers(inputs)
             return self
         mean, std = moments(inputs)
-        std[std == 0] = 1.0
+        std[std <= TINY * mean.abs()] = 1.0
         return Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
+
+    def check_given_for_bytes(self) -> None:
+        """Refuses statistics that cannot be those of bytes, which are scaled to 0..1 before.
+
+        Raises:
+            ValueError: if there are none, or they are of the scale 0..255.
+        """
+        if self.mean is None or self.std is None:
+            raise ValueError(
+                "dataset.transform has no mean and std; pictures that are streamed cannot be measured, give both"
+            )
+        if self.mean.max() > 1 or self.std.max() > 1:
+            raise ValueError(
+                f"dataset.transform wants mean and std of pixels scaled to 0..1, came {shown(self.mean)} and "
+                f"{shown(self.std)}; divide both by 255"
+            )
+
+    def _check_numbers(self, inputs: Tensor) -> None:
+        if self.mean is None or self.std is None:
+            return
+        if inputs.dtype == torch.uint8:
+            self.check_given_for_bytes()
+            return
+        for_unit_scale = 0 < self.mean.max() <= 1 and self.std.max() < 1
+        if inputs.ndim == 4 and for_unit_scale and len(inputs) and inputs.max() > MOST_OF_UNIT_SCALE:
+            raise ValueError(
+                f"dataset.transform has mean {shown(self.mean)} and std {shown(self.std)}, which are for pixels scaled "
+                f"to 0..1, but the training inputs hold values up to {inputs.max():g}; save them as bytes (uint8), "
+                "which are scaled, or divide them yourself"
+            )
 
     def _check(self, num_channels: int) -> None:
         for name, given in (("mean", self.mean), ("std", self.std)):
@@ -88,6 +121,11 @@ class Transform:
         scale = pixel_scale(stored) / self.std
         shift = -self.mean / self.std
         return stored.to(torch.float32, copy=True).mul_(scale.view(shape)).add_(shift.view(shape))
+
+
+def shown(numbers: Tensor) -> list[float]:
+    """Returns numbers as a user wrote them."""
+    return [round(number, 4) for number in numbers.tolist()]
 
 
 def crop_and_flip(stored: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:

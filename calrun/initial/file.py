@@ -1,5 +1,7 @@
 """Initial rows that a file names."""
 
+import codecs
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +38,22 @@ class RowsFromFile(Acquisition):
 
     def _read(self) -> np.ndarray:
         try:
-            if self.path.suffix == ".csv":
-                picks = pd.read_csv(self.path)
-                return picks.loc[picks["round"] == 1, "row"].to_numpy(dtype=np.int64)
-            return np.loadtxt(self.path, dtype=np.int64, ndmin=1)
+            text = decoded(self.path.read_bytes())
+            if self.path.suffix.lower() == ".csv":
+                picks = pd.read_csv(StringIO(text))
+                rows = picks.loc[picks["round"] == 1, "row"].to_numpy()
+                if rows.dtype.kind not in "iu":
+                    raise ValueError(f"rows of type {rows.dtype}")
+                return rows.astype(np.int64)
+            lines = [line for line in text.splitlines() if line.strip()]
+            return np.loadtxt(lines, dtype=np.int64, ndmin=1) if lines else np.empty(0, np.int64)
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
                 f"initial.path {self.path} cannot be read as row numbers, one a line, or as a picks.csv ({error})"
             ) from error
+
+
+def decoded(content: bytes) -> str:
+    """Returns a text file's text, whichever mark of its encoding an editor has put in front."""
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig")

@@ -13,5 +13,5 @@ class Logger:
     def log(self, line: dict[str, Any]) -> None:
         """Takes the line of a round that has just been committed."""
 
-    def finish(self) -> None:
-        """Ends the run."""
+    def finish(self, exit_code: int) -> None:
+        """Ends the run; the exit code is 0 if it is finished, 130 or 143 after an interrupt, else it failed."""

@@ -1,12 +1,19 @@
 """Mirrors a run to Weights & Biases: one W&B run for each run folder, metrics against the number of labels."""
 
+import re
+import secrets
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
 import wandb
 
+from calrun.files import replace_text
 from calrun.logger.base import Logger
 from calrun.record import flatten
+
+ID_FILE = "wandb-id"
+ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # W&B: 64 characters at most, and none of :;,#?/'
 
 
 class WandbLogger(Logger):
@@ -39,9 +46,11 @@ class WandbLogger(Logger):
         self.run.define_metric("labelled")
         self.run.define_metric("round")
         self.run.define_metric("*", step_metric="labelled")
-        if self.mode != "online":  # offline runs cannot be resumed: say the finished rounds again
-            for line in finished:
+        for line in finished:
+            if line["round"] >= self.run.step:  # W&B lacks it: an offline run begins anew, an online one was killed
                 self.log(line)
+        if self.mode == "offline":
+            self._remove_earlier(folder)
 
     def _init(self, folder: Path, config: dict[str, Any]) -> None:
         choices = config["choices"]
@@ -49,7 +58,7 @@ class WandbLogger(Logger):
             project=self.project,
             entity=self.entity,
             mode=self.mode,
-            id=config["run_id"],
+            id=id_of(folder, config),
             resume="allow" if self.mode == "online" else None,
             name=folder.name,
             group="-".join(str(choices[group]) for group in ("dataset", "model", "method", "acquisition")),
@@ -60,9 +69,27 @@ class WandbLogger(Logger):
             settings=wandb.Settings(silent=True),
         )
 
-    def log(self, line: dict[str, Any]) -> None:
-        self.run.log(flatten(line))
+    def _remove_earlier(self, folder: Path) -> None:
+        """Removes what earlier attempts have left: this one has told it again, and `wandb sync` would tell it twice."""
+        for attempt in folder.glob(f"wandb/offline-run-*-{self.run.id}"):
+            if attempt != Path(self.run.dir).parent:
+                shutil.rmtree(attempt, ignore_errors=True)
 
-    def finish(self) -> None:
+    def log(self, line: dict[str, Any]) -> None:
+        self.run.log(flatten(line), step=line["round"])
+
+    def finish(self, exit_code: int) -> None:
         if self.run is not None:
-            self.run.finish()  # or the next run of this process would write into this one
+            self.run.finish(exit_code)  # or the next run of this process would write into this one
+
+
+def id_of(folder: Path, config: dict[str, Any]) -> str:
+    """Returns the W&B id of a run folder, which keeps it: another folder of the same configuration is another run."""
+    path = folder / ID_FILE
+    known = path.read_text().strip() if path.exists() else ""
+    if ID.fullmatch(known):
+        return known
+    experiment = re.sub(r"[^\w-]+", "-", str(config["experiment"]), flags=re.ASCII)[:40]
+    made = f"{experiment}-{config['run_id']}-{secrets.token_hex(3)}"
+    replace_text(path, f"{made}\n")
+    return made

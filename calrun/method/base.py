@@ -40,7 +40,7 @@ class Method(pl.LightningModule):
         stop: ends a round.
         stop_later: ends the rounds after the first instead; none uses `stop`.
         lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer's recipe
-            scales (SGD); `none` does not.
+            scales (SGD), m + r being the rows that a step has where labels or history are short; `none` does not.
         forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the
             other (replayed rows first), which normalises each by its own batch statistics.
         store_when: stored targets come from the `end_of_round` (the paper) or `first_epoch_online` (the authors' code).
@@ -93,18 +93,15 @@ class Method(pl.LightningModule):
         self.net.to(next(fresh.parameters()).device)
         apply = self.start.first if this_round.number == 1 else self.start.apply
         apply(self.net, fresh)
-        if self.setup_.channels_last:
-            self.net.to(memory_format=torch.channels_last)
+        self._lay_out()
         self.objective.begin_round(this_round)
         if self.visit.choose is not None:
             self.visit.choose.begin_round()
         self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
         self.online = {}
 
-    def end_round(self, this_round: Round) -> None:
+    def store_targets(self, this_round: Round) -> None:
         """Stores the targets of the rows bought for this round."""
-        if not self.objective.uses_stored:
-            return
         rows = this_round.current_rows
         if self.store_when == "first_epoch_online":
             order = torch.argsort(self.online["rows"])
@@ -115,7 +112,7 @@ class Method(pl.LightningModule):
 
     def notes(self) -> dict[str, float]:
         """Returns what the round's line should say of the method itself."""
-        return {} if self.visit.choose is None else self.visit.choose.notes()
+        return self.visit.notes(len(self.this_round.history_rows))
 
     def predict(self, rows: np.ndarray, wanted: frozenset[str] = frozenset({"logits"})) -> dict[str, Tensor]:
         """Returns columns of training rows, in evaluation mode and transform."""
@@ -127,9 +124,21 @@ class Method(pl.LightningModule):
             torch.manual_seed(this_round.torch_seed("model"))
             return self.setup_.build_net()
 
+    def scale_of_lr(self) -> float:
+        """Returns the factor on the learning rate: rows of a step over m, as many as a step has, and never below 1."""
+        num_history, batch_size = len(self.this_round.history_rows), self.setup_.batch_size
+        if self.lr_scale == "none" or not self.visit.num_replayed(num_history):
+            return 1.0
+        num_current = len(self.visit.current_rows(self.this_round))
+        return max(1.0, self.visit.step_rows(num_current, num_history, batch_size) / batch_size)
+
     def stop_rule(self) -> StoppingRule:
         """Returns the rule that ends the current phase."""
-        return self.phase.stop or (self.stop if self.this_round.number == 1 else self.stop_later)
+        return self.stop_rules(self.this_round)[self.phase_number]
+
+    def stop_rules(self, this_round: Round) -> list[StoppingRule]:
+        """Returns the rules that end the phases of a round."""
+        return [phase.stop or (self.stop if this_round.number == 1 else self.stop_later) for phase in self.phases]
 
     def carried(self) -> dict[str, Any]:
         """Returns what the next round needs: weights and stored targets."""
@@ -139,16 +148,18 @@ class Method(pl.LightningModule):
     def restore(self, carried: dict[str, Any]) -> None:
         """Takes back what `carried` returned."""
         self.net.load_state_dict(carried["net"])
+        self._lay_out()  # or what is scored next would differ in its last bits from what an unbroken run scores
         self.stored.load_state_dict(carried["stored"])
+
+    def _lay_out(self) -> None:
+        if self.setup_.channels_last:
+            self.net.to(memory_format=torch.channels_last)
 
     # --- a fit: Lightning's hooks ---
 
     def configure_optimizers(self) -> Any:
-        scale = 1.0
-        if self.lr_scale == "linear" and self.visit.replays_in(self.this_round):
-            scale = (self.setup_.batch_size + self.visit.replay_size) / self.setup_.batch_size
-        recipe = self.phase.optimizer or self.optimizer
-        optimizer, schedule = recipe.build(self.net, self.stop_rule().max_epochs, scale, self.phase.trainable)
+        recipe, epochs = self.phase.optimizer or self.optimizer, self.stop_rule().max_epochs
+        optimizer, schedule = recipe.build(self.net, epochs, self.scale_of_lr(), self.phase.trainable)
         return optimizer if schedule is None else ([optimizer], [schedule])
 
     def on_fit_start(self) -> None:
@@ -266,6 +277,6 @@ class Epochs:
 
     def __iter__(self) -> Iterator[Block]:
         method, epoch = self.method, self.method.epoch
-        steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size)
+        steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size, method.phase_number)
         seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
         yield from method.setup_.train.blocks(steps, seed)  # when first asked: Lightning makes one more

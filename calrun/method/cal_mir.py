@@ -3,13 +3,12 @@
 Dimension key: B batch of current rows, M candidates, C classes.
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from calrun.acquisition.factors import full_precision
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
@@ -27,6 +26,8 @@ class MostInterfered(Choose):
         score_mode: `eval` compares losses without batch noise; `train` normalises each batch by itself (the authors'
             code).
     """
+
+    steps_on_current = True
 
     def __init__(self, selection: str = "top", score_mode: str = "eval") -> None:
         if selection not in ("top", "softmax_sample") or score_mode not in ("eval", "train"):
@@ -49,21 +50,30 @@ class MostInterfered(Choose):
 
 
 def interference(net: nn.Module, current: Batch, candidates: Batch, lr: Tensor | float, score_mode: str) -> Tensor:
-    """Returns loss(theta - lr * gradient) - loss(theta) of each candidate (M,); the network is left untouched."""
-    parameters = {name: p for name, p in net.named_parameters() if p.requires_grad}
-    buffers = {name: b.clone() for name, b in net.named_buffers()}  # without clones BatchNorm would be changed in place
-    before: dict[str, Any] = {**parameters, **buffers}
-    loss = F.cross_entropy(functional_call(net, before, (current.x,)).logits_BC, current.y)
-    gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-    with torch.no_grad(), in_mode(net, score_mode == "train"):
-        buffers = {name: b.clone() for name, b in net.named_buffers()}
-        stepped = {
-            name: p if gradient is None else p - lr * gradient
-            for (name, p), gradient in zip(parameters.items(), gradients, strict=True)
-        }
-        after = _losses(net, {**stepped, **buffers}, candidates)
-        return after - _losses(net, {**parameters, **{n: b.clone() for n, b in net.named_buffers()}}, candidates)
+    """Returns loss(theta - lr * gradient) - loss(theta) of each candidate (M,); the network is left untouched.
+
+    All of it is single precision: late in a schedule the difference is below what mixed precision can tell.
+    """
+    with torch.autocast(current.x.device.type, enabled=False), full_precision():
+        parameters = {name: single(p).requires_grad_() for name, p in net.named_parameters() if p.requires_grad}
+        loss = _losses(net, parameters, current).mean()
+        gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+        with torch.no_grad(), in_mode(net, score_mode == "train"):
+            stepped = {
+                name: p if gradient is None else p - lr * gradient
+                for (name, p), gradient in zip(parameters.items(), gradients, strict=True)
+            }
+            return _losses(net, stepped, candidates) - _losses(net, parameters, candidates)
 
 
-def _losses(net: nn.Module, state: dict[str, Any], batch: Batch) -> Tensor:
-    return F.cross_entropy(functional_call(net, state, (batch.x,)).logits_BC.float(), batch.y, reduction="none")
+def _losses(net: nn.Module, parameters: dict[str, Tensor], batch: Batch) -> Tensor:
+    """Returns the loss of each row with some parameters replaced, and copies of the buffers for BatchNorm to change."""
+    own = {name: single(p) for name, p in net.named_parameters()}
+    buffers = {name: single(b).clone() for name, b in net.named_buffers()}
+    logits_BC = functional_call(net, {**own, **buffers, **parameters}, (single(batch.x),)).logits_BC
+    return F.cross_entropy(logits_BC, batch.y, reduction="none")
+
+
+def single(tensor: Tensor) -> Tensor:
+    """Returns a tensor without its history, in single precision if it holds fractions."""
+    return tensor.detach().float() if tensor.is_floating_point() else tensor.detach()

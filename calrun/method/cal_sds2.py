@@ -6,17 +6,18 @@ Dimension key: A candidates, C classes, D features.
 """
 
 import math
-import warnings
 
-import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from calrun.acquisition.factors import full_precision
+from calrun.compiled import compiled
 from calrun.method.batch import Batch
 from calrun.method.visit import Choose, all_positions
 from calrun.model.mode import in_mode
+from calrun.say import warn
 
 BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
 
@@ -61,10 +62,9 @@ class Summary(Choose):
             return {}
         mean = self.kept["mean_similarity"].item()
         if mean < BLIND_KERNEL:
-            warnings.warn(
-                f"cal_sds2: the mean similarity of two candidates is {mean:.1e}, so the summary is a plain choice of "
-                "the most uncertain; raise method.visit.choose.sigma or take scale=l2",
-                stacklevel=1,
+            warn(
+                f"method=cal_sds2: the mean similarity of two candidates is {mean:.1e}, so that the summary is a plain "
+                "choice of the most uncertain; raise method.visit.choose.sigma or take scale=l2"
             )
         return {"mean_similarity": mean}
 
@@ -74,6 +74,7 @@ class Summary(Choose):
         with torch.no_grad(), in_mode(net, training=False):
             output = net(candidates.x)
             features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()
+        with torch.no_grad(), torch.autocast(features_AD.device.type, enabled=False), full_precision():
             kernel_AA = similarity(features_AD, self.sigma, self.scale)
             if not self.kept:
                 self.kept["mean_similarity"] = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
@@ -121,7 +122,7 @@ def dense_greedy(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: fl
     return torch.cat(picks)
 
 
-@numba.njit(cache=True)
+@compiled
 def _argmax(bound: np.ndarray, extra: np.ndarray, taken: np.ndarray) -> int:
     best, value = -1, -np.inf
     for j in range(len(bound)):
@@ -130,7 +131,7 @@ def _argmax(bound: np.ndarray, extra: np.ndarray, taken: np.ndarray) -> int:
     return best
 
 
-@numba.njit(cache=True)
+@compiled
 def _gain(row: np.ndarray, covered: np.ndarray) -> float:
     gain = 0.0
     for i in range(len(row)):
@@ -139,7 +140,7 @@ def _gain(row: np.ndarray, covered: np.ndarray) -> float:
     return gain
 
 
-@numba.njit(cache=True)
+@compiled
 def _lazy_greedy(kernel: np.ndarray, uncertainty: np.ndarray, size: int, weight: float) -> np.ndarray:
     """Minoux's greedy: a stale gain is an upper bound, so most gains are never computed again."""
     num = kernel.shape[0]

@@ -17,6 +17,8 @@ from calrun.round import Round
 class Choose(ABC):
     """Chooses the replayed rows of a step out of candidates drawn from the history."""
 
+    steps_on_current: bool = False  # whether the current rows pass through the network alone, in training mode
+
     @abstractmethod
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         """Returns the positions of `size` candidates; leaves the network and its modes as they were."""
@@ -44,26 +46,42 @@ class Visit(ABC):
     def current_rows(self, this_round: Round) -> np.ndarray:
         """Returns the rows that an epoch passes over once."""
 
-    def epoch(self, this_round: Round, epoch: int, batch_size: int) -> list[StepRows]:
+    def epoch(self, this_round: Round, epoch: int, batch_size: int, phase: int = 0) -> list[StepRows]:
         """Returns the rows of each step; the last step takes what is left over.
 
         A single left-over row joins the step before it, because BatchNorm cannot normalise one row.
+
+        Args:
+            this_round: whose rows.
+            epoch: from 0, of the phase.
+            batch_size: m.
+            phase: which fit of the round, from 0; each has an order of its own.
         """
-        order = this_round.rng("batch order", epoch).permutation(self.current_rows(this_round))
+        rng = this_round.rng(of_phase("batch order", phase), epoch)
+        order = rng.permutation(self.current_rows(this_round))
         cuts = list(range(batch_size, len(order), batch_size))
         if cuts and len(order) - cuts[-1] == 1 and batch_size > 1:
             cuts.pop()
         batches = np.split(order, cuts)
-        replays = self.replays(this_round, epoch, len(batches))
+        history, rng = this_round.history_rows, this_round.rng(of_phase("replay", phase), epoch)
+        replays = [self.replay(history, rng) for _ in batches]
         return [StepRows(batch, replay) for batch, replay in zip(batches, replays, strict=True)]
 
-    def replays(self, this_round: Round, epoch: int, num_steps: int) -> list[np.ndarray]:
-        """Returns the history rows of each step: none."""
-        return [this_round.pool.nothing] * num_steps
+    def replay(self, history: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Returns the history rows of one step: none."""
+        return history[:0]
 
-    def replays_in(self, this_round: Round) -> bool:
-        """Tells whether this round replays anything."""
-        return False
+    def num_replayed(self, num_history: int) -> int:
+        """Returns the rows that a step replays out of a history of this size, which may be fewer than wished for."""
+        return min(self.replay_size, num_history)
+
+    def step_rows(self, num_current: int, num_history: int, batch_size: int) -> int:
+        """Returns the rows of a full step, new and replayed; both may be fewer than wished for."""
+        return min(batch_size, num_current) + self.num_replayed(num_history)
+
+    def notes(self, num_history: int) -> dict[str, float]:
+        """Returns what a round's line should say of its visits; asked once, at the end of a round."""
+        return {}
 
 
 class AllLabelled(Visit):
@@ -92,21 +110,28 @@ class Replay(Newest):
     def __init__(self, replay_size: int, num_candidates: int | None = None, choose: Choose | None = None) -> None:
         if replay_size < 1:
             raise ValueError(f"method.visit.replay_size wants 1 row or more, got {replay_size}; use finetune_new")
-        if choose is not None and (num_candidates or 0) < replay_size:
+        if choose is not None and (num_candidates or 0) <= replay_size:
             raise ValueError(
-                f"method.visit.num_candidates is {num_candidates}, but {replay_size} rows (replay_size) are to be "
-                "chosen from them; raise num_candidates or lower replay_size"
+                f"method.visit.num_candidates is {num_candidates}, so {type(choose).__name__} would have no choice but "
+                f"to replay all of them (replay_size is {replay_size}): that is cal_er; raise num_candidates above "
+                "replay_size or lower replay_size"
             )
         self.replay_size, self.choose = replay_size, choose
         self.num_drawn = (num_candidates or replay_size) if choose is not None else replay_size
 
-    def replays(self, this_round: Round, epoch: int, num_steps: int) -> list[np.ndarray]:
-        history, rng = this_round.history_rows, this_round.rng("replay", epoch)
-        size = min(self.num_drawn, len(history))
-        return [history[rng.choice(len(history), size, replace=False, shuffle=False)] for _ in range(num_steps)]
+    def replay(self, history: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return history[rng.choice(len(history), min(self.num_drawn, len(history)), replace=False, shuffle=False)]
 
-    def replays_in(self, this_round: Round) -> bool:
-        return len(this_round.history_rows) > 0
+    def notes(self, num_history: int) -> dict[str, float]:
+        if self.choose is None or not num_history:
+            return {}
+        no_choice = {"whole_history_replayed": float(num_history)} if num_history <= self.replay_size else {}
+        return {**no_choice, **self.choose.notes()}
+
+
+def of_phase(purpose: str, phase: int) -> str:
+    """Returns the purpose of random numbers in one phase of a round; that of the first has the plain name."""
+    return f"{purpose} of phase {phase}" if phase else purpose
 
 
 def all_positions(batch: Batch) -> Tensor:

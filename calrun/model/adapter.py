@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from calrun.model.picture import as_picture
+
 
 def check_name(option: str, model_name: str, known: Sequence[str]) -> None:
     """Raises a ValueError that suggests the closest names if `model_name` is not known."""
@@ -46,11 +48,7 @@ def count_features(option: str, backbone: nn.Module, input_shape: tuple[int, ...
     Raises:
         ValueError: if the backbone refuses the shape or its features are not flat.
     """
-    if len(input_shape) != 3:
-        raise ValueError(
-            f"{option} wants pictures (channels, height, width), but the data set gives inputs of shape "
-            f"{tuple(input_shape)}; choose model=mlp or another data set"
-        )
+    as_picture(option, input_shape)
     backbone.eval()
     try:
         with torch.no_grad():

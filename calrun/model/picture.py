@@ -7,10 +7,25 @@ def picture_size(option: str, input_shape: tuple[int, ...], min_side: int) -> tu
     Raises:
         ValueError: if the input is no picture or a smaller one than `min_side` x `min_side`.
     """
-    if len(input_shape) != 3 or min(input_shape[1:]) < min_side:
+    channels, height, width = as_picture(f"model={option}", input_shape)
+    if min(height, width) < min_side:
         raise ValueError(
-            f"model={option} wants pictures (channels, height, width) of at least {min_side} x {min_side}, but the "
-            f"data set gives inputs of shape {tuple(input_shape)}; choose model=mlp or another data set"
+            f"model={option} wants pictures of at least {min_side} x {min_side} pixels, but the data set gives "
+            f"{channels} channels of {height} x {width}; bring them to a larger size"
+        )
+    return channels, height, width
+
+
+def as_picture(option: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Returns (channels, height, width) of one input.
+
+    Raises:
+        ValueError: if the input is no picture.
+    """
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"{option} wants pictures (channels, height, width), but the data set gives inputs of shape "
+            f"{tuple(input_shape)}; choose model=mlp for vectors, or save pictures as (N, H, W) or (N, H, W, channels)"
         )
     channels, height, width = input_shape
     return channels, height, width

@@ -5,6 +5,7 @@ A multirun writes thousands of files that differ in a few lines, so each top-lev
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,20 +13,27 @@ from typing import Any
 
 import yaml
 
+from calrun.identity import HEADER, canonical
+from calrun.report.plain import printable
+
 CHOICES = ("dataset", "model", "acquisition", "method", "budget", "trainer", "optimizer")
 REQUIRED_CHOICES = CHOICES[:4]
-CONTEXT_BLOCKS = ("dataset", "model", "budget", "scale", "val_fraction")  # what two methods must share to be compared
-UNIMPORTANT_BLOCKS = ("run_id", "experiment", "experiment_name", "logger", "hydra", "record", "paths")
-UNIMPORTANT_KEYS = ("seed", "num_workers", "checkpoint_every_seconds")
-PLACES = ("root", "path", "file", "folder")  # of these only the last part can matter
+BUDGET = ("budget",)
+CONTEXT = ("dataset", "model", "scale", "val_fraction", "data_fingerprint", "choices.dataset", "choices.model")
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
-
-Leaves = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What a run was: its names, and every leaf of its resolved configuration by dotted key."""
+    """What a run was: its names, and the leaves of its resolved configuration that decide results, by dotted key.
+
+    Args:
+        leaves: all of the configuration but the seed and what identity leaves out, and the names that lines bear.
+        setting: a digest of `leaves`: what runs share that differ in their seed only.
+        context: a digest of what two methods must share to be compared number by number: data, model and budget.
+        scale: of a shrunk run; 1 for a whole one.
+        class_names: empty where the run did not record them.
+    """
 
     run_id: str
     experiment: str
@@ -34,6 +42,8 @@ class Configuration:
     leaves: dict[str, Any]
     setting: str
     context: str
+    scale: float = 1.0
+    class_names: tuple[str, ...] = ()
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -45,64 +55,76 @@ def read_configuration(path: Path) -> Configuration:
     if not path.is_file():
         raise ValueError("config.yaml is missing")
     try:
-        blocks = [parse_block(text) for text in BLOCK_START.split(path.read_text())]
+        blocks = [parse_block(text) for text in BLOCK_START.split(path.read_text(encoding="utf-8"))]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"config.yaml is not YAML ({type(error).__name__})") from error
-    leaves = dict(leaf for block in blocks for leaf in block)
-    wanted = ["seed", "run_id", *(f"choices.{choice}" for choice in REQUIRED_CHOICES)]
-    lacking = [key for key in wanted if leaves.get(key) is None]
+    tree = {str(key): value for block in blocks for key, value in block.items()}
+    choices = tree["choices"] if isinstance(tree.get("choices"), dict) else {}
+    lacking = [key for key in ("seed", "run_id") if tree.get(key) is None]
+    lacking += [f"choices.{choice}" for choice in REQUIRED_CHOICES if choices.get(choice) is None]
     if lacking:
         raise ValueError(f"config.yaml lacks {', '.join(lacking)}")
-    if not isinstance(leaves["seed"], int):
-        raise ValueError(f"config.yaml: seed is no whole number: {leaves['seed']!r}")
+    for key, kind in (("seed", int), ("scale", int | float)):
+        if not isinstance(tree.get(key, 1), kind):
+            raise ValueError(f"config.yaml: {key} is no number: {printable(repr(tree[key]))[:80]}")
+    return configuration_of(tree, choices)
+
+
+def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configuration:
+    leaves = all_leaves(tree, choices)
+    names = tree.get("class_names")
     return Configuration(
-        run_id=str(leaves["run_id"]),
-        experiment=str(leaves.get("experiment") or leaves.get("experiment_name") or ""),
-        seed=leaves["seed"],
-        choices={choice: str(leaves.get(f"choices.{choice}", "")) for choice in CHOICES},
+        run_id=printable(str(tree["run_id"])),
+        experiment=printable(str(tree.get("experiment") or tree.get("experiment_name") or "")),
+        seed=tree["seed"],
+        choices={choice: printable(str(choices.get(choice, ""))) for choice in CHOICES},
         leaves=leaves,
-        setting=digest([leaf for leaf in leaves.items() if is_setting(leaf[0])]),
-        context=digest([leaf for leaf in leaves.items() if is_context(leaf[0])]),
+        setting=digest(leaves),
+        context=digest(part_of(leaves, CONTEXT + BUDGET)),
+        scale=tree.get("scale", 1.0),
+        class_names=tuple(printable(str(name)) for name in names) if isinstance(names, list) else (),
     )
 
 
 @cache
-def parse_block(text: str) -> Leaves:
-    """Returns the leaves of one top-level block of YAML."""
+def parse_block(text: str) -> dict[str, Any]:
+    """Returns one top-level block of YAML, to be read and not written to."""
     loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     if loaded is None:
-        return ()
+        return {}
     if not isinstance(loaded, dict):
         raise yaml.YAMLError("wanted keys and values at the top level")
-    return tuple(flat(loaded, ""))
+    return loaded
 
 
-def flat(tree: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    """Returns the leaves of nested mappings by dotted key; a list is a leaf, a place on disk only its last part."""
-    found: list[tuple[str, Any]] = []
+def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
+    """Returns what decides the results of a resolved configuration, but the seed, by dotted key; a list is a leaf."""
+    own = {key: value for key, value in tree.items() if key not in (*HEADER, "seed")}
+    return dict(flat(canonical(own), ""))
+
+
+def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:
+    """Returns the leaves of a resolved configuration, and the names that its lines bear."""
+    return leaves_of(tree) | {f"choices.{choice}": str(choices[choice]) for choice in REQUIRED_CHOICES}
+
+
+def flat(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        name = f"{prefix}{key}"
         if isinstance(value, dict) and value:
-            found += flat(value, f"{name}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
-            found.append((name, Path(value).name if key in PLACES and isinstance(value, str) else value))
-    return found
+            yield f"{prefix}{key}", value
 
 
-def is_setting(key: str) -> bool:
-    """Says whether `key` can change results between runs of one seed."""
-    block, _, rest = key.partition(".")
-    if block == "choices":
-        return rest in CHOICES
-    return block not in UNIMPORTANT_BLOCKS and key.rpartition(".")[2] not in UNIMPORTANT_KEYS
+def part_of(leaves: dict[str, Any], blocks: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the leaves in these blocks."""
+    return {
+        key: value
+        for key, value in leaves.items()
+        if key in blocks or any(key.startswith(f"{block}.") for block in blocks)
+    }
 
 
-def is_context(key: str) -> bool:
-    """Says whether `key` belongs to what compared methods must share: data set, model and budget."""
-    block, _, rest = key.partition(".")
-    return (rest if block == "choices" else block) in CONTEXT_BLOCKS and is_setting(key)
-
-
-def digest(leaves: list[tuple[str, Any]]) -> str:
+def digest(leaves: dict[str, Any]) -> str:
     """Returns a short hash of `leaves`, whatever their order."""
-    return hashlib.sha256(repr(sorted(leaves)).encode()).hexdigest()[:10]
+    return hashlib.sha256(repr(sorted(leaves.items())).encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -22,9 +22,10 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run and budget the baseline's cumulative cost over its own, at the same seed, labels and device.
 
     Columns time, steps, samples, energy and relative_accuracy (App. A.1 of Das et al. 2023). What cannot be paired is
-    NaN: a seed or a budget that the baseline lacks; time and energy also where the two ran on different devices.
+    NaN: a seed or a budget that the baseline lacks; time and energy also where the two ran on different devices; the
+    costs of a round 1 that both trained alike, where a ratio is noise of the clock.
     """
-    keep = [*PAIR, "accuracy", "device", *COSTS.values()]
+    keep = [*PAIR, "accuracy", "device", *COSTS.values()]  # what is compared, and what tells equal fits
     base = table.loc[table["method"] == baseline]
     one = base.drop_duplicates(PAIR, keep=False)  # two variants of the baseline leave open which of them is meant
     paired = table.merge(one[keep], on=PAIR, how="left", suffixes=("", "_base"), validate="many_to_one")
@@ -34,8 +35,17 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     same_device = paired["device"].eq(paired["device_base"]) | (paired["device"].isna() & paired["device_base"].isna())
     for name in ("time", "energy"):
         result[name] = result[name].where(same_device)
+    result.loc[(paired["round"] == 1) & trained_alike(paired), [*COSTS]] = float("nan")
     result["relative_accuracy"] = paired["accuracy"] / paired["accuracy_base"]
     return result
+
+
+def trained_alike(paired: pd.DataFrame) -> "pd.Series[bool]":
+    """Says of each pair whether its fits are one and the same: as accurate after as many steps and samples."""
+    alike = paired["accuracy"] == paired["accuracy_base"]
+    for name in (COSTS["steps"], COSTS["samples"]):
+        alike &= paired[name].eq(paired[f"{name}_base"]) | paired[name].isna() | paired[f"{name}_base"].isna()
+    return alike
 
 
 def mean_speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:

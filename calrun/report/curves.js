@@ -9,6 +9,7 @@ const AXES = {
 };
 const LEFT = 52, TOP = 10, BOTTOM = 42, NARROW = 620; // pixels around the field; below NARROW no names stand beside it
 const NAME_HEIGHT = 15, NAME_SHARE = 0.4, REACH = 40; // names take at most that share of the width
+let nextClip = 0; // every drawing has a clipping path of its own
 const ACCURACY = 1; // a point is labelled, accuracy, and what AXES names
 
 const widthOf = (context => text => context.measureText(text).width)(penOf("12px system-ui, sans-serif"));
@@ -32,7 +33,9 @@ function drawCurves(box, source) {
     current: -1,
   };
   const controls = make("div", { class: "controls" }, make("label", {}, "Against ", chart.axisChoice), make("label", {}, chart.single, " single runs"));
-  const note = make("p", { class: "note" }, "Band: 95 % bootstrap interval of the mean over seeds (none for one seed). Click a name to hide it; hover, touch or use the arrow keys for numbers.");
+  const band = source.band ? `Band: ${source.band} over seeds, cut off at the edges. ` : "";
+  const cut = source.floor === null ? "" : `Points far below the others stand at the lower edge (↓). `;
+  const note = make("p", { class: "note" }, `${band}${cut}Click a name to hide it; hover, touch or use the arrow keys for numbers.`);
   box.append(controls, legendOf(chart), chart.plot, chart.spoken, note);
   listen(chart);
   draw(chart);
@@ -84,17 +87,20 @@ function areaOf(available, lines) {
 
 function drawField(chart, svg, field) {
   const x = scale(field.points.map(point => point[field.axis]), LEFT, field.right, 0.02);
-  const y = scale(field.points.map(point => point[ACCURACY]), field.bottom, TOP, 0.05);
+  const floor = chart.source.floor, seen = field.points.map(point => point[ACCURACY]).filter(value => floor === null || value >= floor);
+  const inField = scale(seen, field.bottom, TOP, 0.05);
+  const y = Object.assign(value => Math.min(inField(value), field.bottom), { low: inField.low, high: inField.high });
   drawGrid(svg, field, x, y);
-  const ends = [];
+  const ends = [], clip = `field-${nextClip += 1}`, inside = make("g", { "clip-path": `url(#${clip})` });
+  svg.append(make("clipPath", { id: clip }, make("rect", { x: LEFT, y: 0, width: field.right - LEFT + 4, height: field.bottom + 4 })), inside);
   for (const line of field.lines) {
     const summary = means(line, field.axis);
     if (!summary.length) continue;
-    if (field.axis === 0) drawBand(svg, line, x, y);
-    if (chart.single.checked) chart.targets.push(...drawRuns(svg, line, field.axis, x, y));
-    chart.targets.push(...drawMean(svg, line, summary, x, y));
+    if (field.axis === 0) drawBand(inside, line, x, inField);
+    if (chart.single.checked) chart.targets.push(...drawRuns(inside, line, field.axis, x, y));
+    chart.targets.push(...drawMean(inside, line, summary, x, y));
     const last = summary[summary.length - 1];
-    ends.push({ line, x: x(last.x), y: y(last.y) });
+    ends.push({ line, x: x(last.x), y: y(last.y), below: floor !== null && last.y < floor ? ` ↓ ${(100 * last.y).toFixed(1)} %` : "" });
   }
   if (field.wide) drawNames(svg, ends, field);
   chart.targets.sort((a, b) => field.lines.indexOf(a.line) - field.lines.indexOf(b.line) || a.x - b.x);
@@ -139,9 +145,9 @@ function drawMean(svg, line, summary, x, y) {
 }
 
 function drawNames(svg, ends, { room, right, bottom }) {
-  for (const { line, x, y, at } of apart(ends, bottom - 4)) {
+  for (const { line, x, y, at, below } of apart(ends, bottom - 4)) {
     svg.append(make("line", { x1: x + 5, y1: y, x2: right + 8, y2: at, stroke: line.colour, opacity: 0.5 }));
-    const name = make("text", { class: "name", x: right + 11, y: at + 4 }, shortened(line.label, room));
+    const name = make("text", { class: "name", x: right + 11, y: at + 4 }, shortened(line.label + below, room));
     name.style.fill = line.ink;
     svg.append(name);
   }

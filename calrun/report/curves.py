@@ -51,6 +51,37 @@ def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
     return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
 
 
+def last_common_budget(table: pd.DataFrame) -> int:
+    """Returns the last of the budgets that most lines reach: with several plans few may reach the last of all."""
+    counts = table.drop_duplicates([*LINE, "labelled"])["labelled"].value_counts()
+    return int(counts[counts == counts.max()].index.max())
+
+
+def floor_of(y_N: np.ndarray) -> float:
+    """Returns where to stop an axis: below the upper group where others lie five times its span away, else -inf."""
+    ordered = np.sort(y_N)[::-1]
+    for count in range(len(ordered) // 2 + 1, len(ordered)):
+        span = ordered[0] - ordered[count - 1]
+        if ordered[count - 1] - ordered[count] > 5 * max(span, 0.005 * abs(ordered[0])):
+            return float(ordered[count - 1] - 0.6 * max(span, 0.005 * abs(ordered[0])))
+    return float("-inf")
+
+
+def floor_of_curves(summary: pd.DataFrame) -> float:
+    """Returns where to stop the axis of curves: below all points but those that fall out; -inf where none does.
+
+    What falls out is a whole line whose best lies far below the others' best, or a point far below the others at its
+    budget: a curve starts low, so points of different budgets do not compare.
+    """
+    best = summary.groupby(LINE)["mean"].transform("max")
+    by_line = floor_of(summary.groupby(LINE)["mean"].max().to_numpy(float))
+    by_budget = summary.groupby("labelled")["mean"].transform(lambda means: floor_of(means.to_numpy(float)))
+    falls_out = (best < by_line) | (summary["mean"] < by_budget)
+    kept = summary.loc[~falls_out, "mean"]
+    floor = float(kept.min() - 0.05 * max(kept.max() - kept.min(), 0.01))
+    return floor if (summary["mean"] < floor).any() else float("-inf")
+
+
 def seeds_said(what: str, counts: pd.Series) -> str:
     """Returns a heading such as 'mean ± std, n=2–3 seeds'; where there is one seed nothing is a mean."""
     return f"{what}, {seed_range(counts)} seeds" if counts.max() > 1 else "one seed each (n=1)"

@@ -6,8 +6,8 @@ Tables stand in the HTML itself; script and style only add sorting, filtering an
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -17,11 +17,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from calrun.report.balance import class_histograms
-from calrun.report.configuration import is_setting
-from calrun.report.naming import differing_keys
+from calrun.report.curves import accuracy_by_budget, floor_of_curves
+from calrun.report.naming import changes, short_value
 from calrun.report.panels import Line, Panel, label_of, lines_of, looks_of, of_line
+from calrun.report.plain import printable
 from calrun.report.runs import Runs
-from calrun.report.significance import bands
+from calrun.report.sensitivity import Grid
+from calrun.report.significance import band_said, bands
 from calrun.report.style import Look, option_name
 from calrun.report.tables import ENERGY, Cell, Table, tidy
 
@@ -29,22 +31,42 @@ NAMED_BY = ("dataset", "model", "method", "acquisition")
 POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]
 
 
-def page(runs: Runs, panels: Sequence[Panel], tables: Sequence[Sequence[Table]], baseline: str = "al") -> str:
-    """Returns the page; `tables` holds the tables of each panel, in the order of `panels`."""
-    drawn = {f"curves-{number}": curves(panel) for number, panel in enumerate(panels)}
-    drawn |= {f"classes-{number}": histograms(panel) for number, panel in enumerate(panels)}
+@dataclass(frozen=True)
+class Part:
+    """What a report says of one panel.
+
+    Args:
+        headline: its answer in a sentence.
+        tables: the comparison first.
+        num_printed: how many of the tables also stand on the terminal.
+        grids: over hyper-parameters; their tables are among `tables`.
+    """
+
+    panel: Panel
+    headline: str
+    tables: list[Table]
+    num_printed: int = 1
+    grids: list[Grid] = field(default_factory=list)
+
+
+def page(runs: Runs, parts: Sequence[Part], baseline: str = "al", remarks: Sequence[str] = ()) -> str:
+    """Returns the page; `remarks` are what a reader must know of the whole."""
+    drawn = {f"curves-{number}": curves(part.panel) for number, part in enumerate(parts)}
+    names = class_names_of(runs)
+    drawn |= {f"classes-{number}": histograms(part.panel, names) for number, part in enumerate(parts)}
     environment = Environment(
         loader=PackageLoader("calrun.report", ""), autoescape=select_autoescape(["html", "j2"]), trim_blocks=True
     )
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     return environment.get_template("page.html.j2").render(
-        title=", ".join(sorted({run.experiment for run in runs.configurations.values()} - {""})) or "calrun",
+        title=title_of(runs),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        panels=list(zip(panels, tables, strict=True)),
+        parts=parts,
+        remarks=remarks,
         numbers=numbers_table(runs, baseline),
         run_list=run_table(runs),
         differences=difference_table(runs),
-        environments=environments(runs.environments),
+        environments=environments(runs.attempts),
         problems=runs.problems,
         counts=f"{len(runs.folders)} runs, {len(runs.table)} rounds",
         drawn=script_json(drawn),
@@ -56,8 +78,9 @@ def page(runs: Runs, panels: Sequence[Panel], tables: Sequence[Sequence[Table]],
 
 
 def curves(panel: Panel) -> dict[str, Any]:
-    """Returns what the script draws: each line's look, its bootstrap band and each run's points."""
+    """Returns what the script draws: each line's look, the interval of its mean and each run's points."""
     bounds, looks = bands(panel.runs), looks_of(panel.runs, panel.rows)
+    summary = accuracy_by_budget(panel.runs)
     lines = []
     for line, own in lines_of(panel.runs, panel.rows):
         members = [
@@ -66,11 +89,11 @@ def curves(panel: Panel) -> dict[str, Any]:
         ]
         band = of_line(bounds, line)[["labelled", "lower", "upper"]].to_numpy()
         lines.append(drawn_look(line, panel.rows, looks[line]) | {"runs": members, "band": band})
-    return {"lines": lines}
+    return {"lines": lines, "band": band_said(summary["n"]), "floor": floor_of_curves(summary)}
 
 
-def histograms(panel: Panel) -> dict[str, Any]:
-    """Returns mean labels by class for each line and budget."""
+def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Returns mean labels by class for each line and budget; `class_names` by context, where runs recorded them."""
     frame, looks = class_histograms(panel.runs), looks_of(panel.runs, panel.rows)
     lines = []
     for line, own in lines_of(frame, panel.rows):
@@ -78,8 +101,19 @@ def histograms(panel: Panel) -> dict[str, Any]:
             {"labelled": rows["labelled"].iloc[0], "n": rows["n"].iloc[0], "labels": rows["labels"].to_numpy()}
             for _, rows in own.groupby("labelled")
         ]
-        lines.append(drawn_look(line, panel.rows, looks[line]) | {"budgets": by_budget})
+        names = list(class_names.get(line.context, ()))
+        lines.append(drawn_look(line, panel.rows, looks[line]) | {"budgets": by_budget, "names": names})
     return {"lines": lines}
+
+
+def class_names_of(runs: Runs) -> dict[str, Sequence[str]]:
+    """Returns the names of the classes by context, where its runs recorded them."""
+    contexts = dict(zip(runs.table["run_id"], runs.table["context"], strict=True))
+    return {contexts[run_id]: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
+
+
+def title_of(runs: Runs) -> str:
+    return ", ".join(sorted({own.experiment for own in runs.configurations.values()} - {""})) or "calrun"
 
 
 def drawn_look(line: Line, rows: str, look: Look) -> dict[str, Any]:
@@ -138,23 +172,23 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
 def run_table(runs: Runs) -> Table:
     """Returns a row per run with where it ended."""
     last = runs.table.drop_duplicates("run_id", keep="last")  # rounds stand in their order, runs in their folders'
-    last = last.assign(watt_hours=1000 * last[ENERGY])
+    last = last.assign(watt_hours=1000 * last[ENERGY], percent=100 * last["accuracy"])
     names = ["run_id", "experiment", "dataset", "model", "method", "variant", "acquisition"]
     shown = {
         "seed": "{:.0f}",
         "round": "{:.0f}",
         "labelled": "{:,.0f}",
-        "accuracy": "{:.4f}",
+        "percent": "{:.2f}",
         "cumulative_fit_seconds": "{:,.1f}",
     }
-    heads = [*names, "seed", "rounds", "labels", "accuracy", "fit seconds"]
+    heads = [*names, "seed", "rounds", "labels", "accuracy in %", "fit seconds"]
     if last["watt_hours"].notna().any():
         shown["watt_hours"] = "{:,.4g}"
         heads.append("energy in Wh")
     rows = [
         [Cell(option_name(str(row[name]))) for name in names]
         + [cell(row[key], form) for key, form in shown.items()]
-        + [Cell(str(row["device"])), Cell(str(runs.folders[row["run_id"]].name))]
+        + [Cell(str(row["device"])), Cell(printable(runs.folders[row["run_id"]].name))]
         for row in last.to_dict("records")
     ]
     heads += ["device", "folder"]
@@ -167,17 +201,16 @@ def difference_table(runs: Runs) -> Table:
     for run_id, configuration in runs.configurations.items():
         members[configuration.setting].append(run_id)
     firsts = [runs.configurations[ids[0]] for ids in members.values()]
-    leaves = [
-        {key: value for key, value in own.leaves.items() if is_setting(key) and not key.startswith("choices.")}
-        for own in firsts
-    ]
-    keys = differing_keys(leaves)
+    leaves = [{key: value for key, value in own.leaves.items() if not key.startswith("choices.")} for own in firsts]
+    found = changes(leaves)
     rows = [
         [Cell(", ".join(option_name(own.choices[name]) for name in NAMED_BY)), Cell(str(len(ids)), len(ids))]
-        + [Cell(str(values.get(key, "–"))) for key in keys]
+        + [Cell(short_value(values.get(key, "–"))) for key in found]
         for own, ids, values in zip(firsts, members.values(), leaves, strict=True)
     ]
-    return Table("Differences", "differences", [("", len(keys) + 2)], ["setting", "runs", *keys], rows)
+    heads = ["setting", "runs", *map(printable, found)]
+    notes = [f"{printable(key)}: also {', '.join(map(printable, copies))}." for key, copies in found.items() if copies]
+    return Table("Differences", "differences", [("", len(heads))], heads, rows, notes)
 
 
 def numeric(table: Table) -> list[bool]:
@@ -207,26 +240,28 @@ def cell(value: float, form: str) -> Cell:
     return Cell("–") if pd.isna(value) else Cell(form.format(value), float(value))
 
 
-def environments(by_run: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the distinct environments with the commands and the number of runs of each."""
+def environments(by_run: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Returns the distinct environments of all attempts, with the commands and the number of runs of each."""
     groups: dict[str, dict[str, Any]] = {}
-    for environment in by_run.values():
-        same = {key: value for key, value in environment.items() if key not in ("time", "command", "slurm")}
-        group = groups.setdefault(
-            json.dumps(same, sort_keys=True), {"facts": list(facts(same)), "runs": 0, "commands": {}}
-        )
-        group["runs"] += 1
-        command = environment.get("command", "")
-        group["commands"][command if isinstance(command, str) else " ".join(command)] = None
+    for run_id, attempts in by_run.items():
+        for attempt in attempts:
+            same = {key: value for key, value in attempt.items() if key not in ("time", "command", "slurm")}
+            group = groups.setdefault(
+                json.dumps(same, sort_keys=True), {"facts": list(facts(same)), "runs": set(), "commands": {}}
+            )
+            group["runs"].add(run_id)
+            command = attempt.get("command", "")
+            words = map(str, command) if isinstance(command, list) else [str(command)]
+            group["commands"][printable(" ".join(words))] = None
     return list(groups.values())
 
 
 def facts(environment: dict[str, Any]) -> Iterable[tuple[str, str]]:
     for key, value in environment.items():
         if isinstance(value, dict):
-            yield from ((f"{key} {name}", str(item)) for name, item in value.items())
+            yield from ((printable(f"{key} {name}"), printable(str(item))) for name, item in value.items())
         else:
-            yield key, str(value)
+            yield printable(key), printable(str(value))
 
 
 def resource(name: str) -> str:

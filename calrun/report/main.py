@@ -1,7 +1,7 @@
 """`calrun report DIR...`: reads run folders, prints the comparison tables, and writes every table and figure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,17 @@ from calrun.report import plots
 from calrun.report.answers import answer_tables
 from calrun.report.curves import LINE
 from calrun.report.forgetting import mean_forgetting_matrix
-from calrun.report.html import page
+from calrun.report.headline import headline
+from calrun.report.html import Part, page
 from calrun.report.overview import budget_figure, overview_figure, overview_points
 from calrun.report.panels import Panel, label_of, lines_of, panels
+from calrun.report.plain import encoding_of, printable, say
 from calrun.report.prices import Prices
-from calrun.report.render import to_csv, to_latex, to_markdown, to_text
+from calrun.report.render import to_text
 from calrun.report.runs import Problem, Runs, read
 from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
-from calrun.report.tables import Table, comparison, tidy
+from calrun.report.tables import RANDOM, comparison, tidy
+from calrun.report.written import write_frame, write_runs, write_table, write_text
 
 MOST_PROBLEMS_PRINTED = 10
 
@@ -55,24 +58,55 @@ def report(
     methods = sorted(set(runs.table["method"]))
     if baseline not in {"al", *methods}:
         raise ValueError(f"report wants as baseline a method of these runs ({', '.join(methods)}), got {baseline!r}")
-    found = widest_first(panels(runs.table))
-    over_keys = [list(grids(panel, runs.configurations)) for panel in found]
-    files = write_numbers(runs, [grid for own in over_keys for grid in own], out, baseline)
-    entropies = runs.test_entropies()
-    tables = []
-    for panel, own in zip(found, over_keys, strict=True):
-        shown = [comparison(panel, baseline), *map(grid_table, own)]
-        for table in shown:
-            console.print(to_text(table, console.width if console.is_terminal else None), soft_wrap=True)
-        tables.append([*shown, *answer_tables(panel, baseline, entropies, prices)])
-        files += [path for table in tables[-1] for path in write_table(table, out)]
-        files += write_figures(panel, out, baseline)
+    entropies, damaged = runs.test_entropies()
+    runs = replace(runs, problems=[*runs.problems, *damaged])
+    parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
+    files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
+    for part in parts:
+        print_part(part, console)
+        files += [path for table in part.tables for path in write_table(out, table)]
+        files += write_figures(part.panel, out, baseline)
     files += write_overview(runs, out, baseline)
-    files.append(out / "report.html")
-    files[-1].write_text(page(runs, found, tables, baseline), encoding="utf-8")
+    remarks = missing_prices(parts) if prices else []
+    files.append(write_text(out / "report.html", page(runs, parts, baseline, remarks)))
+    for remark in remarks:
+        say(console, remark, "yellow")
     print_problems(runs.problems, console)
-    console.print(f"{len(files)} files in {out}, to begin with {files[-1]}", highlight=False, soft_wrap=True)
+    say(console, f"{len(files)} files in {printable(str(out))}, to begin with {printable(str(files[-1]))}")
     return Report(runs, files)
+
+
+def part_of(
+    panel: Panel,
+    runs: Runs,
+    baseline: str,
+    entropies: Mapping[tuple[str, int], np.ndarray],
+    prices: Prices | None,
+) -> Part:
+    """Returns what one panel shows."""
+    found = list(grids(panel, runs.configurations))
+    shown = [comparison(panel, baseline), *map(grid_table, found)]
+    more = list(answer_tables(panel, baseline, entropies, prices))
+    against = baseline if panel.rows == "method" else RANDOM
+    return Part(panel, headline(panel, against, baseline), [*shown, *more], len(shown), found)
+
+
+def print_part(part: Part, console: Console) -> None:
+    """Prints the sentence and the first tables of one panel."""
+    encoding = encoding_of(console)
+    say(console, f"{part.headline}\n")
+    for table in part.tables[: part.num_printed]:
+        say(console, to_text(table, console.width if console.is_terminal else None, encoding))
+
+
+def missing_prices(parts: Sequence[Part]) -> list[str]:
+    """Returns what to say where prices were given and no cost could be worked out."""
+    if any(table.name.endswith("-cost") for part in parts for table in part.tables):
+        return []
+    return [
+        "no overall cost: it is that of reaching the last accuracy of random, so it wants runs of acquisition=random "
+        "beside those of another acquisition, with the same method, data set, model, budget and seeds"
+    ]
 
 
 def widest_first(found: Iterable[Panel]) -> list[Panel]:
@@ -80,23 +114,10 @@ def widest_first(found: Iterable[Panel]) -> list[Panel]:
     return sorted(found, key=lambda panel: -len(panel.runs[LINE].drop_duplicates()))
 
 
-def write_table(table: Table, out: Path) -> list[Path]:
-    """Writes what is printed as Markdown, LaTeX and CSV."""
-    files = []
-    for suffix, render in (("md", to_markdown), ("tex", to_latex), ("csv", to_csv)):
-        files.append(out / f"{table.name}.{suffix}")
-        files[-1].write_text(render(table), encoding="utf-8")
-    return files
-
-
 def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -> list[Path]:
     """Writes unrounded the rounds of all runs, what the comparisons hold, and the grids if there are any."""
-    files = [*runs.export(out), out / "comparison.csv"]
-    tidy(runs.table, baseline).to_csv(files[-1], index=False)
-    if found:
-        files.append(out / "sensitivity.csv")
-        tidy_grids(found).to_csv(files[-1], index=False)
-    return files
+    files = [*write_runs(out, runs.table), write_frame(out / "comparison.csv", tidy(runs.table, baseline))]
+    return files + ([write_frame(out / "sensitivity.csv", tidy_grids(found))] if found else [])
 
 
 def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
@@ -104,9 +125,7 @@ def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
     points = overview_points(runs.table, baseline)
     if len(points[["context", "acquisition"]].drop_duplicates()) < 2:
         return []
-    csv = out / "overview.csv"
-    points.to_csv(csv, index=False)
-    files = [csv, *plots.save(overview_figure(points, baseline), out, "overview")]
+    files = [write_frame(out / "overview.csv", points), *plots.save(overview_figure(points, baseline), out, "overview")]
     by_budget = budget_figure(points, baseline)
     return files + (plots.save(by_budget, out, "overview-budgets") if by_budget else [])
 
@@ -135,8 +154,8 @@ def forgetting_matrices(panel: Panel) -> list[tuple[str, np.ndarray]]:
 
 
 def print_problems(problems: list[Problem], console: Console) -> None:
-    """Prints what was left out or is not finished, and how much more there is of it."""
+    """Prints what was left out or is not as it should be, and how much more there is of it."""
     for problem in problems[:MOST_PROBLEMS_PRINTED]:
-        console.print(f"{problem.folder}: {problem.reason}", style="yellow", highlight=False, soft_wrap=True)
+        say(console, f"{printable(str(problem.folder))}: {problem.reason}", "yellow")
     if len(problems) > MOST_PROBLEMS_PRINTED:
-        console.print(f"... and {len(problems) - MOST_PROBLEMS_PRINTED} more folders", style="yellow", highlight=False)
+        say(console, f"... and {len(problems) - MOST_PROBLEMS_PRINTED} more folders", "yellow")

@@ -3,7 +3,7 @@ const drawn = JSON.parse(document.getElementById("drawn").textContent);
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, attributes, ...children) {
-  const svg = ["svg", "g", "path", "line", "circle", "rect", "text", "title"].includes(name);
+  const svg = ["svg", "g", "path", "line", "circle", "rect", "text", "title", "clipPath"].includes(name);
   const node = svg ? document.createElementNS(SVG, name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) node.setAttribute(key, value);
   node.append(...children);
@@ -76,18 +76,21 @@ function drawClasses(box, source) {
   const budgets = [...new Set(source.lines.flatMap(line => line.budgets.map(budget => budget.labelled)))].sort((a, b) => a - b);
   const choice = make("select", {}, ...budgets.map(labelled => make("option", { value: labelled }, labelled.toLocaleString("en"))));
   const sorted = make("input", { type: "checkbox" });
-  choice.value = budgets[budgets.length - 1];
+  const reached = labelled => source.lines.filter(line => line.budgets.some(budget => budget.labelled === labelled)).length;
+  choice.value = budgets.reduce((best, labelled) => reached(labelled) >= reached(best) ? labelled : best);
   const bars = make("div", { class: "bars" });
   function draw() {
     const labelled = Number(choice.value);
     const found = source.lines.map(line => ({ line, budget: line.budgets.find(budget => budget.labelled === labelled) })).filter(({ budget }) => budget);
     const top = Math.max(...found.flatMap(({ budget }) => budget.labels), 1);
     bars.replaceChildren(...found.map(({ line, budget }) => {
-      const labels = budget.labels.map((count, name) => ({ count, name }));
+      const labels = budget.labels.map((count, number) => ({ count, name: line.names[number] ?? `class ${number}` }));
       if (sorted.checked) labels.sort((a, b) => b.count - a.count);
       const width = 300, height = 90, step = width / labels.length;
-      const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, width: "100%", role: "img", "aria-label": `${line.label}: labels by class, ${labels.map(({ count, name }) => `${name}: ${short.format(count)}`).slice(0, 40).join(", ")}` });
-      labels.forEach(({ count, name }, place) => svg.append(make("rect", { x: place * step, width: Math.max(step * 0.86, 0.5), y: height - count / top * (height - 4), height: count / top * (height - 4), fill: line.colour }, make("title", {}, `class ${name}: ${short.format(count)} labels`))));
+      const named = step > 11, slanted = labels.some(({ name }) => widthOf(name) > step), below = named ? (slanted ? 46 : 14) : 1;
+      const svg = make("svg", { viewBox: `0 0 ${width} ${height + below}`, width: "100%", role: "img", "aria-label": `${line.label}: labels by class, ${labels.map(({ count, name }) => `${name}: ${short.format(count)}`).slice(0, 40).join(", ")}` });
+      labels.forEach(({ count, name }, place) => svg.append(make("rect", { x: place * step, width: Math.max(step * 0.86, 0.5), y: height - count / top * (height - 4), height: count / top * (height - 4), fill: line.colour }, make("title", {}, `${name}: ${short.format(count)} labels`))));
+      if (named) labels.forEach(({ name }, place) => svg.append(nameBelow(name, (place + 0.43) * step, height + 9, slanted)));
       svg.append(make("line", { x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5, stroke: "#1b1b1b" }));
       return make("figure", {}, make("figcaption", {}, `${line.label} (n = ${budget.n})`), svg);
     }));
@@ -96,6 +99,11 @@ function drawClasses(box, source) {
   sorted.addEventListener("change", draw);
   box.append(make("div", { class: "controls" }, make("label", {}, "At ", choice, " labels"), make("label", {}, sorted, " most sampled class first")), bars);
   draw();
+}
+
+function nameBelow(name, x, y, slanted) {
+  if (!slanted) return make("text", { x, y, "text-anchor": "middle" }, name);
+  return make("text", { x: x + 3, y: y - 2, "text-anchor": "end", transform: `rotate(-50 ${x + 3} ${y - 2})` }, shortened(name, 64));
 }
 
 for (const box of document.querySelectorAll(".chart")) ({ curves: drawCurves, classes: drawClasses })[box.dataset.kind](box, drawn[box.dataset.source]);

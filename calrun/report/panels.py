@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from calrun.report.curves import LINE
+from calrun.report.plain import file_name
 from calrun.report.style import Look, look_of, place_of
 
 
@@ -23,32 +24,47 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """Runs that may be compared: one context, and one acquisition (rows methods) or one method (rows acquisitions)."""
+    """Runs that may be compared: one data set and model, and one acquisition (rows methods) or one method (the other).
 
-    context: str
+    Where its runs follow several budget plans its lines say so, and numbers are paired within a plan alone.
+    """
+
+    where: str
     rows: str
     fixed: str
     runs: pd.DataFrame
 
     @property
     def title(self) -> str:
-        return f"{self.context}, {look_of(self.fixed).label}"
+        return f"{self.where}, {look_of(self.fixed).label}"
+
+    @property
+    def parts(self) -> list[str]:
+        """What its files are named by."""
+        return [*self.where.split(", "), self.fixed]
 
     @property
     def name(self) -> str:
-        """A file name."""
-        return "-".join("".join(c if c.isalnum() or c in "_." else " " for c in self.title).split()).lower()
+        """The beginning of its files' names."""
+        return file_name(*self.parts) + ("-acquisitions" if self.rows == "acquisition" else "")
 
 
 def panels(table: pd.DataFrame) -> Iterator[Panel]:
-    """Yields a panel per context and acquisition, and one per context and method where it met several acquisitions."""
-    for keys, runs in table.groupby(["context", "acquisition"], sort=False):
-        context, acquisition = map(str, keys)
-        yield Panel(context, "method", acquisition, runs)
-    for keys, runs in table.groupby(["context", "method"], sort=False):
-        context, method = map(str, keys)
+    """Yields a panel for each acquisition, and one for each method that met several acquisitions.
+
+    An acquisition with one line alone, which stands beside others in its method's panel, has none, unless it is needed
+    for what stands in panels of methods only: accuracy by round.
+    """
+    met = table.groupby(["panel", "method"])["acquisition"].transform("nunique")
+    for keys, runs in table.groupby(["panel", "acquisition"], sort=False):
+        where, acquisition = map(str, keys)
+        alone = len(runs[LINE].drop_duplicates()) == 1 and met[runs.index[0]] > 1
+        if not alone or runs["accuracy_by_round"].notna().any():
+            yield Panel(where, "method", acquisition, runs)
+    for keys, runs in table.groupby(["panel", "method"], sort=False):
+        where, method = map(str, keys)
         if runs["acquisition"].nunique() > 1:
-            yield Panel(context, "acquisition", method, runs)
+            yield Panel(where, "acquisition", method, runs)
 
 
 def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFrame]]:

@@ -4,6 +4,7 @@ Every line carries its name at its end, so that no legend has to be matched by c
 """
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -14,17 +15,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from calrun.files import replace_file
 from calrun.report.cost import average_over_budgets, mean_speed_up
-from calrun.report.curves import LINE, accuracy_by_budget, seed_range, seeds_said
+from calrun.report.curves import LINE, accuracy_by_budget, floor_of, floor_of_curves, seed_range, seeds_said
 from calrun.report.labels import place_labels, spread, within
-from calrun.report.panels import Panel, label_of, lines_of, looks_of
+from calrun.report.panels import Line, Panel, label_of, lines_of, looks_of
+from calrun.report.significance import band_said, bands
 from calrun.report.style import Look, look_of
 
-FORMATS = ("png", "pdf", "svg")
+LETTERS_PER_INCH = 13  # of a title
 NAME_INCHES = 0.17  # of height for each name beside the curves
 MATRICES_ACROSS = 4
 ROUND_INCHES = 0.85  # of height around the field: title, ticks and label
 SHORT_NAME, LETTER_INCHES = 30, 0.09  # beside the curves a longer name widens the figure by so much for each letter
+LONGEST_DRAWN = 72  # letters of a name in a figure
 WRAPPED_NAME = 24  # letters in a line of a name beside a point
 PRINT: dict[Any, Any] = {
     "font.size": 9,
@@ -39,41 +43,76 @@ PRINT: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "calrun",
     "savefig.dpi": 200,
+    "text.parse_math": False,  # a $ in a name is a $
 }
 
 
 def save(figure: Figure, out: Path, name: str) -> list[Path]:
     """Writes the figure as PNG, PDF and SVG, without dates, so that the same runs give the same files."""
-    paths = [out / f"{name}.{suffix}" for suffix in FORMATS]
     undated = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     with mpl.rc_context(PRINT):
-        for path in paths:
-            figure.savefig(path, metadata=undated[path.suffix[1:]])
-    return paths
+        for form, metadata in undated.items():
+            write = partial(figure.savefig, format=form, metadata=metadata)
+            replace_file(out / f"{name}.{form}", write, durable=False)
+    return [out / f"{name}.{form}" for form in undated]
 
 
 def learning_curves(panel: Panel) -> Figure:
-    """Returns test accuracy against labels: mean over seeds and a band of one deviation; a single seed has no band."""
+    """Returns test accuracy against labels: the mean over seeds and its interval; a single seed has none.
+
+    What lies so far below the others at its budget that it would press them together is cut off, with its last value
+    behind its name.
+    """
     summary, looks = accuracy_by_budget(panel.runs), looks_of(panel.runs, panel.rows)
+    floor = 100 * floor_of_curves(summary)
+    summary = summary.merge(bands(panel.runs), on=[*LINE, "labelled"])
     with mpl.rc_context(PRINT):
         height = max(3.9, NAME_INCHES * len(looks) + ROUND_INCHES)
-        longest = max(len(label_of(line, panel.rows)) for line in looks)
+        longest = max(len(drawn_name(line, panel.rows)) for line in looks)
         width = 6.3 + LETTER_INCHES * max(0, longest - SHORT_NAME)
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
         ends = []
         for line, own in lines_of(summary, panel.rows):
-            look = looks[line]
-            x, y, std = own["labelled"].to_numpy(float), 100 * own["mean"].to_numpy(), 100 * own["std"].to_numpy()
-            axes.plot(x, y, color=look.colour, marker=look.marker, ms=4, lw=1.5, ls=dash_of(look))
-            axes.fill_between(x, y - std, y + std, color=look.colour, alpha=0.12, lw=0)
+            y = draw_curve(axes, own, looks[line])
             differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
-            ends.append((x[-1], y[-1], label_of(line, panel.rows) + differs, look.ink))
+            below = f" ↓ {y:.1f}" if y < floor else ""
+            ends.append(
+                (
+                    own["labelled"].iloc[-1],
+                    max(y, floor),
+                    drawn_name(line, panel.rows) + differs + below,
+                    looks[line].ink,
+                )
+            )
+        set_heights(axes, 100 * summary["mean"].to_numpy(), floor)
         axes.set(xlabel="labels", ylabel="test accuracy in %")
-        axes.set_title(f"{panel.title}: {seeds_said('mean ± std', summary['n'])}", loc="left", fontsize=9)
+        axes.set_title(curves_title(panel.title, summary["n"], width), loc="left", fontsize=9)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         label_ends(axes, ends, NAME_INCHES / (height - ROUND_INCHES))
     return figure
+
+
+def draw_curve(axes: Axes, own: pd.DataFrame, look: Look) -> float:
+    """Draws one line's means and their intervals in percent; returns its last mean."""
+    x = own["labelled"].to_numpy(float)
+    y, lower, upper = (100 * own[name].to_numpy(float) for name in ("mean", "lower", "upper"))
+    axes.plot(x, y, color=look.colour, marker=look.marker, ms=4, lw=1.5, ls=dash_of(look))
+    axes.fill_between(x, lower, upper, color=look.colour, alpha=0.12, lw=0)
+    return float(y[-1])
+
+
+def set_heights(axes: Axes, y_N: np.ndarray, floor: float) -> None:
+    """Lets the axis span the means: an interval over few seeds may be many times as high, and is cut off."""
+    low, high = y_N[y_N >= floor].min(), y_N.max()
+    room = 0.08 * max(high - low, 1.0)
+    axes.set_ylim(low - room, min(high + room, max(high, 100.5)))
+
+
+def curves_title(title: str, counts: "pd.Series[int]", width: float) -> str:
+    band = band_said(counts)
+    said = f"mean and {band}, {seed_range(counts)} seeds" if band else "one seed each (n=1)"
+    return fill(f"{title}: {said}", int(width * LETTERS_PER_INCH))
 
 
 def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
@@ -150,21 +189,11 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
         below = f" ↓ {y:.3g}" if y < floor else ""
         axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
         places.append((x, max(y, floor)))
-        name = label_of(line, rows) + str(point["note"].iloc[0]) + below
+        name = drawn_name(line, rows) + str(point["note"].iloc[0]) + below
         names.append((fill(name, WRAPPED_NAME, break_long_words=False, break_on_hyphens=False), look.ink))
     axes.margins(0.16)
     if names:
         place_labels(axes, np.array(places), names)
-
-
-def floor_of(y_N: np.ndarray) -> float:
-    """Returns where to stop the axis: below the upper group where others lie five times its span away, else -inf."""
-    ordered = np.sort(y_N)[::-1]
-    for count in range(len(ordered) // 2 + 1, len(ordered)):
-        span = ordered[0] - ordered[count - 1]
-        if ordered[count - 1] - ordered[count] > 5 * max(span, 0.005 * abs(ordered[0])):
-            return float(ordered[count - 1] - 0.6 * max(span, 0.005 * abs(ordered[0])))
-    return float("-inf")
 
 
 def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]], gap: float) -> None:
@@ -192,6 +221,12 @@ def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]], gap: float
         )
     axes.set_xlim(right=width + 0.01 * (width - axes.get_xlim()[0]))
     axes.set_ylim(low, high)
+
+
+def drawn_name(line: Line, rows: str) -> str:
+    """Returns a line's name; the middle of a very long one is left out, for what tells variants apart is at its end."""
+    name = label_of(line, rows)
+    return name if len(name) <= LONGEST_DRAWN else f"{name[: LONGEST_DRAWN // 3]}…{name[-LONGEST_DRAWN // 2 :]}"
 
 
 def dash_of(look: Look) -> str | tuple[float, tuple[float, ...]]:

@@ -1,6 +1,6 @@
 """The numbers that the papers print, as tables: what ours stand beside. The data lie in calrun/report/paper/*.yaml."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,7 +19,7 @@ class PaperTable:
     """A printed table: what it was run on, and a row of `cells` per method and budget (accuracies in percent).
 
     Columns of `cells`: CELLS. std and speed_up are NaN where none is printed, labelled where the paper's code is not
-    public; suspect says why a printed number is likely wrong, else ''.
+    public; suspect says why a printed number is likely wrong, else ''. `remarks` say what the text does not, by method.
     """
 
     name: str
@@ -28,6 +28,7 @@ class PaperTable:
     model: str
     acquisition: str
     cells: pd.DataFrame
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -51,7 +52,8 @@ def paper_table(name: str) -> PaperTable | None:
     if number not in document["tables"]:
         return None
     table = document["tables"][number]
-    return PaperTable(name, source, table["dataset"], table["model"], table["acquisition"], table_cells(table))
+    cells = table_cells(table)
+    return PaperTable(name, source, table["dataset"], table["model"], table["acquisition"], cells, document["remarks"])
 
 
 def table_cells(table: dict[str, Any]) -> pd.DataFrame:

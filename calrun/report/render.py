@@ -7,6 +7,7 @@ from itertools import accumulate, chain, groupby
 
 from rich.text import Text
 
+from calrun.report.plain import neutral, shown
 from calrun.report.tables import Cell, Table
 
 LATEX_SPECIAL = {
@@ -29,14 +30,17 @@ LATEX_SPECIAL = {
     "<": "$<$",
     "|": "$|$",
 }
+MARKDOWN_SIGN = re.compile(r"[\\`*|\[\]$~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
 
 
-def to_text(table: Table, width: int | None = None) -> Text:
+def to_text(table: Table, width: int | None = None, encoding: str = "utf-8") -> Text:
     """Returns the table for a terminal, best in bold; what does not fit into `width` follows in further blocks."""
+    rule = shown("─", encoding)
+    table = table.mapped(lambda text: shown(text, encoding))
     text = Text(f"{table.title}\n\n", style="")
     for block in blocks_of(table, width):
-        text.append(block_text(table, block))
+        text.append(block_text(table, block, rule))
         text.append("\n")
     for note in table.notes:
         text.append(f"{note}\n", style="dim")
@@ -59,7 +63,7 @@ def blocks_of(table: Table, width: int | None) -> list[list[int]]:
     return blocks
 
 
-def block_text(table: Table, block: list[int]) -> Text:
+def block_text(table: Table, block: list[int], rule: str = "─") -> Text:
     """Returns one block: group headings over their columns, column headings of one or two lines, a rule, the rows."""
     widths = column_widths(table)
     text, names = Text(), group_of_columns(table)
@@ -72,7 +76,7 @@ def block_text(table: Table, block: list[int]) -> Text:
         for column, head in zip(block, heads, strict=True):
             text.append(aligned(head[level] if level < len(head) else "", widths[column], column))
         text.append("\n")
-    text.append("".join("  " * (column > 0) + "─" * widths[column] for column in block) + "\n", style="dim")
+    text.append("".join("  " * (column > 0) + rule * widths[column] for column in block) + "\n", style="dim")
     for row in table.rows:
         for column in block:
             text.append(aligned(row[column].text, widths[column], column), style="bold" if row[column].bold else "")
@@ -100,18 +104,19 @@ def aligned(text: str, width: int, column: int) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """Returns the table as GitHub Markdown, notes below."""
-    heads = flat_headings(table)
-    lines = [f"**{table.title}**", "", markdown_row(heads), markdown_row([":--", *["--:"] * (len(heads) - 1)])]
+    """Returns the table as GitHub Markdown, notes below; no text in it is HTML, a formula or a sign of Markdown."""
+    heads = [literal(head) for head in flat_headings(table)]
+    lines = [f"**{literal(table.title)}**", "", markdown_row(heads), markdown_row([":--", *["--:"] * (len(heads) - 1)])]
     lines += [markdown_row([markdown_cell(cell) for cell in row]) for row in table.rows]
-    return "\n".join([*lines, "", *(f"{note}  " for note in table.notes)]) + "\n"
+    return "\n".join([*lines, "", *(f"{literal(note)}  " for note in table.notes)]) + "\n"
 
 
 def to_csv(table: Table) -> str:
     """Returns the printed cells as CSV; the numbers behind them, unrounded, stand in comparison.csv and runs.csv."""
     text = io.StringIO()
-    rows = [[cell.text for cell in row] for row in table.rows]
-    csv.writer(text, lineterminator="\n").writerows([flat_headings(table), *rows])
+    heads = [neutral(head) for head in flat_headings(table)]
+    rows = [[cell.text if cell.is_number else neutral(cell.text) for cell in row] for row in table.rows]
+    csv.writer(text, lineterminator="\n").writerows([heads, *rows])
     return text.getvalue()
 
 
@@ -127,8 +132,13 @@ def markdown_row(cells: list[str]) -> str:
 
 
 def markdown_cell(cell: Cell) -> str:
-    text = cell.text.replace("|", "\\|")
-    return f"**{text}**" if cell.bold else text
+    text = literal(cell.text if cell.is_number else neutral(cell.text))
+    return f"**{text}**" if cell.bold and text else text
+
+
+def literal(text: str) -> str:
+    """Returns a text that Markdown shows as it is; an underscore within a word is no sign."""
+    return MARKDOWN_SIGN.sub(r"\\\g<0>", text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
 
 
 def to_latex(table: Table) -> str:
@@ -165,8 +175,8 @@ def to_latex(table: Table) -> str:
 
 
 def latex(text: str) -> str:
-    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in text)
-    return MINUS.sub("$-$", escaped)
+    escaped = MINUS.sub("$-$", "".join(LATEX_SPECIAL.get(character, character) for character in text))
+    return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped  # after \\\\ they would be its argument
 
 
 def latex_cell(cell: Cell) -> str:

@@ -13,17 +13,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calrun.report.attempts import read_attempts
 from calrun.report.configuration import Configuration, read_configuration
 from calrun.report.lines import SCALARS, SUMMED, check_line
 from calrun.report.naming import add_names
+from calrun.report.plain import printable
+
+RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # one of them makes a folder a run's
+DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # what reading a file of any content can end in
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A folder that is not a whole, finished run, and why."""
+    """What a reader must know of a folder: why it is left out, or what of it is unfinished, damaged or mixed."""
 
     folder: Path
     reason: str
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, to be shown."""
+        return printable(self.folder.name)
 
 
 @dataclass(frozen=True)
@@ -33,25 +43,25 @@ class Runs:
     table: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
     configurations: dict[str, Configuration] = field(default_factory=dict)
-    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attempts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
 
-    def export(self, out: Path) -> list[Path]:
-        """Writes the table as runs.parquet and runs.csv into `out` and returns the two paths."""
-        out.mkdir(parents=True, exist_ok=True)
-        parquet, csv = out / "runs.parquet", out / "runs.csv"
-        self.table.to_parquet(parquet, index=False)
-        self.table.to_csv(csv, index=False)
-        return [parquet, csv]
-
-    def test_entropies(self) -> dict[tuple[str, int], np.ndarray]:
-        """Returns the test rows' entropies by run and round, where `record.test_entropy` was on."""
+    def test_entropies(self) -> tuple[dict[tuple[str, int], np.ndarray], list[Problem]]:
+        """Returns the test rows' entropies by run and round, if recorded, and what of them is damaged."""
         found: dict[tuple[str, int], np.ndarray] = {}
-        for run_id, number in zip(self.table["run_id"], self.table["round"], strict=True):
+        problems, lengths = [], dict[str, int]()
+        for run_id, number, context in self.table[["run_id", "round", "context"]].itertuples(index=False, name=None):
             path = self.folders[run_id] / f"round-{number}" / "test_entropy.npy"
-            if path.is_file():
-                found[run_id, int(number)] = np.load(path)
-        return found
+            if not path.exists():
+                continue
+            try:
+                entropy_N = entropies_in(path)
+                if len(entropy_N) != lengths.setdefault(context, len(entropy_N)):
+                    raise ValueError(f"it holds {len(entropy_N)} rows where others hold {lengths[context]}")
+                found[run_id, int(number)] = entropy_N
+            except (*DAMAGE, EOFError) as error:
+                problems.append(Problem(self.folders[run_id], f"round-{number}/{path.name} is left out: {said(error)}"))
+        return found, problems
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Folder:
     path: Path
     configuration: Configuration
     rounds: list[dict[str, Any]]
-    environment: dict[str, Any]
+    attempts: list[dict[str, Any]]
     reasons: list[str]
 
 
@@ -76,15 +86,15 @@ def read(folders: Iterable[Path]) -> Runs:
     for path in find_run_folders(folders):
         try:
             folder = read_folder(path)
-        except ValueError as error:
-            problems.append(Problem(path, str(error)))
+        except DAMAGE as error:
+            problems.append(Problem(path, said(error)))
             continue
         if folder.reasons:
             problems.append(Problem(path, "; ".join(folder.reasons)))
         found.append(folder)
     kept, repeated = without_repeats([folder for folder in found if folder.rounds])
     if not kept:
-        reasons = "; ".join(f"{problem.folder.name}: {problem.reason}" for problem in problems[:5])
+        reasons = "; ".join(f"{printable(problem.folder.name)}: {problem.reason}" for problem in problems[:5])
         raise ValueError(
             f"{', '.join(map(str, folders))}: wanted run folders with at least one finished round, found none"
             + (f" ({reasons})" if reasons else "; a run folder holds config.yaml and rounds.jsonl")
@@ -95,20 +105,25 @@ def read(folders: Iterable[Path]) -> Runs:
         table=add_names(table_of(kept), configurations),
         problems=problems + repeated,
         configurations=configurations,
-        environments={run_id: folder.environment for run_id, folder in by_id.items()},
+        attempts={run_id: folder.attempts for run_id, folder in by_id.items()},
         folders={run_id: folder.path for run_id, folder in by_id.items()},
     )
 
 
 def find_run_folders(folders: Iterable[Path]) -> Iterator[Path]:
-    """Yields every folder with a config.yaml or rounds.jsonl at or below `folders`, sorted, each once, none nested."""
+    """Yields every folder with a file of RUN_FILES at or below `folders`, in order, each once, none nested."""
     met: set[Path] = set()
     for top in folders:
         if not top.is_dir():
             raise ValueError(f"{top}: wanted a folder with runs in it, found {'a file' if top.exists() else 'nothing'}")
-        for parent, children, files in os.walk(top):
+        entered: set[Path] = set()  # a link may lead back above itself
+        for parent, children, files in os.walk(top, followlinks=True):
             children[:] = sorted(child for child in children if not child.startswith("."))
-            if not {"rounds.jsonl", "config.yaml"}.intersection(files):
+            if Path(parent).resolve() in entered:
+                children.clear()
+                continue
+            entered.add(Path(parent).resolve())
+            if not RUN_FILES.intersection(files):
                 continue
             children.clear()
             path = Path(parent).resolve()
@@ -121,12 +136,12 @@ def read_folder(path: Path) -> Folder:
     """Reads one run folder; what is damaged beyond use raises, what is only incomplete is a reason."""
     configuration = read_configuration(path / "config.yaml")
     rounds, reasons = read_rounds(path / "rounds.jsonl")
-    environment = read_json(path / "environment.json", reasons)
+    attempts = read_attempts(read_json(path / "environment.json", reasons), reasons)
     status = read_json(path / "status.json", reasons)
-    state, wanted = status.get("state", "unknown"), status.get("rounds", "?")
+    state, wanted = printable(str(status.get("state", "unknown")))[:40], status.get("rounds", "?")
     if state != "finished" or not rounds or not isinstance(wanted, int) or len(rounds) < wanted:
         reasons.append(f"{state}: {len(rounds)} of {wanted} rounds are there")
-    return Folder(path, configuration, rounds, environment, reasons)
+    return Folder(path, configuration, rounds, attempts, reasons)
 
 
 def read_json(path: Path, reasons: list[str]) -> dict[str, Any]:
@@ -135,11 +150,15 @@ def read_json(path: Path, reasons: list[str]) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
         reasons.append(f"{path.name} is missing")
-        return {}
-    except ValueError:
+    except OSError as error:
+        reasons.append(f"{path.name} cannot be read ({said(error)})")
+    except (ValueError, RecursionError):
         reasons.append(f"{path.name} is not JSON")
-        return {}
-    return found if isinstance(found, dict) else {}
+    else:
+        if isinstance(found, dict):
+            return found
+        reasons.append(f"{path.name} holds no object")
+    return {}
 
 
 def read_rounds(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -151,13 +170,38 @@ def read_rounds(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         try:
             line = json.loads(text)
             check_line(line)
-        except ValueError as error:
-            why = "not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else str(error)
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            why = "not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else said(error)
             return rounds, [f"rounds.jsonl line {number} is broken ({why}); later rounds are left out"]
         if line["round"] != number:
             return rounds, [f"rounds.jsonl line {number} holds round {line['round']}; later rounds are left out"]
         rounds.append(line)
     return rounds, []
+
+
+def entropies_in(path: Path) -> np.ndarray:
+    """Returns the one number of each test row in `path`.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    entropy_N: np.ndarray = np.load(path)
+    if (
+        not isinstance(entropy_N, np.ndarray)
+        or entropy_N.ndim != 1
+        or entropy_N.dtype.kind not in "fiu"
+        or not len(entropy_N)
+    ):
+        raise ValueError("it holds no list of numbers")
+    if not np.isfinite(entropy_N).all():
+        raise ValueError("some of its numbers are not finite")
+    return entropy_N
+
+
+def said(error: BaseException) -> str:
+    """Returns what an error says, on a line and short."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(text.split("\n")[0])[:200] or type(error).__name__
 
 
 def without_repeats(folders: list[Folder]) -> tuple[list[Folder], list[Problem]]:
@@ -171,7 +215,7 @@ def without_repeats(folders: list[Folder]) -> tuple[list[Folder], list[Problem]]
             continue
         kept, left = (other, folder) if len(other.rounds) >= len(folder.rounds) else (folder, other)
         best[key] = kept
-        problems.append(Problem(left.path, f"the same run as {kept.path}, counted once"))
+        problems.append(Problem(left.path, f"the same run as {printable(str(kept.path))}, counted once"))
     return list(best.values()), problems
 
 

@@ -7,13 +7,23 @@ from typing import Any
 
 import pandas as pd
 
-from calrun.report.configuration import Configuration, is_setting
+from calrun.report.configuration import Configuration
 from calrun.report.curves import seed_range
 from calrun.report.lines import is_number
-from calrun.report.naming import differing_keys, leaves_where, short_names
+from calrun.report.naming import differing_keys, short_names
 from calrun.report.panels import Panel
+from calrun.report.plain import file_name
 from calrun.report.style import look_of
-from calrun.report.tables import Cell, Table, accuracy_cells, budget_heading, seed_count, shown_budgets, with_best_bold
+from calrun.report.tables import (
+    BOLD,
+    Cell,
+    Table,
+    accuracy_cells,
+    budget_heading,
+    seed_count,
+    shown_budgets,
+    with_best_bold,
+)
 
 MOST_KEYS = 2
 DIGITS = 2  # of an accuracy in percent, as the paper prints them: the differences are small
@@ -24,7 +34,8 @@ class Grid:
     """What the runs of one method in one panel show over one or two configuration keys.
 
     Args:
-        panel: where its runs stand; they are all of one method.
+        panel: where its runs stand; they are all of one method and one budget plan.
+        context: names both.
         method: its name.
         keys: dotted keys, the one with fewer values first.
         along: further keys whose values change with theirs, one for one.
@@ -32,6 +43,7 @@ class Grid:
     """
 
     panel: Panel
+    context: str
     method: str
     keys: tuple[str, ...]
     along: tuple[str, ...]
@@ -43,11 +55,12 @@ class Grid:
 
     @property
     def title(self) -> str:
-        return f"{self.panel.title}: {look_of(self.method).label} over {' and '.join(self.names)}"
+        where = f"{self.context}, {look_of(self.panel.fixed).label}"
+        return f"{where}: {look_of(self.method).label} over {' and '.join(self.names)}"
 
     @property
     def name(self) -> str:
-        return f"{self.panel.name}-{self.method}-over-{'-'.join(self.names)}".lower()
+        return file_name(*self.context.split(", "), self.panel.fixed, self.method, "over", *self.names)
 
     @property
     def notes(self) -> list[str]:
@@ -58,9 +71,9 @@ def grids(panel: Panel, configurations: Mapping[str, Configuration]) -> Iterator
     """Yields a grid for each method of the panel whose runs differ in one or two numbers and in nothing else."""
     if panel.rows != "method":
         return
-    for method, runs in panel.runs.groupby("method", sort=False):
+    for (context, method), runs in panel.runs.groupby(["context", "method"], sort=False):
         own = [configurations[run_id] for run_id in runs.drop_duplicates("setting")["run_id"]]
-        axes = axes_of([leaves_where(configuration, is_setting) for configuration in own])
+        axes = axes_of([configuration.leaves for configuration in own])
         numbers = [[key for key in keys if all(is_number(one.leaves.get(key)) for one in own)] for keys in axes]
         if not 1 <= len(axes) <= MOST_KEYS or not all(numbers):
             continue
@@ -68,7 +81,7 @@ def grids(panel: Panel, configurations: Mapping[str, Configuration]) -> Iterator
         keys.sort(key=lambda key: (len({one.leaves[key] for one in own}), key))
         along = tuple(sorted({key for names in axes for key in names} - {*keys}))
         cells = sensitivity_grid(runs, configurations, tuple(keys))
-        yield Grid(panel, str(method), tuple(keys), along, cells)
+        yield Grid(panel, str(context), str(method), tuple(keys), along, cells)
 
 
 def axes_of(members: list[dict[str, Any]]) -> list[list[str]]:
@@ -125,7 +138,7 @@ def column(grid: Grid) -> Table:
         groups=[("", 2), ("test accuracy in %", len(budgets))],
         columns=[*grid.names, "n", *(budget_heading(grid.panel.runs, budget) for budget in budgets)],
         rows=with_best_bold(rows, first=2, count=len(budgets), digits=DIGITS),
-        notes=["Mean ± standard deviation over n seeds; a number without ± is one seed.", *grid.notes],
+        notes=[f"Mean ± standard deviation over n seeds; a number without ± is one seed. {BOLD}", *grid.notes],
     )
 
 
@@ -147,7 +160,7 @@ def square(grid: Grid) -> Table:
         rows=[[row[0], *(next(best)[0] for _ in values)] for row in rows],
         notes=[
             f"At {cells['labelled'].max():,} labels: mean ± standard deviation, {seed_range(cells['n'])} seeds a cell; "
-            "a number without ± is one seed.",
+            f"a number without ± is one seed. Bold: the highest of all cells.",
             *grid.notes,
         ],
     )

@@ -6,7 +6,9 @@ from scipy import stats
 
 from calrun.report.curves import LINE, area_under_budget_curve
 
-BOOTSTRAP_DRAWS = 2000
+LEVEL = 0.95
+FEWEST_TO_DRAW = 5  # seeds, below which a bootstrap is too narrow
+BOOTSTRAP_DRAWS = 10_000
 
 
 def paired_t_test(differences_S: np.ndarray) -> float:
@@ -34,43 +36,56 @@ def holm(p_M: np.ndarray) -> np.ndarray:
     return corrected_M
 
 
-def bootstrap_band(
-    values_ST: np.ndarray, rng: np.random.Generator, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns lower_T and upper_T, percentile bounds of the mean over seeds; seeds are drawn whole, for all T at once.
+def interval(values_S: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Returns bounds of the mean over seeds: Student's t below FEWEST_TO_DRAW seeds, BCa bootstrap from there on.
 
-    A budget that fewer than two seeds reached has no band (NaN).
+    Fewer than two seeds have none (NaN). Every call draws the same.
     """
-    draws = rng.integers(len(values_ST), size=(BOOTSTRAP_DRAWS, len(values_ST)))
-    drawn_RST = values_ST[draws]
-    known_RT = (~np.isnan(drawn_RST)).sum(axis=1)
-    means_RT = np.divide(
-        np.nansum(drawn_RST, axis=1), known_RT, out=np.full(known_RT.shape, np.nan), where=known_RT > 0
-    )
-    has_band_T = (~np.isnan(values_ST)).sum(axis=0) > 1
-    bounds_2T = np.full((2, values_ST.shape[1]), np.nan)
-    tails = [50 * (1 - level), 50 * (1 + level)]
-    if has_band_T.any():
-        bounds_2T[:, has_band_T] = np.nanpercentile(means_RT[:, has_band_T], tails, axis=0)
-    return bounds_2T[0], bounds_2T[1]
+    known_S = values_S[~np.isnan(values_S)]
+    n, mean = len(known_S), float(known_S.mean()) if len(known_S) else float("nan")
+    if n < 2:
+        return float("nan"), float("nan")
+    if np.ptp(known_S) < 1e-12:
+        return mean, mean
+    if n >= FEWEST_TO_DRAW:
+        return bca_interval(known_S, np.random.default_rng(0), level)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * float(known_S.std(ddof=1)) / n**0.5
+    return mean - half, mean + half
 
 
-def bands(table: pd.DataFrame, value: str = "accuracy", level: float = 0.95) -> pd.DataFrame:
-    """Returns bootstrap bounds lower and upper of the mean of `value` by line and budget, the same at every call."""
+def bca_interval(values_S: np.ndarray, rng: np.random.Generator, level: float) -> tuple[float, float]:
+    """Returns the bias-corrected and accelerated bootstrap bounds of a mean (Efron 1987)."""
+    mean, n = values_S.mean(), len(values_S)
+    drawn_R = values_S[rng.integers(n, size=(BOOTSTRAP_DRAWS, n))].mean(axis=1)
+    below = (np.mean(drawn_R < mean) + np.mean(drawn_R <= mean)) / 2
+    bias = stats.norm.ppf(below)
+    away_S = values_S - mean  # how far the mean without each value is off, times 1 - n
+    acceleration = (away_S**3).sum() / (6 * (away_S**2).sum() ** 1.5)
+    z_2 = bias + stats.norm.ppf([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn_R, stats.norm.cdf(bias + z_2 / (1 - acceleration * z_2)))
+    return float(low), float(high)
+
+
+def bands(table: pd.DataFrame, value: str = "accuracy", level: float = LEVEL) -> pd.DataFrame:
+    """Returns the bounds lower and upper of the mean of `value` by line and budget."""
     rows = []
-    for keys, runs in table.groupby(LINE):
-        values = runs.pivot(index="seed", columns="labelled", values=value)
-        lower_T, upper_T = bootstrap_band(values.to_numpy(float), np.random.default_rng(0), level)
-        for labelled, lower, upper in zip(values.columns, lower_T, upper_T, strict=True):
-            rows.append((*keys, labelled, lower, upper))
+    for keys, own in table.groupby([*LINE, "labelled"]):
+        rows.append((*keys, *interval(own[value].to_numpy(float), level)))
     return pd.DataFrame(rows, columns=[*LINE, "labelled", "lower", "upper"])
+
+
+def band_said(counts: pd.Series) -> str:
+    """Returns what the bands are, for lines of so many seeds: '95 % t interval'."""
+    kinds = ["t"] * bool(((counts > 1) & (counts < FEWEST_TO_DRAW)).any())
+    kinds += ["bootstrap (BCa)"] * bool((counts >= FEWEST_TO_DRAW).any())
+    return f"95 % {' or '.join(kinds)} interval of the mean" if kinds else ""
 
 
 def versus(table: pd.DataFrame, baseline: str, rows: str = "method", alpha: float = 0.05) -> pd.DataFrame:
     """Returns for each line its difference to `baseline`, paired by seed: at the last shared budget, and in area.
 
     With rows = 'acquisition' and baseline 'random' it answers "beats random?". The last shared budget is the last with
-    two pairs (or with one, where none has two). Holm's correction runs over the lines of one context and measure.
+    two pairs (or with one, where none has two). Holm's correction runs over the lines of one measure.
 
     Columns: measure ('last budget' or 'area'), labelled, difference, n, p, p_holm, answer (better, worse, open: not
     told apart, untested: fewer than two pairs).
@@ -83,7 +98,7 @@ def versus(table: pd.DataFrame, baseline: str, rows: str = "method", alpha: floa
         tested_pairs(areas, baseline, rows).assign(measure="area"),
     ]
     result = pd.concat(tested, ignore_index=True)
-    result["p_holm"] = result.groupby(["context", *others, "measure"])["p"].transform(lambda p: holm(p.to_numpy(float)))
+    result["p_holm"] = result.groupby([*others, "measure"])["p"].transform(lambda p: holm(p.to_numpy(float)))
     result["answer"] = [
         answer(difference, p, alpha) for difference, p in zip(result["difference"], result["p_holm"], strict=True)
     ]

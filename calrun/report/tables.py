@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.cost import COSTS, mean_speed_up
-from calrun.report.curves import LINE, accuracy_by_budget
+from calrun.report.curves import LINE, accuracy_by_budget, last_common_budget, span
 from calrun.report.panels import Line, Panel, label_of, lines_of, of_line
 from calrun.report.style import ORACLE, look_of
 
 MOST_BUDGETS = 6
 ENERGY = "cumulative_energy_kwh"
+WORK = {"cumulative_epochs": "epochs_mean", "train_accuracy": "train_accuracy_mean"}
 MISSING = "–"
+BOLD = "Bold: the highest of its column as printed; not by itself a difference."
 RANDOM = "random"  # the acquisition that others are measured against
 
 
@@ -29,6 +31,11 @@ class Cell:
     text: str
     value: float = float("nan")
     bold: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Says whether the text is a number's, which this package has written."""
+        return not np.isnan(self.value)
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,17 @@ class Table:
     columns: list[str]
     rows: list[list[Cell]]
     notes: list[str] = field(default_factory=list)
+
+    def mapped(self, change: Callable[[str], str]) -> "Table":
+        """Returns the table with every text in it changed."""
+        return replace(
+            self,
+            title=change(self.title),
+            groups=[(change(name), count) for name, count in self.groups],
+            columns=[change(column) for column in self.columns],
+            rows=[[replace(cell, text=change(cell.text)) for cell in row] for row in self.rows],
+            notes=[change(note) for note in self.notes],
+        )
 
 
 class Block(NamedTuple):
@@ -55,11 +73,12 @@ def comparison(panel: Panel, baseline: str = "al") -> Table:
     """Returns the table of one panel; speed-ups stand in it where the rows are methods and `baseline` is among them."""
     accuracy = accuracy_by_budget(panel.runs)
     budgets = shown_budgets(sorted(accuracy["labelled"].unique()))
+    last = last_common_budget(panel.runs)
     has_ratios = panel.rows == "method" and baseline in set(panel.runs["method"])
     blocks = accuracy_blocks(panel, accuracy, budgets)
     if has_ratios:
         blocks += ratio_blocks(panel, accuracy, budgets, baseline)
-    blocks += energy_blocks(panel, budgets[-1])
+    blocks += work_blocks(panel, last) + energy_blocks(panel, last)
     rows = [[cell for block in blocks for cell in block.cells(line)] for line, _ in lines_of(accuracy, panel.rows)]
     return Table(
         title=panel.title,
@@ -83,26 +102,44 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
 
 
 def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[Block]:
+    """Returns the speed-ups at the budgets that have any, and the other ratios at the last of all that have."""
     ratios = mean_speed_up(panel.runs, baseline)
     versus = f"{look_of(baseline).label} / method"
-    last = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
+    known = set(ratios.loc[ratios["time"].notna(), "labelled"])
+    timed = [budget for budget in budgets if budget in known]
+    paired = ratios.loc[ratios["samples"].notna() | ratios["steps"].notna(), "labelled"]
 
-    def own(line: Line) -> pd.DataFrame:
-        return of_line(ratios, line).set_index("labelled").reindex(budgets)
-
-    def cells(line: Line, name: str) -> list[Cell]:
+    def cells(line: Line, name: str, at: list[int]) -> list[Cell]:
         most = float(of_line(accuracy, line)["n"].max())
-        pairs = own(line)[[name, f"{name}_n"]].itertuples(index=False, name=None)
-        return [ratio_cell(value, n, most) for value, n in pairs]
+        own = of_line(ratios, line).set_index("labelled").reindex(at)
+        return [ratio_cell(value, n, most) for value, n in own[[name, f"{name}_n"]].itertuples(index=False, name=None)]
 
-    def at_last(line: Line) -> list[Cell]:
-        return [cells(line, name)[-1] for name in last]
+    blocks = []
+    if timed:
+        heads = [f"{budget:,}" for budget in timed]
+        blocks.append(Block(f"fit time, {versus}", heads, lambda line: cells(line, "time", timed)))
+    if len(paired):
+        last = int(paired.max())
+        names = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
+        at_last = Block(
+            f"at {last:,}, {versus}", names, lambda line: [cell for name in names for cell in cells(line, name, [last])]
+        )
+        blocks.append(at_last)
+    return blocks
 
-    heads = [f"{budget:,}" for budget in budgets]
-    return [
-        Block(f"fit time, {versus}", heads, lambda line: cells(line, "time")),
-        Block(f"at {heads[-1]}, {versus}", last, at_last),
-    ]
+
+def work_blocks(panel: Panel, budget: int) -> list[Block]:
+    """Returns a block with what training took up to a budget, and how well it fitted; empty where no run says."""
+    columns = {"cumulative_epochs": ("epochs", "{:,.0f}", 1), "train_accuracy": ("train accuracy in %", "{:.1f}", 100)}
+    at_last = panel.runs[panel.runs["labelled"] == budget]
+    known = {name: shown for name, shown in columns.items() if at_last[name].notna().any()}
+
+    def cells(line: Line) -> list[Cell]:
+        own = of_line(at_last, line)
+        return [number(factor * own[name].astype(float).mean(), form) for name, (_, form, factor) in known.items()]
+
+    heads = [head.replace(" in", "\nin") for head, *_ in known.values()]
+    return [Block(f"trained by {budget:,}", heads, cells)] if known else []
 
 
 def energy_blocks(panel: Panel, budget: int) -> list[Block]:
@@ -125,9 +162,8 @@ def budget_heading(runs: pd.DataFrame, budget: int) -> str:
 
 
 def seed_count(counts: pd.Series) -> Cell:
-    most = int(counts.max())
-    least = int(counts.fillna(0).min())
-    return Cell(str(most) if least == most else f"{least}–{most}", most)
+    """Returns how many seeds the cells of a row are of; a cell without any is a dash and does not count."""
+    return Cell(span(counts.dropna()), float(counts.max()))
 
 
 def accuracy_cells(own: pd.DataFrame, most: float, digits: int = 1) -> list[Cell]:
@@ -173,26 +209,27 @@ def energy_cell(kwh_N: pd.Series) -> Cell:
 
 
 def with_best_bold(rows: list[list[Cell]], first: int, count: int, digits: int = 1) -> list[list[Cell]]:
-    """Sets the highest printed number of each of `count` columns in bold, ties too, as the papers do."""
+    """Sets the highest printed number of each of `count` columns in bold, ties too, unless the whole column ties."""
     bold = [list(row) for row in rows]
     for column in range(first, first + count):
         printed = [round(row[column].value, digits) for row in rows]
         known = [value for value in printed if not np.isnan(value)]
+        tells = len(set(known)) > 1
         for row, value in zip(bold, printed, strict=True):
-            if len(known) > 1 and value == max(known):
+            if tells and value == max(known):
                 row[column] = replace(row[column], bold=True)
     return bold
 
 
 def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) -> list[str]:
-    notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed."]
+    notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed. " + BOLD]
     if any("oracle" in variant for variant in panel.runs["variant"]) or set(panel.runs["acquisition"]) & ORACLE:
         notes.append("Oracle: the acquisition reads the classes of unlabelled rows; for comparison, not for use.")
     if has_ratios:
         label = look_of(baseline).label
         notes.append(
             f"Ratios: cumulative cost of {label} over the method's, mean over the seeds both have: time of training "
-            "alone, optimizer steps, samples with gradient."
+            "alone, optimizer steps, samples with gradient. A round 1 that both train alike has no ratio."
         )
     elif panel.rows == "method":
         notes.append(f"No speed-ups: no run of {baseline!r} is among these.")
@@ -211,9 +248,11 @@ def tidy(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     energy = accuracy_by_budget(table, ENERGY)[[*by, "mean", "n"]].rename(
         columns={"mean": "energy_kwh_mean", "n": "energy_kwh_n"}
     )
+    work = table[[*by, *WORK]].astype(dict.fromkeys(WORK, float)).groupby(by)[[*WORK]].mean().rename(columns=WORK)
     ratios = mean_speed_up(table, baseline).rename(columns={name: f"{name}_ratio" for name in COSTS})
     return (
         accuracy.rename(columns={"mean": "accuracy_mean", "std": "accuracy_std"})
         .merge(ratios, on=by, how="left")
         .merge(energy, on=by, how="left")
+        .merge(work.reset_index(), on=by, how="left")
     )

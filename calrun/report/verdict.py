@@ -1,7 +1,6 @@
 """How close we came: ours beside the paper's, cell by cell, and the paper's claims one by one."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +12,8 @@ from calrun.report.tables import MISSING, Cell, Table, tidy
 
 BASELINE = "al"
 WITHIN_STD, WITHIN_POINT, OFF, NOT_RUN = "within std", "within 1 point", "off", "not run"
-DISTILLING = ("cal_der", "cal_sd", "cal_sds2")
 LABEL_TOLERANCE = 0.02
+OURS = ("ours", "ours_std", "n", "ours_speed_up", "epochs", "train_accuracy")
 
 
 class PaperCell(NamedTuple):
@@ -28,9 +27,9 @@ class PaperCell(NamedTuple):
 def verdicts(table: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> pd.DataFrame:
     """Returns the paper's cells with ours beside them.
 
-    Further columns: ours, ours_std (percent), n, ours_speed_up, difference (points, at the paper's precision),
-    ours_to_al and paper_to_al (points above AL), verdict: within std (the paper's), within 1 point, off, or not run. A
-    budget is the same if its labels times `scale` are ours to within 2 %.
+    Further columns: ours, ours_std (percent), n, ours_speed_up, epochs (so far), train_accuracy, difference (points, at
+    the paper's precision), ours_to_al and paper_to_al (points above AL), verdict: within std (the paper's), within 1
+    point, off, or not run. A budget is the same if its labels times `scale` are ours to within 2 %.
     """
     ours = tidy(table, BASELINE)
     ours = ours[ours["acquisition"] == paper.acquisition]
@@ -59,13 +58,15 @@ def match(ours: pd.DataFrame, method: str, key: str, labelled: float) -> dict[st
     same = ours[(ours["method"] == method) & (ours["key"].map(lambda own: not key or own == key))]
     near = same[(same["labelled"] - labelled).abs() <= max(1.0, LABEL_TOLERANCE * labelled)]
     if len(near) != 1:
-        return {"ours": np.nan, "ours_std": np.nan, "n": 0, "ours_speed_up": np.nan}
+        return dict.fromkeys(OURS, np.nan) | {"n": 0}
     row = near.iloc[0]
     return {
         "ours": 100 * row["accuracy_mean"],
         "ours_std": 100 * row["accuracy_std"],
         "n": int(row["n"]),
         "ours_speed_up": row["time_ratio"],
+        "epochs": row["epochs_mean"],
+        "train_accuracy": 100 * row["train_accuracy_mean"],
     }
 
 
@@ -91,118 +92,24 @@ def verdict(difference: float, std: float) -> str:
     return WITHIN_POINT if abs(difference) <= 1 + 1e-9 else OFF
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One claim of a paper, and whether the numbers at hand bear it out."""
-
-    text: str
-    answer: str
-    because: str
-
-
-def claims(cells: pd.DataFrame) -> list[Claim]:
-    """Returns the claims of Das et al. 2023 (Sec. 5) on one table.
-
-    `cells` holds method, budget (in order), mean, std, speed_up. A method matches AL where its mean is not below AL's
-    by more than AL's standard deviation (0 for one seed), and is faster where its speed-up is above 1.
-    """
-    by_method = {str(method): own.reset_index(drop=True) for method, own in cells.groupby("method", sort=False)}
-    base = by_method.get(BASELINE)
-    tested = {name: own for name, own in by_method.items() if name.startswith("cal_")}
-    if base is None or base["mean"].isna().any() or not any(own["speed_up"].notna().any() for own in tested.values()):
-        return []  # nothing to compare with, or no speed-ups (Tables 11-16 print none)
-    held = {name: holds(own, base) for name, own in tested.items()}
-    return [
-        every_budget_claim(cells["budget"].unique(), held),
-        one_method_claim(tested, held),
-        distilling_claim(tested, base),
-        warm_start_claim(tested, by_method.get("al_ws")),
-    ]
-
-
-def holds(own: pd.DataFrame, base: pd.DataFrame) -> np.ndarray:
-    """Returns for each budget whether the method matches AL and is faster; what was not run does not hold."""
-    return (matches(own, base) & (own["speed_up"] > 1)).to_numpy(bool)
-
-
-def matches(own: pd.DataFrame, base: pd.DataFrame) -> "pd.Series[bool]":
-    slack = base["std"].fillna(0.0)
-    return own["mean"] >= base["mean"] - slack - 1e-9
-
-
-def every_budget_claim(budgets: Iterable[str], held: dict[str, np.ndarray]) -> Claim:
-    any_T = np.any(list(held.values()), axis=0)
-    lacking = [str(budget) for budget, yes in zip(budgets, any_T, strict=True) if not yes]
-    return Claim(
-        "at every budget some CAL method matches AL and is faster",
-        yes_no(not lacking),
-        f"not at {', '.join(lacking)}" if lacking else f"at all {len(any_T)} budgets",
-    )
-
-
-def one_method_claim(tested: dict[str, pd.DataFrame], held: dict[str, np.ndarray]) -> Claim:
-    always = [name for name, held_T in held.items() if held_T.all()]
-    always.sort(key=lambda name: -tested[name]["speed_up"].iloc[-1])
-    best = max(held, key=lambda name: int(held[name].sum()))
-    shown = [f"{look_of(name).label} ({tested[name]['speed_up'].iloc[-1]:.1f}x at the last)" for name in always]
-    otherwise = f"most by {look_of(best).label}: {int(held[best].sum())} of {len(held[best])} budgets"
-    return Claim(
-        "one CAL method matches AL and is faster at every budget", yes_no(bool(always)), ", ".join(shown) or otherwise
-    )
-
-
-def distilling_claim(tested: dict[str, pd.DataFrame], base: pd.DataFrame) -> Claim:
-    text = "the distilling methods (CAL-DER, CAL-SD, CAL-SDS2) match AL at the last budget"
-    present = [name for name in DISTILLING if name in tested and not np.isnan(tested[name]["mean"].iloc[-1])]
-    lacking = [name for name in present if not bool(matches(tested[name], base).iloc[-1])]
-    if lacking or not present:
-        return Claim(text, "no" if lacking else "open", f"not {labels(lacking)}" if lacking else "not run")
-    return Claim(
-        text, "yes" if len(present) == len(DISTILLING) else "open", f"{labels(present)} do; no others were run"
-    )
-
-
-def warm_start_claim(tested: dict[str, pd.DataFrame], warm: pd.DataFrame | None) -> Claim:
-    text = "warm starting alone speeds up less than every CAL method at the last budget"
-    ratios = {name: own["speed_up"].iloc[-1] for name, own in tested.items() if not np.isnan(own["speed_up"].iloc[-1])}
-    if warm is None or not ratios or np.isnan(warm["speed_up"].iloc[-1]):
-        return Claim(text, "open", "not run")
-    slowest = min(ratios, key=lambda name: float(ratios[name]))
-    own = warm["speed_up"].iloc[-1]
-    return Claim(
-        text, yes_no(own < ratios[slowest]), f"{own:.1f}x against {ratios[slowest]:.1f}x of {look_of(slowest).label}"
-    )
-
-
-def labels(names: Iterable[str]) -> str:
-    return ", ".join(look_of(name).label for name in names)
-
-
-def yes_no(holds_true: bool) -> str:
-    return "yes" if holds_true else "no"
-
-
-def differs_from(table: pd.DataFrame, paper: PaperTable) -> list[str]:
-    """Returns in what the runs are not the paper's: data set, model or acquisition."""
-    wanted = {"dataset": paper.dataset, "model": paper.model, "acquisition": paper.acquisition}
-    came = {name: sorted(set(table[name]) - {own}) for name, own in wanted.items()}
-    return [f"{name} {', '.join(others)} in place of {wanted[name]}" for name, others in came.items() if others]
-
-
 def ours_as_cells(found: pd.DataFrame) -> pd.DataFrame:
     """Returns our numbers in the paper's shape, for `claims`."""
-    return found[["method", "budget"]].assign(
+    return found[["method", "budget", "n"]].assign(
         mean=found["ours"], std=found["ours_std"], speed_up=found["ours_speed_up"]
     )
 
 
 def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, unlike: Sequence[str] = ()) -> Table:
-    """Returns the verdicts as a table, a row per method and budget; `unlike`: how our runs are not the paper's."""
+    """Returns the verdicts as a table, a row per method and budget; `unlike`: how our runs are not the recipe's."""
     ordered = sorted(found.to_dict("records"), key=lambda row: (place_of(row["method"]), row["variant"]))
-    rows = [verdict_row(row) for row in ordered]
+    rows = [verdict_row(row, paper.remarks) for row in ordered]
     counts = found["verdict"].value_counts()
     summary = ", ".join(f"{counts[name]} {name}" for name in (WITHIN_STD, WITHIN_POINT, OFF, NOT_RUN) if name in counts)
-    notes = [f"{len(found)} cells: {summary}.", "Accuracy in %, mean ± std over n seeds; without ± it is one seed."]
+    notes = [
+        f"{len(found)} cells: {summary}.",
+        "Accuracy in %, mean ± std over n seeds; without ± it is one seed. Epochs: of all rounds so far; train "
+        "accuracy: at the end of the last.",
+    ]
     if scale != 1:
         notes.insert(0, f"SCALED: pool, budgets and epochs times {scale:g}; the paper's accuracies are out of reach.")
     if unlike:
@@ -212,21 +119,24 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
         for row in ordered
         if row["suspect"]
     ]
+    remarks = {method: remark for method, remark in paper.remarks.items() if method in set(found["method"])}
+    notes += [f"* {look_of(method).label}: {remark}." for method, remark in remarks.items()]
     columns = ["method", "budget", "n", "ours", "paper", "difference", "verdict", *["ours", "paper"] * 2]
+    columns += ["epochs", "train accuracy in %"]
     return Table(
         title=f"{paper.source}: {paper.dataset}, {paper.model}, {paper.acquisition}"
         + (f" (scaled, x {scale:g})" if scale != 1 else ""),
         name=f"{paper.name.replace('/', '-')}-verdict",
-        groups=[("", 3), ("test accuracy in %", 4), ("minus AL", 2), ("speed-up", 2)],
+        groups=[("", 3), ("test accuracy in %", 4), ("minus AL", 2), ("speed-up", 2), ("ours trained", 2)],
         columns=columns,
         rows=rows,
         notes=notes,
     )
 
 
-def verdict_row(row: dict[Any, Any]) -> list[Cell]:
+def verdict_row(row: dict[Any, Any], remarks: Mapping[str, str]) -> list[Cell]:
     label = look_of(str(row["method"])).label + (f" ({row['variant']})" if row["variant"] else "")
-    mark = " ?" if row["suspect"] else ""
+    mark = " ?" * bool(row["suspect"]) + " *" * (row["method"] in remarks)
     return [
         Cell(label),
         Cell(f"{row['budget']}"),
@@ -239,6 +149,8 @@ def verdict_row(row: dict[Any, Any]) -> list[Cell]:
         formatted(row["paper_to_al"], "{:+.1f}"),
         formatted(row["ours_speed_up"], "{:.1f}×"),
         formatted(row["speed_up"], "{:.1f}×"),
+        formatted(row["epochs"], "{:,.0f}"),
+        formatted(row["train_accuracy"], "{:.1f}"),
     ]
 
 

@@ -127,7 +127,8 @@ def test_each_variant_gives_distinct_rows_from_the_seed_alone(changes: dict[str,
     assert len(set(one.tolist())) == 15
 
 
-def test_softmax_in_each_pass_gives_the_rows_of_softmax_once() -> None:
+def test_softmax_in_each_pass_gives_the_rows_of_softmax_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calrun.acquisition.memory.LEAST_ROWS", 1)
     candidates = Candidates(np.arange(2000), columns(2000))
     one = badge().select(candidates, 50, np.random.default_rng(3))
     other = badge(memory_gib=3e-5).select(candidates, 50, np.random.default_rng(3))  # less than the residuals need

@@ -1,5 +1,4 @@
 import itertools
-import logging
 import math
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from calrun.acquisition.bald import disagreement
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.batch_bald import BatchBald, Outcomes
+from calrun.rng import torch_rng
 
 
 def random_log_probs(
@@ -143,12 +143,48 @@ def test_what_cannot_finish_is_refused_with_its_size(monkeypatch: pytest.MonkeyP
         picks(random_log_probs(0, 10, 6, 4), 5)
 
 
-def test_a_batch_too_large_for_the_samples_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        picks(random_log_probs(0, 40, 4, 4), 10)
-    assert "log K = 1.386 with K = 4 samples" in caplog.text
+def test_a_batch_too_large_for_the_samples_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    picks(random_log_probs(0, 40, 4, 4), 10)
+    assert "log K = 1.386 with K = 4 samples" in capsys.readouterr().err
 
 
 def test_fewer_outcomes_than_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="num_samples is 10, wanted at least one for each of 20"):
         BatchBald(num_mc_samples=20, num_samples=10, prefilter=None, lazy=True, memory_gib=None)
+
+
+def literal_with_samples(log_p_NKC: Tensor, budget: int, num_samples: int, generator: torch.Generator) -> list[int]:
+    """Kirsch et al. 2019, Eq. 12 and 13, loop by loop: outcomes of the batch are drawn once there are too many."""
+    p_NKC = log_p_NKC.exp().numpy()
+    num_rows, num_mc, num_classes = p_NKC.shape
+    batch: list[int] = []
+    drawn: list[np.ndarray] = []  # the class that each picked row has in each sample
+    for _ in range(budget):
+        left = [i for i in range(num_rows) if i not in batch]
+        if num_classes ** len(batch) <= num_samples:
+            batch.append(max(left, key=lambda i: score_by_enumeration(log_p_NKC, [*batch, i])))
+            continue
+        for i in batch[len(drawn) :]:
+            uniform_M = torch.rand(num_samples, generator=generator, dtype=torch.float64).numpy()
+            of_w = [m // (num_samples // num_mc) for m in range(num_samples)]  # as many from each w
+            drawn.append(
+                np.array([np.searchsorted(p_NKC[i, k].cumsum(), u) for k, u in zip(of_w, uniform_M, strict=True)])
+            )
+
+        def gain(i: int) -> float:
+            entropy = 0.0
+            for m in range(num_samples):
+                likelihood_K = np.prod([p_NKC[s, :, c[m]] for s, c in zip(batch, drawn, strict=True)], axis=0)
+                p_C = (likelihood_K / likelihood_K.sum()) @ p_NKC[i]
+                entropy -= (p_C * np.log(p_C)).sum() / num_samples
+            return entropy + (p_NKC[i] * np.log(p_NKC[i])).sum() / num_mc
+
+        batch.append(max(left, key=gain))
+    return batch
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_picks_are_those_of_greedy_search_over_drawn_outcomes(seed: int) -> None:
+    log_p_NKC = random_log_probs(seed, 12, 4, 3)
+    expected = literal_with_samples(log_p_NKC, 6, 12, torch_rng(np.random.default_rng(seed)))
+    assert picks(log_p_NKC, 6, num_samples=12, seed=seed, lazy=False) == expected

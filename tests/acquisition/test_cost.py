@@ -40,7 +40,7 @@ PRODUCTS = {  # options that are dominated by matrix products, with overrides th
     "glister": ["glister"],
     "glister_for_labelled_rows": ["glister", "acquisition.validation=labelled"],
     "kmeans": ["kmeans", "acquisition.max_iter=2", "acquisition.tol=0"],
-    "typiclust": ["typiclust", "acquisition.max_iter=2"],
+    "typiclust": ["typiclust", "acquisition.effort.max_iter=2"],
     "probcover": ["probcover", "acquisition.delta=3"],
     "balancing": ["balancing"],
     "batch_bald": ["batch_bald", *(f"acquisition.{word}" for word in ("num_samples=200", "lazy=false"))],

@@ -3,18 +3,24 @@
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.batch_bald import BatchBald
 from calrun.acquisition.cost import Sizes
-from calrun.acquisition.memory import GIB, chunk_rows, limit_bytes
+from calrun.acquisition.memory import GIB, chunk_rows, free_bytes, limit_bytes
 from calrun.acquisition.probcover import ProbCover
 from calrun.acquisition.random import RandomRows
+from calrun.conflicts import memory_keys
+from calrun.places import CONF
+
+OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
 
 
 class Largest(TorchDispatchMode):
@@ -36,12 +42,36 @@ def test_as_many_rows_as_fit_into_the_limit() -> None:
 
 
 def test_default_is_a_quarter_of_what_is_free() -> None:
-    assert limit_bytes(None) == pytest.approx(psutil.virtual_memory().available / 4, rel=0.5)
+    assert limit_bytes(None) == pytest.approx(free_bytes() / 4, rel=0.5)
 
 
-def test_a_row_that_does_not_fit_is_refused_with_the_option_to_change() -> None:
-    with pytest.raises(ValueError, match=r"one row needs 2 GiB but the limit is 1 GiB; raise acquisition.memory_gib"):
-        chunk_rows(2 * GIB, 1.0)
+def test_a_chunk_that_does_not_fit_is_refused_with_the_option_to_change() -> None:
+    said = r"16 rows at once need 4 GiB but the limit is 1 GiB; raise acquisition.memory_gib"
+    with pytest.raises(ValueError, match=said):
+        chunk_rows(GIB // 4, 1.0)
+    assert chunk_rows(GIB // 16, 1.0) == 16
+
+
+def test_what_happens_to_be_free_has_to_hold_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calrun.acquisition.memory.free_host_bytes", lambda: GIB)
+    assert chunk_rows(GIB // 4, None) == 1
+    with pytest.raises(ValueError, match=r"1 row at once need 0.5 GiB but a quarter of what is free is 0.25 GiB"):
+        chunk_rows(GIB // 2, None)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_limit_below_a_chunk_is_known_before_anything_is_trained(option: str) -> None:
+    """The number of rows, classes and features says it; the rest of the cost is what it is with room enough."""
+    sizes = Sizes(4000, 400, 500, 30_000, 50, mc_samples=40, validation=100, input_shape=(3, 8, 8))
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=[f"acquisition={option}"])
+    keys = list(memory_keys(cfg, "acquisition"))
+    if not keys:
+        pytest.skip("takes no memory limit")
+    assert not instantiate(cfg.acquisition).cost(sizes).refusal
+    for key in keys:
+        OmegaConf.update(cfg, key, 1e-4)
+    assert "but the limit is 0.0001 GiB; " in instantiate(cfg.acquisition).cost(sizes).refusal
 
 
 def test_a_limit_that_is_not_positive_is_refused() -> None:

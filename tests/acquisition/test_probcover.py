@@ -1,6 +1,9 @@
 """ProbCover: greedy maximum coverage by balls."""
 
 import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +38,9 @@ def test_picks_are_those_of_brute_force(seed: int, delta: float) -> None:
     assert found.tolist() == literal(x_ND, covered_N, 40, delta)
 
 
-def chosen(x_ND: Tensor, labelled_LD: Tensor, budget: int, delta: float) -> list[int]:
-    candidates = Candidates(np.arange(len(x_ND)), {"features": x_ND, "labelled_features": labelled_LD})
+def chosen(x_ND: Tensor, labelled_LD: Tensor, budget: int, delta: float | str, num_classes: int = 3) -> list[int]:
+    columns = {"features": x_ND, "labelled_features": labelled_LD, "head_bias": torch.zeros(num_classes)}
+    candidates = Candidates(np.arange(len(x_ND)), columns)
     acquisition = ProbCover(delta, normalize=False, fallback=RandomRows(), memory_gib=None)
     return acquisition.select(candidates, budget, np.random.default_rng(0)).tolist()
 
@@ -75,16 +79,20 @@ class Watcher(RandomRows):
 
 @pytest.mark.parametrize("budget", [2, 5])
 def test_the_fallback_is_shown_what_it_needs_and_only_if_rows_are_missing(
-    budget: int, caplog: pytest.LogCaptureFixture
+    budget: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     x_ND = torch.tensor([[0.0], [0.1], [0.2], [5.0], [9.0], [9.1]])
     candidates, fallback = Candidates(np.arange(6), {"features": x_ND, "labelled_features": x_ND[3:4]}), Watcher()
-    with caplog.at_level("INFO"):
-        ProbCover(0.5, False, fallback, None).select(candidates, budget, np.random.default_rng(0))
-    assert "2 picks and the labelled rows cover 6 of 6 rows" in caplog.text
+    acquisition = ProbCover(0.5, False, fallback, None)
+    acquisition.select(candidates, budget, np.random.default_rng(0))
+    assert acquisition.notes() == {"delta": 0.5, "covering_picks": 2, "fallback_picks": budget - 2}
+    said = capsys.readouterr().err
     if budget == 2:
         assert fallback.seen is None
+        assert not said
     else:
+        assert "balls of radius 0.5 around 1 labelled rows and 2 picks cover all 6 candidates" in said
+        assert "the other 3 of 5 picks are those of Watcher" in said
         assert fallback.seen is not None
         assert fallback.seen.keys() == {"labelled_features"}
         assert fallback.seen["labelled_features"].flatten().tolist() == x_ND[[3, 0, 4], 0].tolist()
@@ -106,3 +114,20 @@ def test_a_fallback_that_needs_the_labels_of_the_rows_just_chosen_is_refused() -
     fallback.needs = frozenset({"labelled_logits"})
     with pytest.raises(ValueError, match="choose random or typiclust"):
         ProbCover(0.5, True, fallback, None)
+
+
+def test_a_round_tells_how_many_picks_cover(play: Callable[..., Any], tmp_path: Path) -> None:
+    answer = play("acquisition=probcover", "acquisition.delta=5", "budget.rounds=2")
+    assert answer.code == 0
+    assert len(answer.err.splitlines()) == 1
+    assert "cover all 180 candidates, so that the other 20 of 20 picks are those of RandomRows" in answer.err
+    (path,) = tmp_path.rglob("rounds.jsonl")
+    notes = [json.loads(line)["notes"] for line in path.read_text().splitlines()]
+    assert notes == [{"delta": 5, "covering_picks": 0, "fallback_picks": 20}, {}]
+
+
+def test_balls_of_the_papers_radius_cover_clusters_and_not_everything_at_once() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x_ND = (4 * torch.eye(4)).repeat_interleave(25, dim=0) + torch.randn(100, 4, generator=generator)
+    picks = chosen(x_ND, x_ND[:0], 4, "purity", num_classes=4)
+    assert sorted(pick // 25 for pick in picks) == [0, 1, 2, 3]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.factors import Factor, Points
+from calrun.acquisition.lloyd import Effort
 from calrun.acquisition.typiclust import Neighbourhood, TypiClust, most_typical, visit_order
 
 
@@ -49,6 +50,6 @@ def test_a_cluster_with_a_label_is_served_last() -> None:
     generator = torch.Generator().manual_seed(0)
     blobs_ND = 10 * torch.eye(4).repeat_interleave(10, dim=0) + torch.rand(40, 4, generator=generator)
     columns = {"features": blobs_ND, "labelled_features": blobs_ND[10:11]}
-    acquisition = TypiClust(20, 500, 5, True, 50, None)
+    acquisition = TypiClust(20, 500, 5, True, Effort(50, 1e-4), None)
     rows = acquisition.select(Candidates(np.arange(40), columns), 3, np.random.default_rng(1))
     assert sorted((rows // 10).tolist()) == [0, 2, 3]

@@ -43,14 +43,19 @@ def test_a_corrupt_archive_is_one_sentence(tmp_path: Path, kind: str) -> None:
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="no sound"):
+    with pytest.raises(ValueError, match=r"no sound .npz archive \(x holds Python objects"):
         read_npz(tmp_path / "a.npz", ["x"])
 
 
 def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="no sound"):
+    with pytest.raises(ValueError, match=r"it is one array, as np.save writes it\); save it again, .* with np.savez"):
         read_npz(tmp_path / "a.npy", ["x"])
+
+
+def test_a_folder_is_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a folder, no file, is at .*; a \.npz archive with x is wanted there"):
+        read_npz(tmp_path, ["x"])
 
 
 def joined(*sizes: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

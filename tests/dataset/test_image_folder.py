@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from calrun.dataset.base import Dataset, Shot, StepRows
 from calrun.dataset.image_folder import load
 from calrun.dataset.picture import Picture
+from calrun.dataset.picture_check import Level
 from calrun.dataset.transform import Transform
 
 AUGMENTED = Picture(size=8, resize=8, min_area=0.3, flip=True)
@@ -15,8 +17,9 @@ COLOURS = {"cat": (255, 0, 0), "dog": (0, 255, 0), "eel": (0, 0, 255)}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Four training and two test pictures of each class, of one colour with a gradient."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for split, count in (("train", 4), ("test", 2)):
         for name, colour in COLOURS.items():
             (tmp_path / split / name).mkdir(parents=True)
@@ -27,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def opened(folder: Path, picture: Picture = AUGMENTED, num_workers: int = 0) -> Dataset:
-    return load(str(folder), picture, Transform([0.0] * 3, [1.0] * 3), num_workers)
+def opened(folder: Path, picture: Picture = AUGMENTED, num_workers: int = 0, check: Level = "off") -> Dataset:
+    return load(str(folder), picture, Transform([0.0] * 3, [1.0] * 3), num_workers, check)
 
 
 def test_classes_files_and_shape_come_from_the_folders(folder: Path) -> None:
@@ -152,3 +155,51 @@ def test_class_folders_that_differ_between_train_and_test_are_listed(folder: Pat
 def test_streamed_pictures_need_given_statistics(folder: Path) -> None:
     with pytest.raises(ValueError, match="has no mean and std"):
         load(str(folder), AUGMENTED, Transform(None, None), 0)
+
+
+@pytest.mark.parametrize("mean", [[124.0, 116.0, 104.0], [0.5]])
+def test_statistics_of_the_scale_0_to_255_are_refused(folder: Path, mean: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"scaled to 0\.\.1, came .*; divide both by 255"):
+        load(str(folder), AUGMENTED, Transform(mean, [58.0]), 0)
+
+
+def test_hidden_files_and_folders_are_no_pictures(folder: Path) -> None:
+    source = (folder / "train" / "cat" / "0.png").read_bytes()
+    for hidden in (".0.png", ".ipynb_checkpoints/0.png"):
+        path = folder / "train" / "cat" / hidden
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(source)
+    assert len(opened(folder).train) == 12
+
+
+def test_subfolders_and_links_count_and_a_link_in_circles_counts_once(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "train" / "cat" / "0.png").rename(folder / "elsewhere" / "0.PNG")
+    (folder / "train" / "cat" / "more").symlink_to(folder / "elsewhere", target_is_directory=True)
+    (folder / "train" / "cat" / "again").symlink_to(folder / "train" / "cat", target_is_directory=True)
+    (folder / "train" / "cat" / "above").symlink_to(folder / "train", target_is_directory=True)  # dogs are no cats
+    train = opened(folder).train
+    assert len(train) == 12
+    assert train.item_id(3) == "train/cat/more/0.PNG"
+
+
+def test_files_that_are_no_pictures_are_said(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder / "train" / "cat" / "phone.heic").write_bytes(b"")
+    (folder / "train" / "cat" / ".DS_Store").write_bytes(b"")
+    opened(folder)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"1 files below {folder} do not end like pictures and are left out (first: {folder}/train/cat/ph" in line
+
+
+def test_names_of_any_alphabet_are_read_and_broken_ones_refused(folder: Path) -> None:
+    for name in ("猫.png", "a b, c.png", "smile 🙂.png"):
+        (folder / "train" / "cat" / "0.png").rename(folder / "train" / "cat" / name)
+        (chunk, x), *_ = opened(folder).train.batches(np.array([3]), 1)
+        assert (chunk.tolist(), len(x)) == ([3], 1)
+        (folder / "train" / "cat" / name).rename(folder / "train" / "cat" / "0.png")
+    for broken in (b"\xff.png", b"two\nlines.png"):
+        path = folder / "train" / "cat" / os.fsdecode(broken)
+        (folder / "train" / "cat" / "1.png").rename(path)
+        with pytest.raises(ValueError, match=r"1 pictures in .*train/cat have names that are not UTF-8"):
+            opened(folder)
+        path.rename(folder / "train" / "cat" / "1.png")

@@ -78,6 +78,11 @@ def without(arrays: dict[str, np.ndarray], *names: str) -> dict[str, np.ndarray]
         ({**divided(), "split": np.zeros(6, int)}, "has no test pictures; give it a test split"),
         ({**divided(), "labels": LABELS[:5]}, "5 labels need"),
         ({**divided(), "split": np.zeros(5, int)}, "6 labels need"),
+        ({**divided(), "split": np.full(6, 2)}, r"split holds \[2\]; wanted are 0 \(train\) and 1 \(test\)"),
+        ({**divided(), "offsets": np.arange(7.0)}, "with offsets of type float64; wanted are the files' bytes"),
+        ({**divided(), "names": np.array(["one"])}, "the archive names 1 pictures, but has 6 or more"),
+        ({**divided(), "classes": np.array(["ant", "bee", "ant"])}, r"several classes \(first: \['ant'\]\)"),
+        ({**divided(), "labels": LABELS + 1}, "subtract 1 from the labels of every split"),
         ({**divided(), "classes": np.array(["ant", "bee"])}, r"labels outside 0\.\.1"),
         ({**divided(), "classes": np.array(list("abcd"))}, r"no training row \(first: \[3\]\)"),
     ],
@@ -85,6 +90,11 @@ def without(arrays: dict[str, np.ndarray], *names: str) -> dict[str, np.ndarray]
 def test_faulty_archives_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(saved(tmp_path, arrays), Transform([0.0], [1.0]), None, [])
+
+
+def test_classes_are_not_dropped_until_none_is_left(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"leaves 1 of \['0', '1', '2'\]; at least 2 are wanted"):
+        load(saved(tmp_path, prefixed()), Transform([0.0], [1.0]), None, [0, 1])
 
 
 def test_dropping_an_unknown_class_lists_the_known_ones(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from wandb.proto import wandb_internal_pb2
 
+from calrun.logger.wandb import ID
+
 BLOCK = 1 << 15
 pytestmark = pytest.mark.slow
 
@@ -78,7 +80,7 @@ def test_each_run_of_a_multirun_has_one_offline_run_of_its_own(play: Callable[..
         (path,) = offline_runs(folder)
         run_id, history, about = said(path)
         lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
-        assert run_id == folder.name.rsplit("-", 1)[1]
+        assert run_id.startswith(f"default-{folder.name.rsplit('-', 1)[1]}-")
         assert [row["labelled"] for row in history] == [20, 40]
         accuracies = [line["test"]["test"]["accuracy"] for line in lines]
         assert [row["test/test/accuracy"] for row in history] == accuracies
@@ -86,17 +88,56 @@ def test_each_run_of_a_multirun_has_one_offline_run_of_its_own(play: Callable[..
         assert "s0" not in about["group"]
 
 
-def test_a_resumed_run_keeps_its_id_and_tells_its_rounds_again(
+def test_a_resumed_run_keeps_its_id_and_each_round_is_told_once(
     play: Callable[..., Any], run_folder: Callable[[], Path]
 ) -> None:
     play("logger=wandb", "record.keep_states=true")
     folder = run_folder()
+    (before,) = offline_runs(folder)
+    first = said(before)[0]
     lines = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)
     (folder / "rounds.jsonl").write_text("".join(lines[:2]))
     assert play("logger=wandb").code == 0
-    first, second = offline_runs(folder)
-    assert said(first)[0] == said(second)[0]
-    assert [row["round"] for row in said(second)[1]] == [1, 2, 3]
+    (path,) = offline_runs(folder)
+    run_id, history, _ = said(path)
+    assert run_id == first
+    assert [row["round"] for row in history] == [row["_step"] for row in history] == [1, 2, 3]
+
+
+def test_two_folders_of_one_configuration_are_two_runs(play: Callable[..., Any], tmp_path: Path) -> None:
+    for name in ("first", "second", "a/very very long näme of an experiment, longer than W&B takes: 70 #"):
+        assert play("logger=wandb", "budget.rounds=1", f"experiment_name='{name}'").code == 0
+    assert play("logger=wandb", "budget.rounds=1", f"paths.outputs={tmp_path / 'elsewhere'}").code == 0
+    ids = {said(path)[0] for path in tmp_path.rglob("run-*.wandb")}
+    assert len(ids) == 4
+    assert all(ID.fullmatch(each) for each in ids)
+
+
+FAILING = """
+import os, signal
+from calrun.stop import FixedEpochs
+
+class Failing(FixedEpochs):
+    def reason(self, history):
+        if len(history) == 2:
+            {does}
+        return super().reason(history)
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "code"),
+    [("pass", 0), ("raise ValueError('mine')", 2), ("raise AssertionError", 1), ("raise KeyboardInterrupt", 130)],
+)
+def test_how_a_run_ended_is_told(
+    does: str, code: int, play: Callable[..., Any], run_folder: Callable[[], Path], tmp_path: Path
+) -> None:
+    (tmp_path / f"ending_{code}.py").write_text(FAILING.format(does=does))
+    words = ("stop=fixed_epochs", f"stop._target_=ending_{code}.Failing", "budget.rounds=1")
+    assert play("logger=wandb", *words).code == code
+    (path,) = offline_runs(run_folder())
+    (ending,) = [record.exit for record in ended(path) if record.WhichOneof("record_type") == "exit"]
+    assert ending.exit_code == code
 
 
 def test_a_run_without_a_logger_is_the_same_run(play: Callable[..., Any], run_folder: Callable[[], Path]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from calrun.dataset.base import Block, StepRows
@@ -14,7 +15,7 @@ from calrun.method.base import Method
 from calrun.method.objective import CrossEntropy
 from calrun.method.setup import Setup
 from calrun.method.start import Warm
-from calrun.method.visit import AllLabelled
+from calrun.method.visit import AllLabelled, Newest, Replay, Visit
 from calrun.model.base import Classifier
 from calrun.optimizer import Recipe
 from calrun.pool import Pool
@@ -31,12 +32,17 @@ class Noted(Resident):
         return super().blocks(steps, seed)
 
 
-def fitted(folder: Path, epochs: int) -> tuple[Method, Noted]:
+def made(visit: Visit, epochs: int = 1) -> tuple[Method, Noted]:
+    """A method for 40 rows, m = 8, learning rate 0.1."""
     inputs = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     source = Noted(inputs, (inputs[:, 0] > 0).long().numpy(), Transform([0.0], [1.0]))
     setup = Setup(lambda: Classifier(torch.nn.Identity(), 6, 2), source, None, Predictor("cpu", "32-true", 64), 8)
     recipe = Recipe(torch.optim.SGD, 0.1, scales_lr=True)
-    method = Method(Warm(), AllLabelled(), CrossEntropy(), recipe, FixedEpochs(epochs), setup)
+    return Method(Warm(), visit, CrossEntropy(), recipe, FixedEpochs(epochs), setup, lr_scale="linear"), source
+
+
+def fitted(folder: Path, epochs: int) -> tuple[Method, Noted]:
+    method, source = made(AllLabelled(), epochs)
     pool = Pool(source.targets, 2)
     pool.label(np.arange(30), 1)
     this_round = Round(1, 1, 0, 0, pool, folder)
@@ -56,3 +62,27 @@ def test_every_epoch_has_its_own_order_and_its_own_augmentation(tmp_path: Path) 
 def test_work_counts_steps_and_samples(tmp_path: Path) -> None:
     work = fitted(tmp_path, epochs=3)[0].work
     assert (work.epochs, work.steps, work.samples_forward, work.samples_backward) == (3, 12, 90, 90)
+
+
+@pytest.mark.parametrize(
+    ("visit", "history", "new", "factor"),
+    [
+        (Replay(16), 20, 12, (8 + 16) / 8),
+        (Replay(16), 10, 12, (8 + 10) / 8),  # a history smaller than the replay
+        (Replay(16), 20, 5, (5 + 16) / 8),  # fewer new rows than a batch
+        (Replay(1), 20, 2, 1.0),  # never below the rate of a round without replay
+        (Replay(16), 0, 12, 1.0),
+        (Newest(), 20, 12, 1.0),
+        (AllLabelled(), 20, 12, 1.0),
+    ],
+)
+def test_the_rate_follows_the_rows_of_a_step(
+    visit: Visit, history: int, new: int, factor: float, tmp_path: Path
+) -> None:
+    method, source = made(visit)
+    pool = Pool(source.targets, 2)
+    pool.label(np.arange(history), 1)
+    pool.label(np.arange(history, history + new), 2)
+    method.this_round = Round(2, 2, 0, 0, pool, tmp_path)
+    assert method.configure_optimizers().param_groups[0]["lr"] == pytest.approx(0.1 * factor)
+    assert len(visit.epoch(method.this_round, 0, 8)[0].current) <= 8

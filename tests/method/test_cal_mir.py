@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,8 +24,6 @@ def rows(number: int, seed: int) -> Batch:
 
 def literal_interference(net: Classifier, current: Batch, candidates: Batch, lr: float) -> torch.Tensor:
     """Aljundi et al. 2019, with a copy of the network and a real step of plain SGD."""
-    import copy
-
     stepped = copy.deepcopy(net)
     loss = F.cross_entropy(stepped(current.x).logits_BC, current.y)
     stepped.zero_grad()
@@ -70,3 +70,22 @@ def test_few_candidates_are_all_taken() -> None:
 def test_the_authors_sampling_draws_distinct_candidates() -> None:
     chosen = MostInterfered(selection="softmax_sample")(network(), rows(5, seed=1), rows(9, seed=2), 8, 0.3)
     assert len(set(chosen.tolist())) == 8
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_mixed_precision_ranks_as_single_precision_does_at_a_small_rate(mode: str) -> None:
+    """In bfloat16 a step of 0.001 moves hardly any weight to another number, and scores would be noise."""
+    net, current, candidates = network(), rows(20, seed=1), rows(100, seed=2)
+    choose = MostInterfered(score_mode=mode)
+    single = choose(net, current, candidates, 40, 0.001)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = choose(net, current, candidates, 40, 0.001)
+    assert mixed.tolist() == single.tolist()
+
+
+def test_weights_in_half_the_precision_are_scored_in_single() -> None:
+    net, current, candidates = network().bfloat16(), rows(20, seed=1), rows(100, seed=2)
+    same = copy.deepcopy(net).float()
+    half = [each._replace(x=each.x.bfloat16()) for each in (current, candidates)]
+    whole = [each._replace(x=each.x.float()) for each in half]
+    torch.testing.assert_close(interference(net, *half, 0.001, "eval"), interference(same, *whole, 0.001, "eval"))

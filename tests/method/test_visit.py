@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from calrun.method.cal_mir import MostInterfered
 from calrun.method.visit import AllLabelled, Newest, Replay
 
 
@@ -39,11 +40,28 @@ def test_epochs_differ_and_repeat(later_round) -> None:
     assert orders[0] == orders[2] != orders[1]
 
 
-def test_fewer_candidates_than_replayed_rows_are_refused() -> None:
-    from calrun.method.cal_mir import MostInterfered
+@pytest.mark.parametrize("num_candidates", [None, 100, 128])
+def test_candidates_that_leave_no_choice_are_refused(num_candidates: int | None) -> None:
+    with pytest.raises(ValueError, match=rf"num_candidates is {num_candidates}, so MostInterfered .* that is cal_er"):
+        Replay(replay_size=128, num_candidates=num_candidates, choose=MostInterfered())
 
-    with pytest.raises(ValueError, match="num_candidates is 100, but 128 rows"):
-        Replay(replay_size=128, num_candidates=100, choose=MostInterfered())
+
+def test_a_history_that_leaves_no_choice_is_noted() -> None:
+    visit = Replay(4, 6, MostInterfered())
+    visit.choose.begin_round()
+    assert [visit.notes(number) for number in (0, 4, 5)] == [{}, {"whole_history_replayed": 4.0}, {}]
+
+
+def test_each_phase_has_an_order_of_its_own_and_the_first_the_plain_one(later_round) -> None:
+    visit = Replay(3)
+    plain = later_round.rng("batch order", 0).permutation(np.array([6, 7]))
+    first, second, third = (
+        [step.replay.tolist() for step in visit.epoch(later_round, 0, 1, phase)] for phase in range(3)
+    )
+    assert first != second != third != first
+    assert np.concatenate([step.current for step in visit.epoch(later_round, 0, 1)]).tolist() == plain.tolist()
+    orders = [AllLabelled().epoch(later_round, 0, 8, phase)[0].current.tolist() for phase in range(2)]
+    assert orders[0] != orders[1]
 
 
 def test_a_single_left_over_row_joins_the_step_before_it(later_round) -> None:

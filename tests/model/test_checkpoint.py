@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from calrun.model.base import Classifier
 from calrun.model.checkpoint import load_backbone
@@ -60,8 +61,46 @@ def test_every_kind_of_misfit_is_listed_at_once_and_nothing_changes(tmp_path: Pa
 def test_a_forgotten_prefix_is_suggested(tmp_path: Path) -> None:
     net, weights = net_and_weights()
     stored = {f"module.{name}": value for name, value in weights.items()}
-    with pytest.raises(ValueError, match=r"prefixes that the file has: \['module\.'\]"):
+    with pytest.raises(ValueError, match=r"set its prefix \(checkpoint_prefix or prefix\) to 'module\.'"):
         load_backbone(net, saved(tmp_path, stored))
+    twice = {f"{prefix}{name}": value for name, value in weights.items() for prefix in ("q.", "k.")}
+    with pytest.raises(ValueError, match=r"choose its prefix \(checkpoint_prefix or prefix\) among \['q\.', 'k\.'\]"):
+        load_backbone(net, saved(tmp_path, twice))
+    other = {"encoder.thing": torch.zeros(1)}
+    with pytest.raises(ValueError, match=r"unexpected \(first: encoder\.thing\)$"):
+        load_backbone(net, saved(tmp_path, other))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "pytorch_model.bin"])
+def test_safetensors_are_read_whatever_their_suffix(name: str, tmp_path: Path) -> None:
+    net, weights = net_and_weights()
+    save_file(weights, tmp_path / name)
+    load_backbone(net, tmp_path / name)
+    assert all((value == 7.0).all() for value in net.backbone.state_dict().values())
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_whole_network_is_refused_in_one_line_that_says_what_to_save(zipped: bool, tmp_path: Path) -> None:
+    net, _ = net_and_weights()
+    torch.save(net, tmp_path / "whole.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(ValueError, match=r"holds Python objects, .* save net\.state_dict\(\) alone") as caught:
+        load_backbone(net, tmp_path / "whole.pt")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"PK\x03\x04", b"\x08\0\0\0\0\0\0\0{"])
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_damaged_files_are_one_line(content: bytes, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"checkpoint .* save the state_dict alone with torch\.save") as caught:
+        load_backbone(net_and_weights()[0], tmp_path / name)
+    assert str(caught.value).isprintable()
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    net, weights = net_and_weights()
+    with pytest.raises(ValueError, match=r"1 keys not finite \(first: 1\.bias\)"):
+        load_backbone(net, saved(tmp_path, {**weights, "1.bias": torch.full((4,), torch.nan)}))
 
 
 def test_old_files_without_batch_counters_are_fine(tmp_path: Path) -> None:
@@ -82,5 +121,5 @@ def test_a_missing_file_a_broken_one_and_one_without_weights_are_told_apart(tmp_
         load_backbone(net, saved(tmp_path, {"epoch": 3}))
     with pytest.raises(ValueError, match="but holds a Tensor"):
         load_backbone(net, saved(tmp_path, torch.zeros(3)))
-    with pytest.raises(ValueError, match="cannot be read as plain weights"):
+    with pytest.raises(ValueError, match="holds Python objects"):
         load_backbone(net, saved(tmp_path, Path("an object that weights_only refuses")))

@@ -28,7 +28,13 @@ def test_any_side_from_8_on_will_do(side: int) -> None:
     assert resnet18(3, (1, side, side + 1), width=4)(torch.zeros(2, 1, side, side + 1)).logits_BC.shape == (2, 3)
 
 
-@pytest.mark.parametrize("shape", [(64,), (1, 7, 8)])
-def test_inputs_that_are_no_pictures_are_named(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"model=resnet18 wants pictures .* at least 8 x 8, but .* shape \("):
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((64,), r"\(channels, height, width\), but .* shape \(64,\); choose model=mlp for vectors"),
+        ((1, 7, 8), r"of at least 8 x 8 pixels, but .* 1 channels of 7 x 8; bring them to a larger size"),
+    ],
+)
+def test_inputs_that_are_no_pictures_are_named(shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=f"model=resnet18 wants pictures {message}"):
         resnet18(3, shape, width=4)

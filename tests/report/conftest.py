@@ -49,7 +49,8 @@ def write_run(folder: Path, lines: Sequence[dict[str, Any]], seed: int = 0, **op
     config |= options.get("leaves", {})
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    (folder / "environment.json").write_text(json.dumps({"python": "3.11", "command": "calrun run"}))
+    attempts = options.get("attempts", [{"python": "3.11", "command": ["calrun", "run"]}])
+    (folder / "environment.json").write_text(json.dumps({"attempts": attempts}))
     (folder / "rounds.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     state = options.get("state", "finished")
     (folder / "status.json").write_text(json.dumps({"state": state, "round": len(lines), "rounds": len(lines)}))
@@ -71,6 +72,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         method = options.get("method", "al")
         data = f"{options.get('dataset', 'digits')}-{options.get('acquisition', 'entropy')}"
         name = f"{data}-{method}-s{seed}-{options.pop('tag', '')}"
+        name = options.pop("folder", name)
         return write_run(tmp_path / "outputs" / name, options.pop("lines", lines), seed, **options)
 
     return make

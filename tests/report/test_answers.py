@@ -17,7 +17,7 @@ def tables_of(folder: Path) -> dict[str, Table]:
     return {
         table.title.split(": ")[1]: table
         for panel in found
-        for table in answer_tables(panel, "al", runs.test_entropies())
+        for table in answer_tables(panel, "al", runs.test_entropies()[0])
     }
 
 

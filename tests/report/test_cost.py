@@ -20,13 +20,21 @@ def test_speed_up_is_cumulative_and_paired_by_seed(make_run: MakeRun, tmp_path: 
     make_run([0.5, 0.8], seed=0, seconds=[10, 10], method="cal_er")
     make_run([0.5, 0.8], seed=1, seconds=[20, 60], method="cal_er")
     mean = of_method(mean_speed_up(read([tmp_path]).table), "cal_er")
-    np.testing.assert_allclose(mean["time"], [1.0, (40 / 20 + 80 / 80) / 2])
-    np.testing.assert_allclose(mean["steps"], [1.0, 1.0])
-    assert mean["time_n"].tolist() == [2, 2]
+    np.testing.assert_allclose(mean["time"], [np.nan, (40 / 20 + 80 / 80) / 2])
+    np.testing.assert_allclose(mean["steps"], [np.nan, 1.0])
+    assert mean["time_n"].tolist() == [0, 2]
+
+
+def test_a_first_round_that_both_train_alike_has_no_ratio_and_another_has(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8], seconds=[10, 30])
+    make_run([0.5, 0.8], seconds=[9, 30], method="cal_er")
+    make_run([0.6, 0.8], seconds=[5, 30], method="lp_ft")
+    first = speed_up(read([tmp_path]).table).set_index(["method", "labelled"])["time"].xs(100, level="labelled")
+    assert first.dropna().to_dict() == {"lp_ft": 2.0}
 
 
 def test_what_the_baseline_lacks_has_no_ratio(make_run: MakeRun, tmp_path: Path) -> None:
-    make_run([0.5], seed=0)
+    make_run([0.6], seed=0)
     make_run([0.5, 0.8], seed=0, method="cal_er")
     make_run([0.5, 0.8], seed=1, method="cal_er")
     make_run([0.5, 0.8], seed=0, method="cal_er", acquisition="margin")
@@ -41,7 +49,7 @@ def test_what_the_baseline_lacks_has_no_ratio(make_run: MakeRun, tmp_path: Path)
 
 
 def test_times_of_different_devices_are_not_compared_but_steps_are(make_run: MakeRun, tmp_path: Path) -> None:
-    make_run([0.5])
+    make_run([0.6])
     other = make_run([0.5], method="cal_er")
     path = other / "rounds.jsonl"
     path.write_text(path.read_text().replace('"device": "cpu"', '"device": "another"'))
@@ -86,5 +94,5 @@ def test_speed_up_by_energy_adds_up_rounds_and_is_unknown_once_a_round_is(make_r
     make_run([0.5] * 3, kwh=[1.0, 3.0, None])
     make_run([0.5] * 3, kwh=[1.0, 1.0, 1.0], method="cal_er")
     mean = of_method(mean_speed_up(read([tmp_path]).table), "cal_er")
-    np.testing.assert_allclose(mean["energy"], [1.0, 2.0, np.nan])
-    assert mean["energy_n"].tolist() == [1, 1, 0]
+    np.testing.assert_allclose(mean["energy"], [np.nan, 2.0, np.nan])
+    assert mean["energy_n"].tolist() == [0, 1, 0]

@@ -33,6 +33,6 @@ def test_pairs_share_the_seed_and_are_averaged_over_seeds(make_run: MakeRun, tmp
                 (folder / "round-1").mkdir()
                 np.save(folder / "round-1" / "test_entropy.npy", scores)
     runs = read([tmp_path])
-    (row,) = entropy_correlation(runs.table, runs.test_entropies()).to_dict("records")
+    (row,) = entropy_correlation(runs.table, runs.test_entropies()[0]).to_dict("records")
     assert (row["first"], row["second"], row["n"]) == ("al", "cal_er", 2)
     assert row["correlation"] == pytest.approx(0.0)

@@ -7,12 +7,26 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from calrun.report.answers import answer_tables
-from calrun.report.html import curves, numeric, page, plain, run_table, script_json, without_constants
+from calrun.report.html import (
+    Part,
+    class_names_of,
+    curves,
+    histograms,
+    numeric,
+    page,
+    plain,
+    run_table,
+    script_json,
+    without_constants,
+)
 from calrun.report.panels import panels
+from calrun.report.plots import learning_curves
 from calrun.report.runs import read
+from calrun.report.significance import bands
 from calrun.report.tables import Cell, Table, comparison
 
 MakeRun = Callable[..., Path]
@@ -32,9 +46,9 @@ FLAGS = [
 def write_page(folder: Path, out: Path) -> Path:
     runs = read([folder])
     found = list(panels(runs.table))
-    tables = [[comparison(panel), *answer_tables(panel, "al")] for panel in found]
+    parts = [Part(panel, "In short.", [comparison(panel), *answer_tables(panel, "al")]) for panel in found]
     path = out / "report.html"
-    path.write_text(page(runs, found, tables), encoding="utf-8")
+    path.write_text(page(runs, parts), encoding="utf-8")
     return path
 
 
@@ -50,7 +64,7 @@ def test_page_needs_no_network_and_escapes_what_it_shows(make_run: MakeRun, tmp_
     text = write_page(tmp_path / "outputs", tmp_path).read_text()
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", text)
     assert "<b>odd" not in text
-    assert "1 folder is unfinished" in text
+    assert "1 remark on folders" in text
     for needed in ("CAL-ER", "All numbers", "Configuration differences", "Environment and commands"):
         assert needed in text
 
@@ -105,6 +119,27 @@ def test_variants_of_a_method_share_its_colour_and_differ_in_dash(make_run: Make
     assert len({line["colour"] for line in variants}) == 1
     assert len({line["dash"] for line in variants}) == 3
     assert al["dash"] == "1 1.5"
+
+
+def test_bars_bear_the_names_of_the_classes_where_runs_recorded_them(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5], leaves={"class_names": ["cat", "dog"]})
+    make_run([0.5], dataset="fmnist")
+    runs = read([tmp_path])
+    names = [histograms(panel, class_names_of(runs))["lines"][0]["names"] for panel in panels(runs.table)]
+    assert names == [["cat", "dog"], []]
+
+
+def test_the_page_draws_the_interval_that_the_figure_draws(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed in range(3):
+        make_run([0.5, 0.8 + seed / 50], seed=seed)
+    (panel,) = panels(read([tmp_path]).table)
+    drawn = curves(panel)
+    expected = bands(panel.runs)[["labelled", "lower", "upper"]].to_numpy()
+    np.testing.assert_array_equal(drawn["lines"][0]["band"], expected)
+    assert drawn["band"] == "95 % t interval of the mean"
+    (filled,) = learning_curves(panel).axes[0].collections
+    vertices = filled.get_paths()[0].vertices
+    assert {round(y, 6) for y in vertices[:, 1]} >= {round(100 * y, 6) for y in expected[:, 1:].ravel()}  # type: ignore[call-overload, index]
 
 
 @pytest.mark.slow
@@ -227,7 +262,7 @@ class TestInBrowser:
     def test_tables_sort_by_number_and_filter_by_words(self, make_run: MakeRun, tmp_path: Path) -> None:
         body = """
           const table = one("#runs table"), heads = [...table.querySelectorAll("thead button")];
-          const column = heads.findIndex(head => head.textContent === "accuracy");
+          const column = heads.findIndex(head => head.textContent === "accuracy in %");
           heads[column].click(); heads[column].click();
           found.sort = heads[column].parentElement.getAttribute("aria-sort");
           found.sorted = [...table.tBodies[0].rows].map(row => Number(row.cells[column].textContent));
@@ -238,7 +273,7 @@ class TestInBrowser:
         """
         found = self.probe(make_run, tmp_path, body)
         assert found["sort"] == "descending"
-        assert found["sorted"] == [0.92, 0.9, 0.81, 0.8, 0.4]
+        assert found["sorted"] == [92, 90, 81, 80, 40]
         assert (found["left"], found["shown"]) == (2, "2 of 5 rows")
 
     def test_infinite_numbers_sort_above_all_others(self, make_run: MakeRun, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from calrun.report import plots
 from calrun.report.main import report, widest_first
 from calrun.report.panels import panels
+from calrun.report.prices import Prices
 from calrun.report.runs import read
 
 MakeRun = Callable[..., Path]
@@ -37,3 +39,93 @@ def test_what_compares_most_stands_first(make_run: MakeRun, tmp_path: Path) -> N
             make_run([0.5], acquisition=acquisition, method=method)
     found = widest_first(panels(read([tmp_path]).table))
     assert [panel.fixed for panel in found] == ["al", "cal_er", "entropy", "margin", "random"]
+
+
+@pytest.fixture(autouse=True)
+def coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of a report's time, and more with more pixels."""
+    monkeypatch.setitem(plots.PRINT, "savefig.dpi", 30)
+
+
+def said(folder: Path, encoding: str = "utf-8", **options: object) -> str:
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    report([folder], folder.parent / "report", console=Console(file=file), **options)  # type: ignore[arg-type]
+    file.seek(0)
+    return file.read()
+
+
+def test_a_sentence_stands_before_every_table_and_on_the_page(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8])
+    make_run([0.5, 0.9], method="cal_er")
+    text = said(tmp_path / "outputs")
+    sentence = "digits, mlp, entropy: at 200 labels CAL-ER has 90.0 %, 10.0 points above AL"
+    assert text.startswith(sentence)
+    assert sentence in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("encoding", "cell"), [("ascii", "85.0 +/- 7.1"), ("iso-8859-1", "85.0 ± 7.1")])
+def test_a_terminal_that_is_not_utf_8_ends_no_report(
+    make_run: MakeRun, tmp_path: Path, encoding: str, cell: str
+) -> None:
+    for seed in (0, 1):
+        make_run([0.5, 0.8 + seed / 10], seed=seed)
+    make_run([0.5], method="méthode 名", state="failed")
+    text = said(tmp_path / "outputs", encoding)
+    assert cell in text
+    assert "to begin with" in text
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_names_are_text_wherever_they_are_printed_and_written(make_run: MakeRun, tmp_path: Path) -> None:
+    """Markup, HTML, mathematics, formulas, control codes and paths: a user may name an option so."""
+    odd = ("[/red]", "<i>b", "$x_{", "=c", "d\x1b[1m", "../../e", "f" * 200, "-1", "+1", "AL", "al")
+    for number, method in enumerate(odd):
+        make_run([0.5, 0.6 + number / 100], folder=f"[red]{number}", method=method, state="failed", dataset="[bold]")
+    text = said(tmp_path / "outputs")
+    for shown in ("[/red]", "<i>b", "$x_{", "=c", "d\\x1b[1m", "../../e", "[bold], mlp, entropy"):
+        assert shown in text
+    assert "\x1b" not in text
+    assert {path.parent for path in (tmp_path / "report").rglob("*")} == {tmp_path / "report"}
+    assert "<i>b" not in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert not list((tmp_path / "report").glob("*.part"))
+
+
+def test_panels_that_differ_in_long_lists_have_short_files_of_their_own(make_run: MakeRun, tmp_path: Path) -> None:
+    for first in (1, -1):
+        rows, labels = list(range(first, 400, 2)), list(range(first, 300, 3))
+        make_run([0.5, 0.6], tag=f"{first}-a", leaves={"dataset": {"rows": rows}, "budget": {"labels": labels}})
+    names = [panel.name for panel in panels(read([tmp_path / "outputs"]).table)]
+    assert len({name.lower() for name in names}) == 2
+    assert max(map(len, names)) < 60
+
+
+def test_24_tries_under_one_name_make_one_panel(make_run: MakeRun, tmp_path: Path) -> None:
+    for number in range(24):
+        budget, epochs = {"start": 10 + number % 4, "step": 5}, 2 + number
+        leaves = {"budget": budget, "trainer": {"epochs": epochs}, "method": {"stop": {"epochs": epochs}}}
+        make_run([0.5, 0.6], tag=number, leaves=leaves)
+    (panel,) = panels(read([tmp_path / "outputs"]).table)
+    assert len(panel.runs["variant"].unique()) == 24
+    said(tmp_path / "outputs")
+    assert len(list((tmp_path / "report").iterdir())) < 40
+
+
+def test_prices_without_random_say_what_is_missing(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6])
+    assert "it wants runs of acquisition=random" in said(tmp_path / "outputs", prices=Prices(0.04, 0.0))
+    assert "No overall cost" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_is_replaced_file_by_file(make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run([0.5, 0.6])
+    said(tmp_path / "outputs")
+    before = {path: path.read_bytes() for path in (tmp_path / "report").iterdir()}
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    make_run([0.5, 0.7], seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        said(tmp_path / "outputs")
+    assert {path: path.read_bytes() for path in (tmp_path / "report").iterdir()} == before

@@ -1,13 +1,20 @@
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hydra import initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from calrun.places import CONF
+from calrun.report.configuration import read_configuration
+from calrun.report.departures import departures
 from calrun.report.printed import paper_table
-from calrun.report.reproduce import claims_table, duration, most_samples, plan, reproduce
+from calrun.report.reproduce import claims_table, duration, most_samples, plan, recipe_leaves, reproduce
+from calrun.sweep import job_config
 
 RECIPES = sorted(f"cal/{path.stem}" for path in (CONF / "experiment" / "cal").glob("*.yaml"))
 
@@ -80,3 +87,43 @@ def test_claims_stand_beside_the_papers_own_answers() -> None:
     assert paper is not None
     table = claims_table(paper.cells, paper)
     assert [row[1].text for row in table.rows] == [row[3].text for row in table.rows]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_play_what_the_authors_code_does(name: str) -> None:
+    found = recipe_leaves(name)
+    assert {own["seed_set_seed"] for own in found} == {42}
+    selections = {own.get("method.visit.choose.selection") for own in found if own["choices.method"] == "cal_mir"}
+    assert selections <= {"softmax_sample"}
+    assert {own["method.visit.choose.score_mode"] for own in found if own["choices.method"] == "cal_mir"} <= {"eval"}
+
+
+def test_outside_a_recipe_the_text_of_the_paper_holds(configure: Callable[..., DictConfig]) -> None:
+    assert configure("method=cal_mir").method.visit.choose.selection == "top"
+    assert configure("method=cal_mir", "authors=das2023").method.visit.choose.selection == "softmax_sample"
+    assert configure("method=al", "authors=das2023").seed_set_seed == 42
+
+
+def test_another_width_rate_and_precision_are_not_the_papers_setting(tmp_path: Path) -> None:
+    """The names of data set, model and acquisition are the paper's; places, workers and seeds are the run's own."""
+    recipe = recipe_leaves("cal/table1")
+
+    def said(*more: str) -> list[str]:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg, choices = job_config(["experiment=cal/table1", "method=al", "seed=7", *more])
+        names = {group: choices[group] for group in ("dataset", "model", "acquisition", "method")}
+        tree: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({"run_id": "a", "choices": names, **tree}))
+        return departures([read_configuration(tmp_path / "config.yaml").leaves], recipe)
+
+    same = ["paths.outputs=/x", "trainer.num_threads=2", "experiment_name=mine", "optimizer.lr=1e-2"]
+    assert said(*same, "scale=0.1") == []
+    changed = ["model.width=2", "optimizer.lr=0.1", "trainer.batch_size=32", "trainer.precision=bf16-mixed"]
+    assert sorted(said(*changed, "dataset.transform.flip=false", "trainer.max_epochs=5")) == [
+        "dataset.transform.flip False in place of True",
+        "model.width 2 in place of 64",
+        "optimizer.lr 0.1 in place of 0.01",
+        "trainer.batch_size 32 in place of 64",
+        "trainer.max_epochs 5 in place of 100",
+        "trainer.precision bf16-mixed in place of 32-true",
+    ]

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from calrun.report.html import environments
 from calrun.report.runs import read
+from calrun.report.written import write_runs
 
 MakeRun = Callable[..., Path]
 
@@ -82,7 +86,7 @@ def test_a_value_of_the_wrong_kind_costs_its_round_and_no_other_run(
     runs = read([tmp_path / "outputs"])
     assert f"line 2 is broken ({reason}" in runs.problems[0].reason
     assert runs.table.groupby("method").size().to_dict() == {"al": 1, "cal_er": 1}
-    runs.export(tmp_path / "report")
+    write_runs(tmp_path / "report", runs.table)
 
 
 def test_a_null_is_unknown_and_no_damage(make_run: MakeRun, tmp_path: Path) -> None:
@@ -107,7 +111,7 @@ def test_a_broken_status_or_seed_is_listed_and_not_fatal(make_run: MakeRun, tmp_
     reasons = {problem.folder: problem.reason for problem in runs.problems}
     assert reasons == {
         vague: "finished: 1 of x rounds are there",
-        odd: "config.yaml: seed is no whole number: 'first'",
+        odd: "config.yaml: seed is no number: 'first'",
     }
 
 
@@ -151,10 +155,94 @@ def test_other_test_sets_stand_beside_the_first(make_run: MakeRun, tmp_path: Pat
 def test_parquet_and_csv_hold_the_whole_table(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.5, 0.6])
     runs = read([tmp_path / "outputs"])
-    parquet, csv = runs.export(tmp_path / "report")
+    parquet, csv = write_runs(tmp_path / "report", runs.table)
     back = pd.read_parquet(parquet)
     assert back["accuracy"].tolist() == pd.read_csv(csv)["accuracy"].tolist() == [0.5, 0.6]
     assert back["class_counts"].iloc[1].tolist() == [120, 80]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("status.json", None, "status.json is missing"),
+        ("status.json", b"[1]", "status.json holds no object"),
+        ("status.json", b"\xff", "status.json is not JSON"),
+        ("status.json", b"[" * 100_000, "status.json is not JSON"),
+        ("environment.json", b'{"attempts": ', "environment.json is not JSON"),
+        ("environment.json", b'{"python": "3.11"}', "environment.json holds no attempts"),
+        ("environment.json", b'{"attempts": [3, {}, {"packages": 7, "command": 4}]}', ""),
+        ("config.yaml", None, "config.yaml is missing"),
+        ("config.yaml", b"\xff\xfe", "config.yaml is not YAML"),
+        ("config.yaml", b"choices: 5\nseed: 1\n", "config.yaml lacks run_id, choices.dataset"),
+        ("config.yaml", b"a: 2001-99-99\n", "month must be in 1..12"),
+        ("rounds.jsonl", b'{"round": 1, "labelled": 1%s, "test": {"test": {"accuracy": 1}}}' % (b"0" * 400), "line 1"),
+        ("rounds.jsonl", b'{"a":' * 50_000, "line 1 is broken"),
+    ],
+)
+def test_no_damaged_file_ends_a_report(
+    make_run: MakeRun, tmp_path: Path, name: str, content: bytes | None, reason: str
+) -> None:
+    make_run([0.5], seed=7)
+    path = make_run([0.5, 0.6], method="cal_er") / name
+    path.unlink() if content is None else path.write_bytes(content)
+    runs = read([tmp_path / "outputs"])
+    assert reason in " ".join(problem.reason for problem in runs.problems)
+    assert set(runs.table["seed"]) >= {7}
+    environments(runs.attempts)
+
+
+def test_a_folder_in_a_files_place_and_a_folder_of_a_status_alone_are_said(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    odd = make_run([0.5], method="odd")
+    (odd / "status.json").unlink()
+    (odd / "status.json").mkdir()
+    (tmp_path / "outputs" / "killed").mkdir()
+    (tmp_path / "outputs" / "killed" / "status.json").write_text("{}")
+    problems = {problem.name: problem.reason for problem in read([tmp_path]).problems}
+    assert problems["killed"] == "config.yaml is missing"
+    assert problems[odd.name].startswith("status.json cannot be read (Is a directory)")
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (b"", "round-1/test_entropy.npy is left out"),
+        (b"no array", "round-1/test_entropy.npy is left out"),
+        (np.array([0.1, np.nan]), "some of its numbers are not finite"),
+        (np.ones((2, 2)), "it holds no list of numbers"),
+        (np.array(["a", "b"]), "it holds no list of numbers"),
+        (np.ones(3), "it holds 3 rows where others hold 2"),
+    ],
+)
+def test_a_damaged_file_of_entropies_is_said_and_left_out(
+    make_run: MakeRun, tmp_path: Path, stored: bytes | np.ndarray, reason: str
+) -> None:
+    for method in ("al", "cal_er", "cal_sd"):
+        (make_run([0.5], method=method) / "round-1").mkdir()
+        np.save(tmp_path / "outputs" / f"digits-entropy-{method}-s0-" / "round-1" / "test_entropy.npy", np.ones(2))
+    path = tmp_path / "outputs" / "digits-entropy-cal_sd-s0-" / "round-1" / "test_entropy.npy"
+    path.write_bytes(stored) if isinstance(stored, bytes) else np.save(path, stored)
+    entropies, (problem,) = read([tmp_path]).test_entropies()
+    assert len(entropies) == 2
+    assert reason in problem.reason
+
+
+def test_links_are_followed_and_a_link_to_above_ends_nothing(make_run: MakeRun, tmp_path: Path) -> None:
+    folder = make_run([0.5])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "linked").symlink_to(folder)
+    (elsewhere / "above").symlink_to(elsewhere)
+    runs = read([elsewhere])
+    assert list(runs.folders.values()) == [folder]
+
+
+def test_reading_imports_no_training_stack(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    blocked = "import sys; sys.modules.update(dict.fromkeys(('torch', 'pytorch_lightning', 'matplotlib', 'timm')))"
+    code = f"{blocked}; from calrun.report.runs import read; print(len(read([sys.argv[1]]).table))"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_nothing_to_read_is_one_sentence_that_says_why(make_run: MakeRun, tmp_path: Path) -> None:

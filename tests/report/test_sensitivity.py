@@ -69,7 +69,7 @@ def test_one_key_gives_a_row_per_value_and_the_budgets_across(make_run: MakeRun,
         ["0.1", "2", "50.00 ± 0.00", "94.29 ± 0.71"],
         ["0.75", "2", "50.00 ± 0.00", "94.08 ± 0.71"],
         ["10", "2", "50.00 ± 0.00", "94.40 ± 0.71"],
-        ["100", "0–1", "40.00", "–"],
+        ["100", "1", "40.00", "–"],
     ]
     assert bold(table) == ["50.00 ± 0.00", "50.00 ± 0.00", "50.00 ± 0.00", "94.40 ± 0.71"]
 
@@ -142,8 +142,8 @@ def test_report_writes_grids_in_every_form(make_run: MakeRun, tmp_path: Path) ->
     report([tmp_path / "outputs"], out, console=Console(file=printed))
     assert "CAL-SD over alpha" in printed.getvalue()
     name = "digits-mlp-entropy-cal_sd-over-alpha"
-    assert "| 0.25 | 1 | **50.00** | **80.25** |" in (out / f"{name}.md").read_text()
-    assert r"0.25 & 1 & \textbf{50.00} & \textbf{80.25} \\" in (out / f"{name}.tex").read_text()
+    assert "| 0.25 | 1 | 50.00 | **80.25** |" in (out / f"{name}.md").read_text()
+    assert r"0.25 & 1 & 50.00 & \textbf{80.25} \\" in (out / f"{name}.tex").read_text()
     assert f'id="{name}"' in (out / "report.html").read_text()
     csv = pd.read_csv(out / "sensitivity.csv")
     last = csv[csv["labelled"] == 200].set_index("value_1")

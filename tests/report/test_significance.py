@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from calrun.report.runs import read
-from calrun.report.significance import bands, bootstrap_band, holm, paired_t_test, penalty_matrix, versus
+from calrun.report.significance import bands, holm, interval, paired_t_test, penalty_matrix, versus
 
 MakeRun = Callable[..., Path]
 
@@ -30,11 +30,18 @@ def test_holm_by_hand() -> None:
 
 
 def test_band_holds_the_mean_and_is_absent_for_one_seed() -> None:
-    values_ST = np.array([[0.5, 0.7, 0.9], [0.6, 0.9, np.nan], [0.55, 0.8, np.nan]])
-    lower_T, upper_T = bootstrap_band(values_ST, np.random.default_rng(1))
-    assert lower_T[0] < 0.55 < upper_T[0]
-    np.testing.assert_allclose([lower_T[1], upper_T[1]], [0.7, 0.9])
-    assert np.isnan([lower_T[2], upper_T[2]]).all()
+    values_S = np.array([0.7, 0.9, 0.8, np.nan])
+    expected = stats.ttest_1samp(values_S[:3], 0.0).confidence_interval()
+    np.testing.assert_allclose(interval(values_S), [expected.low, expected.high])
+    assert interval(np.array([0.5, 0.5])) == (0.5, 0.5)
+    assert np.isnan(interval(np.array([0.9, np.nan]))).all()
+
+
+def test_from_five_seeds_on_the_band_is_the_bca_bootstrap() -> None:
+    values_S = np.array([0.70, 0.71, 0.69, 0.72, 0.90, 0.70])
+    drawn = stats.bootstrap((values_S,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1))
+    np.testing.assert_allclose(interval(values_S), drawn.confidence_interval, atol=0.002)
+    assert interval(values_S) == interval(values_S)
 
 
 def test_bands_are_the_same_for_every_call(make_run: MakeRun, tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""The rounds that a run folder does not hold yet: everything is built, then played."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from calrun.begun import refuse_changed
+from calrun.choices import refused_choices
+from calrun.environment import add_attempt, device_name
+from calrun.errors import exit_code
+from calrun.experiment import Experiment, build
+from calrun.fit import Fitter
+from calrun.identity import Identity, identity
+from calrun.later import missing_records
+from calrun.logger.base import Logger
+from calrun.loop import run
+from calrun.progress import Progress
+from calrun.record import Record
+from calrun.remaining import Remaining
+from calrun.run import SHOWN_CHOICES, committed
+from calrun.trainer_options import trainer_arguments
+from calrun.words import SEPARATOR
+
+RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
+
+
+def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:
+    """Plays the rounds that are missing in a run folder; returns the final accuracy.
+
+    Raises:
+        ValueError: if the configuration cannot work, or the folder is another run's or in use.
+        OSError: if the folder cannot be written; every committed round stays as it was.
+    """
+    silence_lightning()
+    exp = build(cfg)
+    if refused := refused_choices(exp):
+        raise ValueError(SEPARATOR.join(refused))
+    if now.data is None:
+        now = identity(cfg)  # what was downloaded just now
+    if committed(folder):
+        refuse_changed(folder, now, exp.fingerprint())
+    record = Record(folder, config_of(cfg, choices, now, exp))
+    try:
+        return _play(cfg, exp, record, quiet)
+    except Exception as error:  # what interrupts a run is no fault of it: its claim shows that nobody plays it
+        record.fail(error)
+        raise
+    finally:
+        record.close()
+
+
+def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Experiment) -> dict[str, Any]:
+    """Returns what config.yaml holds: the resolved configuration, the options' names, and what identifies the run."""
+    resolved: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    names = {group: choices[group] for group in RECORDED_CHOICES if group in choices}
+    about = {
+        **now.recorded(),
+        "experiment": cfg.experiment_name,
+        "data_fingerprint": exp.fingerprint(),
+        "uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs,
+        "class_names": list(exp.data.class_names),
+    }
+    return {**about, "choices": names, **resolved}
+
+
+def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> float:
+    progress = Progress(record, quiet, Remaining(exp))
+    logger: Logger = instantiate(cfg.logger)
+    add_attempt(record.folder / "environment.json", exp.predictor.device)
+    fit = Fitter(
+        trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
+    )
+    ended: BaseException | None = None
+    try:
+        progress.begin(device_name(exp.predictor.device), exp.sizes)
+        missing_records(record.folder, record.rounds(), cfg.record).say(quiet)
+        logger.start(record.folder, record.config, record.rounds())
+        accuracy = run(exp, record, fit, (progress.round, logger.log))
+        progress.end(accuracy)
+        return accuracy
+    except BaseException as error:
+        ended = error
+        raise
+    finally:
+        logger.finish(exit_code(ended))
+        progress.close()
+
+
+def silence_lightning() -> None:
+    """Keeps Lightning from saying, at every fit, what the run says once."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")

@@ -1,0 +1,35 @@
+"""Which process this is, in words that other processes can check."""
+
+import os
+import socket
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def machine() -> str:
+    """Returns a text that two processes share if they can look for each other by number.
+
+    A host's name is not enough: containers may share it and not their processes, and a number is used again after a
+    new start of the machine.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # no Linux
+        return socket.gethostname()
+
+
+def began(pid: int) -> str | None:
+    """Returns when a process of this machine began, in its own units; empty if it has ended, `None` if nobody says."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return ""
+    except PermissionError:  # another user's
+        pass
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return "" if fields[0] in "ZX" else fields[19]  # a zombie has ended, though nobody has fetched its exit code
