@@ -51,7 +51,7 @@ MODES = {
     ),
 }  # fmt: skip
 INSTANTS = {  # what begins then, and which call of it in an unbroken run lies in round 2
-    "build": ("calrun.run:build", 1),
+    "build": ("calrun.play:build", 1),
     "start of fit": ("pytorch_lightning:Trainer._run_stage", 2),
     "epoch": ("calrun.method.base:Method.training_step", 3),
     "evaluate": ("calrun.loop:evaluate", 2),
@@ -176,14 +176,14 @@ def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[st
     words = [*words, f"paths.outputs={folder / 'outputs'}"]
     ending = played(words, folder, partial(arm, case, folder))
     found = faults_of_the_end(case, ending)
-    left = [path.name for path in folder.rglob(".*.part")]
+    left = [path.name for pattern in (".*.part", ".claim-*") for path in folder.rglob(pattern)]
     if left and case.sent != "KILL":
         found.append(f"left {left}")
     again = played(words, folder)
     if again.code or again.err:
         return [*found, f"the same command ended with {again.code}: {again.err.splitlines()[-1:]}"]
-    if any(folder.rglob(".*.part")):
-        found.append("part files after all")
+    if any(folder.rglob(".*.part")) or any(folder.rglob(".claim-*")):
+        found.append("part files or claims after all")
     return found if same(result_of(folder / "outputs"), unbroken) else [*found, "another result"]
 
 

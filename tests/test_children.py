@@ -1,6 +1,5 @@
-"""Worker processes: whom they heed, what they hold, when they die."""
+"""Worker processes: whom they heed, and when they die."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calrun.children import keep_from_children, signals_held
+from calrun.children import signals_held
 from calrun.dataset.picture import Picture
 from calrun.dataset.streamed import Streamed
 from calrun.dataset.transform import Transform
@@ -44,14 +43,11 @@ def decode(folder: Path, pause: float) -> None:
     names = [f"{number}.png" for number in range(12)]
     transform = Transform([0.0] * 3, [1.0] * 3)
     source = Streamed(folder, names, np.zeros(12, dtype=int), Slow(8, 8, 1.0, False), transform, num_workers=2)
-    with (folder / "lock").open("a") as lock:
-        keep_from_children(lock)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for number in range(1000):
-            for _, x in source.batches(np.arange(12), 2):
-                assert len(x) == 2
-                time.sleep(pause)
-            (folder / f"read {number}").touch()
+    for number in range(1000):
+        for _, x in source.batches(np.arange(12), 2):
+            assert len(x) == 2
+            time.sleep(pause)
+        (folder / f"read {number}").touch()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = SECONDS) -> bool:
@@ -113,14 +109,11 @@ def test_workers_are_deaf_to_what_their_parents_group_is_sent(name: str, decodin
 
 @linux
 @pytest.mark.parametrize("decoding", [60.0], indirect=True)
-def test_workers_die_with_their_parent_and_never_held_its_lock(decoding: tuple[BaseProcess, Path]) -> None:
-    process, folder = decoding
+def test_workers_that_wait_for_work_die_with_their_parent(decoding: tuple[BaseProcess, Path]) -> None:
+    process, _ = decoding
     assert process.pid is not None
     workers = children_of(process.pid)
     time.sleep(0.5)  # until they have nothing to do
-    for worker in workers:
-        held = [str(link.readlink()) for link in Path(f"/proc/{worker}/fd").iterdir() if link.is_symlink()]
-        assert str(folder / "lock") not in held
     process.kill()
     process.join()
     assert wait_for(lambda: not any(lives(worker) for worker in workers), seconds=3)  # torch's own watch takes 5
