@@ -6,11 +6,13 @@ A forked child has its parent's handlers of signals, submitit's among them, and 
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import parent_process
 from types import TracebackType
 
@@ -64,6 +66,12 @@ def die_with(parent: int) -> None:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     if os.getppid() != parent:  # it died before
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_bound(command: list[str]) -> int:
+    """Runs a command that dies with this process; returns its exit code."""
+    bind = partial(die_with, os.getpid()) if sys.platform == "linux" else None  # elsewhere it would need a thread
+    return subprocess.run(command, check=False, preexec_fn=bind).returncode
 
 
 def die_with_launcher() -> None:

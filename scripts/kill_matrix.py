@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from forked import Ending, played
 from PIL import Image
 from submitit.core.utils import DelayedSubmission, JobPaths
 from submitit.slurm.slurm import SlurmJobEnvironment
+
+import calrun
 
 SMALL = (
     "trainer=cpu", "trainer.max_epochs=3", "trainer.cal_epochs=3", "trainer.batch_size=8", "stop=fixed_epochs",
@@ -232,8 +235,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the delays")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    for where, _ in INSTANTS.values():
-        importlib.import_module(where.split(":")[0])
+    for module in walk_packages(calrun.__path__, "calrun."):
+        if not module.name.startswith(("calrun.report", "calrun.logger", "calrun.__main__")):
+            importlib.import_module(module.name)
     wrong = 0
     print(f"| mode | signal | {' | '.join(chosen.instants)} |")
     print(f"|---|---|{'---|' * len(chosen.instants)}")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calrun.children import signals_held
+from calrun.children import run_bound, signals_held
 from calrun.dataset.picture import Picture
 from calrun.dataset.streamed import Streamed
 from calrun.dataset.transform import Transform
@@ -117,6 +117,19 @@ def test_workers_that_wait_for_work_die_with_their_parent(decoding: tuple[BasePr
     process.kill()
     process.join()
     assert wait_for(lambda: not any(lives(worker) for worker in workers), seconds=3)  # torch's own watch takes 5
+
+
+@linux
+def test_a_command_dies_with_the_process_that_runs_it() -> None:
+    process = FORK.Process(target=run_bound, args=(["sleep", "60"],))
+    process.start()
+    assert process.pid is not None
+    assert wait_for(lambda: children_of(process.pid))
+    (command,) = children_of(process.pid)
+    process.kill()
+    process.join()
+    assert wait_for(lambda: not lives(command), seconds=3)
+    assert run_bound(["sh", "-c", "exit 3"]) == 3
 
 
 def test_a_signal_waits_until_all_workers_are_there_whichever_thread_it_reaches() -> None:

@@ -1,6 +1,5 @@
 """`calrun reproduce cal/table1`: plans a paper's table, runs what is missing, and says how close it came."""
 
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from calrun.children import run_bound
 from calrun.places import CONF, options
 from calrun.report.claims import Claim, claims, least_accuracy
 from calrun.report.configuration import all_leaves
@@ -136,7 +136,7 @@ def reproduce(
         return None
     if planned.missing:
         command = [sys.executable, "-m", "calrun.cli", "run", "-m", *planned.arguments]
-        if subprocess.run(command, check=False).returncode:
+        if run_bound(command):
             raise ValueError(
                 f"{name}: some runs failed; calrun status {planned.jobs[0].folder.parent} says which and why"
             )
