@@ -8,17 +8,9 @@ from calrun.report.naming import short_value, source_first
 from calrun.report.plain import printable
 
 STATED = ("scale",)  # said elsewhere, in capitals
-MACHINE = tuple(  # how a machine computes, which a paper does not set; precision is another matter
-    f"trainer.{name}"
-    for name in (
-        "accelerator",
-        "devices",
-        "num_threads",
-        "channels_last",
-        "compile",
-        "deterministic",
-        "predict_batch_size",
-    )
+MACHINE = (  # how a machine computes, which a paper does not set; precision is another matter
+    *("trainer.accelerator", "trainer.devices", "trainer.num_threads", "trainer.channels_last", "trainer.compile"),
+    *("trainer.deterministic", "trainer.predict_batch_size"),
 )
 MOST_SHOWN = 8
 NOTHING = "nothing"
