@@ -28,7 +28,7 @@ from calrun.dataset.npz import load as load_npz
 
 
 def load(transform):
-    return load_npz({path!r}, None, None, "last", transform)
+    return load_npz(path={path!r}, transform=transform, num_classes=None, class_names=None, channels="last")
 """
 OWN = """
 _target_: loading.load
