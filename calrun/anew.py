@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from calrun.begun import changed_code, recorded_in
+from calrun.begun import changed_code, completed, recorded_in
 from calrun.claim import is_held
 from calrun.files import replace_text
 from calrun.identity import Identity
@@ -72,5 +72,5 @@ def accept_code(folder: Path, now: Identity) -> None:
         return
     rounds = len((folder / "rounds.jsonl").read_text().splitlines()) if (folder / "rounds.jsonl").exists() else 0
     changes = [*(begun.get("code_changes") or []), {"after_round": rounds, "changed": changed}]
-    accepted = begun | {"code": now.code, "results": now.results, "code_changes": changes}
+    accepted = completed(begun | {"code": now.code, "results": now.results, "code_changes": changes})
     replace_text(folder / "config.yaml", yaml.safe_dump(accepted, sort_keys=False, allow_unicode=True))

@@ -10,17 +10,24 @@ import yaml
 from calrun.content import Fingerprint
 from calrun.identity import Identity
 
+COMPLETE = "complete"
+
 
 def recorded_in(folder: Path) -> dict[str, Any] | None:
-    """Returns a run folder's config.yaml; None if it has none, an empty one if it is damaged."""
+    """Returns a run folder's config.yaml; None if it has none, an empty one if it is damaged or cut."""
     try:
         text = (folder / "config.yaml").read_text(encoding="utf-8")
         found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except FileNotFoundError:
         return None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and found.get(COMPLETE) is True else {}
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a config.yaml holds, with the key that stands last, so that a copy that was cut lacks it."""
+    return {**{key: value for key, value in config.items() if key != COMPLETE}, COMPLETE: True}
 
 
 def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
@@ -42,15 +49,20 @@ def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
                 "calrun: choose another paths.outputs or experiment_name"
             )
     elif not found:
-        raise ValueError(
-            f"{folder / 'config.yaml'} is damaged; put back a copy that is whole, or add --fresh to move the folder "
-            "aside and play anew"
-        )
+        raise damaged(folder)
     elif found.get("run_id") != config["run_id"] and found.get("nameless_id", "") != config.get("nameless_id"):
         raise ValueError(
             f"{folder} belongs to run {found.get('run_id')}, not to {config['run_id']}; it is left as it is: "
             "choose another experiment_name or paths.outputs"
         )
+
+
+def damaged(folder: Path) -> ValueError:
+    """Returns the refusal of a folder whose config.yaml says nothing any more."""
+    return ValueError(
+        f"{folder / 'config.yaml'} is damaged; put back a copy that is whole, or add --fresh to move the folder "
+        "aside and play anew"
+    )
 
 
 def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = None) -> None:
@@ -67,6 +79,8 @@ def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = Non
     begun = recorded_in(folder)
     if begun is None:
         return
+    if not begun:
+        raise damaged(folder)
     if other_data(begun, now):
         before = Fingerprint(**begun["data_files_are"])
         raise ValueError(
@@ -110,9 +124,14 @@ def renamed(folder: Path, now: Identity) -> Path:
     """Returns the folder of the same run on the same data under another name, if `folder` is not there but that is."""
     if folder.exists() or now.data is None or not now.places:
         return folder
-    beginning = folder.name.removesuffix(now.run_id)
-    for other in sorted(folder.parent.glob(f"{escape(beginning)}????????")):
+    for other in siblings(folder):
         found = recorded_in(other) or {}
         if found.get("nameless_id") == now.nameless_id and not other_data(found, now):
             return other
     return folder
+
+
+def siblings(folder: Path) -> list[Path]:
+    """Returns the folders of runs that differ from a run folder in the hash alone."""
+    beginning = folder.name.rpartition("-")[0]
+    return sorted(path for path in folder.parent.glob(f"{escape(beginning)}-????????") if path != folder)

@@ -239,7 +239,7 @@ def is_held(folder: Path) -> bool:
 
 def _holder(path: Path) -> Holder | None:
     try:
-        return Holder.parsed(path.read_text())
+        return Holder.parsed(path.read_text(encoding="utf-8", errors="replace"))
     except PermissionError:  # another user's: its heartbeat can be seen all the same
         return None
 

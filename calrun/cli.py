@@ -204,15 +204,15 @@ def main() -> None:
     """Runs a command; a user's mistake ends in one sentence and exit code 2, a signal in one line and its own code."""
     make_patient()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
-    with heeded():
-        try:
+    try:
+        with heeded():  # inside, so that whatever a library makes of a signal's exception is no error of its own
             if line := os.environ.get(ASK):
                 complete(line)
                 raise SystemExit(0)
             sys.path.append(here())  # a user's own classes; last, or a file called random.py would hide Python's
             app()
-        except Exception as error:
-            raise SystemExit(report_error(error)) from None
+    except Exception as error:
+        raise SystemExit(report_error(error)) from None
 
 
 def here() -> str:

@@ -43,39 +43,39 @@ def user_code(tree: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     waiting = [*dict.fromkeys(targets(tree))]
     while waiting:
-        spec = spec_of(waiting.pop())
-        if spec is None or not is_users(spec):
-            continue
-        name = spec.name.replace(".", "/") + ("/__init__.py" if spec.submodule_search_locations is not None else ".py")
-        parsed = parse(Path(str(spec.origin))) if name not in found else None
-        if parsed is not None:
-            found[name] = digest(parsed)
-            waiting += imports(parsed, spec)
+        for spec in filter(is_users, specs_of(waiting.pop())):
+            is_package = spec.submodule_search_locations is not None
+            name = spec.name.replace(".", "/") + ("/__init__.py" if is_package else ".py")
+            parsed = parse(Path(str(spec.origin))) if name not in found else None
+            if parsed is not None:
+                found[name] = digest(parsed)
+                waiting += imports(parsed, spec)
     return dict(sorted(found.items()))
 
 
 def sources(names: Iterable[str]) -> Iterator[ast.Module]:
     """Yields the syntax tree of each module, the user's or calrun's, that one of the named classes comes from."""
-    for spec in {spec.name: spec for name in names if (spec := spec_of(name)) is not None}.values():
+    for spec in {specs[-1].name: specs[-1] for name in names if (specs := specs_of(name))}.values():
         if (spec.origin or "").endswith(".py") and (is_users(spec) or OURS in Path(str(spec.origin)).parents):
             parsed = parse(Path(str(spec.origin)))
             if parsed is not None:
                 yield parsed
 
 
-def spec_of(dotted: str) -> ModuleSpec | None:
-    """Returns where the module of a dotted name lies, without importing it or the packages it is in."""
+def specs_of(dotted: str) -> list[ModuleSpec]:
+    """Returns where the module of a dotted name lies, after the packages that it is in, without importing any."""
     first, *rest = dotted.split(".")
     spec = None
     with suppress(ImportError, ValueError, AttributeError):
         spec = find_spec(first)
+    found = [] if spec is None else [spec]
     for name in rest:
-        inner = spec and spec.submodule_search_locations
-        deeper = PathFinder.find_spec(f"{spec.name}.{name}", list(inner)) if spec and inner else None
+        inner = found[-1].submodule_search_locations if found else None
+        deeper = PathFinder.find_spec(f"{found[-1].name}.{name}", list(inner)) if inner else None
         if deeper is None:
             break
-        spec = deeper
-    return spec
+        found.append(deeper)
+    return found
 
 
 def is_users(spec: ModuleSpec) -> bool:

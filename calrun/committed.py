@@ -24,7 +24,7 @@ def read_rounds(path: Path) -> list[dict[str, Any]]:
 def _parsed(path: Path, number: int, text: bytes) -> dict[str, Any]:
     try:
         line: dict[str, Any] = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged(path, f"line {number} is no JSON") from error
     try:
         check_line(line)

@@ -110,7 +110,8 @@ def below(folder: Path) -> Iterator[Path]:
         here = os.path.realpath(parent)
         folders[:] = [] if here in met else [name for name in folders if not name.startswith(".")]
         if here not in met:
-            yield from (Path(parent, name) for name in names if not name.startswith("."))
+            paths = [Path(parent, name) for name in names if not name.startswith(".")]
+            yield from (path for path in paths if path.exists() or not path.is_symlink())  # links to nothing
         met.add(here)
 
 

@@ -22,7 +22,7 @@ PACKAGES = ("calrun", "torch", "torchvision", "pytorch-lightning", "hydra-core",
 def add_attempt(path: Path, device: torch.device) -> None:
     """Adds what this process runs on to environment.json: an entry for each attempt at a run, the last one last."""
     attempts: list[Any] = []
-    with suppress(OSError, ValueError, TypeError, KeyError):  # a damaged file says nothing any more
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):  # a damaged file says nothing any more
         attempts = list(json.loads(path.read_text())["attempts"])
     replace_text(path, json.dumps({"attempts": [*attempts, environment(device)]}, indent=1) + "\n")
 

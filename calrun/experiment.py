@@ -168,9 +168,11 @@ def build(cfg: DictConfig) -> Experiment:
 def load_data(cfg: DictConfig) -> Dataset:
     """Instantiates the data set; `check` goes to loaders that take it, for the others it is the fingerprint's alone."""
     node = cfg.copy()
-    if "check" in node and "check" not in signature(get_object(node._target_)).parameters:
-        with open_dict(node):
-            del node["check"]
+    with open_dict(node):
+        takes_check = "check" in signature(get_object(node._target_)).parameters
+        check = node.pop("check", None)
+        if takes_check and check is not None:
+            node["check"] = "off" if check is False else check  # what YAML makes of a bare off
     data: Dataset = instantiate(node)
     return data
 

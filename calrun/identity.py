@@ -29,9 +29,10 @@ NEUTRAL_LEAVES = ("dataset.check",)
 ROUNDS = "budget.rounds"
 HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
     *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
-    *("experiment", "uses_oracle", "class_names", "choices"),
+    *("experiment", "uses_oracle", "class_names", "choices", "complete"),
 )
 PLACES = ("root", "path", "file", "folder", "checkpoint")  # keys whose values are places on disk, also after a _
+FOLDERS = ("root", "folder")  # of these, outside the data set, what lies in them may be the run's own
 OURS = ("calrun.", "torch.")  # of these classes a number means the same as 1 and as 1.0
 
 
@@ -73,12 +74,13 @@ def identity(cfg: DictConfig) -> Identity:
 
     Raises:
         ValueError: if `dataset.check` or `data_files` is of the wrong kind.
+        OSError: if a file of the data set is there but cannot be read.
     """
     tree: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     places, check = data_places(tree), check_of(tree)
     try:
         data = fingerprint(places, check)
-    except OSError:
+    except FileNotFoundError:
         data = None  # the loader says what is missing, and a finished run needs no data
     decides = canonical(tree)
     code = user_code(kept_blocks(tree))
@@ -142,18 +144,23 @@ def _canonical(value: Any, where: str, ours: bool) -> Any:
     if isinstance(value, float) and ours and value == int(value):
         return int(value)
     if isinstance(value, str) and is_place(where):
-        return "" if where.startswith("dataset.") else _content(value)
+        return "" if where.startswith("dataset.") else _content(value, where)
     return value
 
 
 def is_place(where: str) -> bool:
     """Tells whether a dotted key names a place on disk."""
-    return where.rpartition(".")[2].rpartition("_")[2] in PLACES
+    return last_word(where) in PLACES
 
 
-def _content(place: str) -> str:
+def last_word(where: str) -> str:
+    """Returns what stands last in a dotted key, after its last _ if there is one."""
+    return where.rpartition(".")[2].rpartition("_")[2]
+
+
+def _content(place: str, where: str) -> str:
     path = Path(place).expanduser()
-    if not place or not path.exists():
+    if not place or not path.exists() or (path.is_dir() and last_word(where) in FOLDERS):
         return path.name
     read = fingerprint([path], "all")
     return f"{read.names}-{read.content}"
@@ -163,18 +170,21 @@ def _content(place: str) -> str:
 
 
 def data_places(tree: Mapping[str, Any]) -> list[Path]:
-    """Returns where the data set's files lie, absolute: those of `data_files`, or else every place `dataset` names.
+    """Returns where the data set's files lie, absolute: every place that `dataset` names, and those of `data_files`.
+
+    A place that holds one of `data_files`, such as a folder of many data sets, is narrowed to it.
 
     Raises:
         ValueError: if `data_files` is no list of texts.
     """
-    named = tree.get("data_files")
-    if named is None:
-        found = [value for where, value in _leaves(tree.get("dataset"), "dataset") if is_place(where)]
-        return [_absolute(value) for value in found if isinstance(value, str) and value]
+    named = tree.get("data_files") or []
     if not isinstance(named, list) or not all(isinstance(place, str) for place in named):
         raise ValueError(f"data_files wants a list of files and folders, or null for those of dataset, got {named!r}")
-    return [_absolute(place) for place in named]
+    narrow = [_absolute(place) for place in named]
+    found = [value for where, value in _leaves(tree.get("dataset"), "dataset") if is_place(where)]
+    places = [_absolute(value) for value in found if isinstance(value, str) and value]
+    wide = [place for place in places if not any(other.is_relative_to(place) for other in narrow)]
+    return [*wide, *narrow]
 
 
 def check_of(tree: Mapping[str, Any]) -> Check:
@@ -196,6 +206,9 @@ def _leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, where)
     else:
         yield where, value
 

@@ -27,9 +27,10 @@ class MissingRecords:
     def say(self, quiet: bool) -> None:
         """Says what cannot be had any more."""
         for name, rounds in self.lost.items():
+            why = "" if name == "energy" else ", and their states are gone (record.keep_states=true keeps them)"
             say(
-                f"record.{name} was not asked for when rounds {', '.join(map(str, rounds))} were played, and their "
-                "states are gone (record.keep_states=true keeps them): they stay without it; --fresh plays anew",
+                f"record.{name} was not asked for when rounds {', '.join(map(str, rounds))} were played{why}: they "
+                "stay without it; --fresh plays anew",
                 quiet,
             )
 

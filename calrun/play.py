@@ -8,6 +8,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from calrun.anew import wanted
 from calrun.begun import refuse_changed
 from calrun.choices import refused_choices
 from calrun.environment import add_attempt, device_name
@@ -41,7 +42,9 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         raise ValueError(SEPARATOR.join(refused))
     if now.data is None:
         now = identity(cfg)  # what was downloaded just now
-    if committed(folder):
+    if wanted.fresh:
+        wanted.apply(folder, now)  # not before it is known that the new run can begin
+    elif committed(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
     try:

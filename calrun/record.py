@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from calrun.begun import recorded_in, refuse_foreign
+from calrun.begun import completed, recorded_in, refuse_foreign
 from calrun.claim import Claim, HeldError, LostError
 from calrun.committed import read_rounds
 from calrun.errors import is_mistake, sentence
@@ -79,7 +79,9 @@ class Record:
         lines = self.rounds()
         if lines:
             restore_picks(self.folder / "picks.csv", exp, _labelled(self.folder / "rounds.jsonl", lines, exp.sizes))
-            exp.method.restore(self.read_state(len(lines)))
+            state = self.read_state(len(lines))
+            with whole(self.folder / f"state-{len(lines)}.pt"):
+                exp.method.restore(state)
             make_records(exp, self)
         self.tidy(len(lines), exp.record.keep_states)
         return len(lines)
@@ -184,16 +186,18 @@ class Record:
             for leftover in [] if same else self.folder.glob("round-*"):
                 shutil.rmtree(leftover)
         changes = {key: found[key] for key in ("run_id", "code_changes") if found and key in found}
-        if found != self.config | changes:
-            replace_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config | changes)))
+        wanted = completed(self.config | changes)
+        if found != wanted:
+            replace_text(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(wanted)))
 
     def tidy(self, number: int, keep_states: bool) -> None:
         """Removes what committed rounds no longer need."""
         self.seconds = {}
         done = [self.folder / f"round-{past}" for past in range(1, number + 1)]
         leftovers = [path for round_folder in done for path in round_folder.glob("phase-*")]
-        if not keep_states:
-            leftovers += [self.folder / f"state-{past}.pt" for past in range(1, number)]
+        older = [path for past in range(1, number) if (path := self.folder / f"state-{past}.pt").exists()]
+        if not keep_states and len(older) <= 1:  # more were kept on purpose, by an earlier command
+            leftovers += older
         for path in leftovers:
             if path.is_file():
                 path.unlink()

@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from calrun.anew import wanted
-from calrun.begun import refuse_changed, renamed
+from calrun.begun import refuse_changed, renamed, siblings
 from calrun.committed import read_rounds
 from calrun.identity import Identity, identity, run_id
 from calrun.later import missing_records
@@ -29,6 +29,12 @@ def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     return experiment_folder(cfg.paths.outputs, cfg.experiment_name) / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
 
 
+def located(cfg: DictConfig, choices: dict[str, Any]) -> Path:
+    """Returns the folder of a run as it will be found when it is played: data may have been renamed since."""
+    folder = run_folder(cfg, choices)
+    return folder if folder.exists() or not siblings(folder) else renamed(folder, identity(cfg))
+
+
 def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float:
     """Plays what is missing of a run, or answers at once if nothing is; returns the final accuracy.
 
@@ -39,8 +45,9 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     """
     now = identity(cfg)
     folder = renamed(run_folder(cfg, choices).absolute(), now)
-    wanted.apply(folder, now)
-    lines = committed(folder)
+    if wanted.accept_code:
+        wanted.apply(folder, now)
+    lines = [] if wanted.fresh else committed(folder)
     if lines:
         refuse_changed(folder, now)
     accuracy, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
@@ -78,7 +85,7 @@ def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None
 def num_rounds(cfg: DictConfig, line: dict[str, Any]) -> int:
     """Returns how many rounds a configuration plans, on a pool that a committed line knows the size of."""
     given = cfg.budget.get("rounds")
-    if isinstance(given, int):
+    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
         return given
     return len(instantiate(cfg.budget).planned(round(line["labelled"] / line["labelled_fraction"] / cfg.scale)))
 

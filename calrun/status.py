@@ -93,7 +93,7 @@ def run_status(folder: Path) -> RunStatus:
         return _refused(RunStatus(folder.name, "waiting"), refusal(folder))
     try:
         lines = read_rounds(folder / "rounds.jsonl")
-    except (ValueError, OSError) as error:  # one damaged folder does not hide the others
+    except (ValueError, OSError, RecursionError) as error:  # one damaged folder does not hide the others
         return RunStatus(folder.name, "damaged", note=_cut(str(error)))
     said, complaint = _said(folder / "status.json")
     claim = _claim(folder)
@@ -146,7 +146,7 @@ def _said(path: Path) -> tuple[dict[str, Any], str]:
         return said, ""
     except FileNotFoundError:
         return {}, "status.json is missing"
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return {}, "status.json is damaged"
 
 

@@ -23,7 +23,7 @@ from calrun.anew import refuse_held, wanted
 from calrun.errors import is_mistake, report, sentence
 from calrun.identity import identity
 from calrun.job import this_log
-from calrun.run import run_folder
+from calrun.run import located
 from calrun.say import say, warn
 from calrun.status import counts, last_error, run_status, shown
 from calrun.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
@@ -49,7 +49,7 @@ class Sweep(Callback):
         """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
         try:
             jobs = planned_jobs(config)
-            self.folders = [run_folder(cfg, choices) for cfg, choices in jobs]
+            self.folders = [located(cfg, choices) for cfg, choices in jobs]
         except UNNAMED:
             return
         if wanted.fresh or wanted.accept_code:
@@ -88,7 +88,7 @@ class Sweep(Callback):
         if this_log():
             warn(sentence(error))
         try:
-            folder = run_folder(*_split(config.copy()))
+            folder = located(*_split(config.copy()))
         except UNNAMED:
             return
         if last_error(folder) != sentence(error):  # it was refused before it could say so itself

@@ -1,6 +1,7 @@
 """calrun as its user types it, and runs small enough to play many times."""
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,14 @@ class Answer:
 def one_thread() -> None:
     """Small operations are slower on several threads, and several test processes share the machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C works in every test, though jobs in the background ignore it and Lightning switches it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -23,6 +23,20 @@ from calrun.identity import canonical, identity, looks_at_last_round, run_id
 Typed = Callable[..., Any]
 Refusal = Callable[..., str]
 ARCHIVE = ("dataset=npz", "model=mlp", "trainer=cpu", "trainer.max_epochs=1", "budget=counts", "budget.start=30")
+LOADER = """
+from calrun.dataset.npz import load as load_npz
+
+
+def load(transform):
+    return load_npz(path={path!r}, transform=transform, num_classes=None, class_names=None, channels="last")
+"""
+OWN = """
+_target_: loading.load
+transform:
+  _target_: calrun.dataset.transform.Transform
+  mean: null
+  std: null
+"""
 STEPS = ("budget.step=10", "budget.rounds=2")
 
 
@@ -117,8 +131,12 @@ def test_a_loader_that_names_no_file_is_compared_when_it_is_loaded(
 ) -> None:
     """The fingerprint of the loaded data also holds for data that the configuration does not name."""
     path = archive(tmp_path / "data.npz", 0)
-    unnamed = [*words(path), "data_files=[]", "record.keep_states=true"]
-    calrun(*unnamed)
+    (tmp_path / "loading.py").write_text(LOADER.format(path=str(path)))
+    (tmp_path / "conf/dataset").mkdir(parents=True)
+    (tmp_path / "conf/dataset/own.yaml").write_text(OWN)
+    others = [*ARCHIVE[1:], *STEPS, "record.keep_states=true", "--config-dir", str(tmp_path / "conf")]
+    unnamed = ["run", "dataset=own", *others]
+    assert calrun(*unnamed).code == 0
     lines = run_folder() / "rounds.jsonl"
     lines.write_text(lines.read_text().splitlines()[0] + "\n")
     archive(path, 9)
@@ -518,3 +536,125 @@ def test_a_damaged_configuration_is_said_to_be_damaged(play: Typed, run_folder: 
     assert answer.code == 2
     assert "config.yaml is damaged" in answer.err
     assert play("--fresh").code == 0
+
+
+# --- what others found ---
+
+
+def test_a_link_to_nothing_does_not_switch_the_comparison_off(
+    calrun: Typed, refusal: Refusal, pictures: Path, small: tuple[str, ...]
+) -> None:
+    (pictures / "link.txt").symlink_to("/nowhere")
+    sizes = [
+        "dataset.picture.size=8",
+        "dataset.picture.resize=8",
+        "dataset.num_workers=0",
+        "model=cnn",
+        "model.width=2",
+    ]
+    command = ["run", *small[1:-1], "dataset=image_folder", f"dataset.root={pictures}", *sizes, "budget.start=10"]
+    assert calrun(*command).code == 0
+    for path in (pictures / "train/dark").glob("*.png"):
+        path.write_bytes(next((pictures / "train/bright").glob("*.png")).read_bytes())
+    assert "was begun on other data" in refusal(*command)
+
+
+def test_every_place_of_a_list_is_compared() -> None:
+    trees = [
+        {"dataset": {"_target_": "mine.load", "path": paths}} for paths in (["a.npz", "b.npz"], ["c.npz", "d.npz"])
+    ]
+    assert canonical(trees[0]) != canonical(trees[1])
+
+
+def test_further_files_take_no_place_of_the_data_sets_away() -> None:
+    trees = [{"dataset": {"path": path}, "data_files": ["x.py"]} for path in ("a.npz", "b.npz")]
+    assert canonical(trees[0]) != canonical(trees[1])
+    narrowed = [{"dataset": {"root": root}, "data_files": [f"{root}/raw"]} for root in ("data", "elsewhere")]
+    assert canonical(narrowed[0]) == canonical(narrowed[1])
+
+
+@pytest.mark.parametrize("rounds", ["0", "-1", "true"])
+def test_an_impossible_number_of_rounds_is_refused_of_a_finished_run_too(
+    play: Typed, refusal: Refusal, small: tuple[str, ...], rounds: str
+) -> None:
+    play()
+    assert "budget.rounds wants a whole number" in refusal("run", *small, f"budget.rounds={rounds}")
+
+
+def test_the_packages_that_a_class_lies_in_are_code_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "outer/deep").mkdir(parents=True)
+    for name in ("outer/__init__.py", "outer/deep/__init__.py", "outer/deep/net.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    found = user_code({"model": {"_target_": "outer.deep.net.A"}})
+    assert set(found) == {"outer/__init__.py", "outer/deep/__init__.py", "outer/deep/net.py"}
+
+
+def test_a_multirun_knows_renamed_data_and_takes_fresh(calrun: Typed, tmp_path: Path) -> None:
+    first = archive(tmp_path / "a.npz", 0)
+    calrun(*words(first))
+    first.rename(tmp_path / "b.npz")
+    answer = calrun(*words(tmp_path / "b.npz"), "-m")
+    assert "1 run: 1 finished" in answer.out
+    answer = calrun(*words(tmp_path / "b.npz"), "-m", "--fresh")
+    assert answer.out.count("moved aside to") == 1
+    assert answer.out.count(" round ") == 2
+
+
+def test_fresh_moves_nothing_aside_for_a_run_that_cannot_begin(
+    calrun: Typed, refusal: Refusal, tmp_path: Path, run_folder: Callable[[], Path]
+) -> None:
+    path = archive(tmp_path / "a.npz", 0)
+    calrun(*words(path))
+    before = run_folder()
+    path.rename(tmp_path / "gone.npz")
+    refusal(*words(path), "--fresh")
+    assert run_folder() == before
+    assert (before / "rounds.jsonl").exists()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5, 0.99])
+def test_a_configuration_that_was_cut_is_said_to_be_damaged(
+    play: Typed, refusal: Refusal, small: tuple[str, ...], run_folder: Callable[[], Path], share: float
+) -> None:
+    play()
+    path = run_folder() / "config.yaml"
+    path.write_text(path.read_text()[: int(share * path.stat().st_size)])
+    assert "config.yaml is damaged" in refusal("run", *small)
+
+
+def test_a_state_of_something_else_is_named(
+    play: Typed, refusal: Refusal, small: tuple[str, ...], run_folder: Callable[[], Path]
+) -> None:
+    play("budget.rounds=2")
+    torch.save({"net": 5}, run_folder() / "state-2.pt")
+    assert "state-2.pt is damaged" in refusal("run", *small)
+
+
+def test_a_folder_that_a_users_class_writes_to_makes_no_new_run(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    tree = {"acquisition": {"_target_": "mine.A", "cache_folder": str(tmp_path / "kept")}}
+    before = canonical(tree)
+    (tmp_path / "kept/file").write_text("x")
+    assert canonical(tree) == before
+
+
+def test_states_that_were_kept_stay_when_a_later_command_does_not_ask_for_them(
+    play: Typed, run_folder: Callable[[], Path]
+) -> None:
+    play("record.keep_states=true", "budget.rounds=3")
+    play("budget.rounds=4")
+    assert len(list(run_folder().glob("state-*.pt"))) == 4
+
+
+def test_status_and_runs_survive_files_nested_without_end(
+    play: Typed, calrun: Typed, run_folder: Callable[[], Path], tmp_path: Path
+) -> None:
+    play("seed=1")
+    for name in ("environment.json", "status.json", ".claim-1"):
+        (run_folder() / name).write_bytes(b"\xff\xfe" if name.startswith(".") else b"[" * 200_000)
+    os.utime(run_folder() / ".claim-1", (1, 1))
+    assert "1 finished" in calrun("status", str(tmp_path / "outputs")).out
+    assert play("seed=1", "budget.rounds=4").code == 0
+    (run_folder() / "rounds.jsonl").write_bytes(b"[" * 200_000)
+    assert calrun("status", str(tmp_path / "outputs")).code == 0

@@ -8,6 +8,10 @@ from calrun.report.naming import short_value, source_first
 from calrun.report.plain import printable
 
 STATED = ("scale",)  # said elsewhere, in capitals
+MACHINE = (  # how a machine computes, which a paper does not set; precision is another matter
+    *("trainer.accelerator", "trainer.devices", "trainer.num_threads", "trainer.channels_last", "trainer.compile"),
+    *("trainer.deterministic", "trainer.predict_batch_size"),
+)
 MOST_SHOWN = 8
 NOTHING = "nothing"
 Leaves = Mapping[str, Any]
@@ -39,7 +43,7 @@ def nearest(own: Leaves, recipe: Sequence[Leaves]) -> dict[str, tuple[str, str]]
 def differences(own: Leaves, planned: Leaves) -> dict[str, tuple[str, str]]:
     """Returns what came and what was wanted, by key; of an option that is another one only its name."""
     blocks = {block_of(key) for key in planned}
-    keys = [key for key in {**planned, **own} if block_of(key) in blocks and key not in STATED]
+    keys = [key for key in {**planned, **own} if block_of(key) in blocks and key not in (*STATED, *MACHINE)]
     found = {key: (told(own, key), told(planned, key)) for key in keys if repr(own.get(key)) != repr(planned.get(key))}
     others = {name.removeprefix("choices.") for name in found if name.startswith("choices.")}
     return {

@@ -80,7 +80,7 @@ def without(arrays: dict[str, np.ndarray], *names: str) -> dict[str, np.ndarray]
         ({**divided(), "split": np.zeros(5, int)}, "6 labels need"),
         ({**divided(), "split": np.full(6, 2)}, r"split holds \[2\]; wanted are 0 \(train\) and 1 \(test\)"),
         ({**divided(), "offsets": np.arange(7.0)}, "with offsets of type float64; wanted are the files' bytes"),
-        ({**divided(), "names": np.array(["one"])}, "the archive names 1 pictures, but has 6 or more"),
+        ({**divided(), "names": np.array(["one"])}, "the archive names 1 pictures, but has 5 or more"),
         ({**divided(), "classes": np.array(["ant", "bee", "ant"])}, r"several classes \(first: \['ant'\]\)"),
         ({**divided(), "labels": LABELS + 1}, "subtract 1 from the labels of every split"),
         ({**divided(), "classes": np.array(["ant", "bee"])}, r"labels outside 0\.\.1"),

@@ -116,7 +116,7 @@ def test_another_width_rate_and_precision_are_not_the_papers_setting(tmp_path: P
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({"run_id": "a", "choices": names, **tree}))
         return departures([read_configuration(tmp_path / "config.yaml").leaves], recipe)
 
-    same = ["paths.outputs=/x", "trainer.num_threads=2", "experiment_name=mine", "optimizer.lr=1e-2"]
+    same = ["paths.outputs=/x", "trainer=cpu", "trainer.num_threads=2", "experiment_name=mine", "optimizer.lr=1e-2"]
     assert said(*same, "scale=0.1") == []
     changed = ["model.width=2", "optimizer.lr=0.1", "trainer.batch_size=32", "trainer.precision=bf16-mixed"]
     assert sorted(said(*changed, "dataset.transform.flip=false", "trainer.max_epochs=5")) == [
