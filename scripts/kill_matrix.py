@@ -20,7 +20,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from pkgutil import walk_packages
@@ -69,6 +69,7 @@ ELSEWHERE = {  # two fits a round, and the fits of the acquisition
     ("inner fit", "select"): ("calrun.acquisition.vaal:Vaal.select", 2),
 }
 SIGNALS = ("TERM", "INT", "USR2", "KILL", "USR2 under submitit")
+LATE = "the run ended before the signal"
 REQUEUED = "asked for a requeue"
 LONGEST_DELAY_SECONDS = 0.15
 TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
@@ -178,6 +179,8 @@ def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[st
     """Plays a case and its continuation; returns what is not as it should be."""
     words = [*words, f"paths.outputs={folder / 'outputs'}"]
     ending = played(words, folder, partial(arm, case, folder))
+    if case.delay and not ending.code:
+        return [LATE]
     found = faults_of_the_end(case, ending)
     left = [path.name for pattern in (".*.part", ".claim-*") for path in folder.rglob(pattern)]
     if left and case.sent != "KILL":
@@ -188,6 +191,16 @@ def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[st
     if any(folder.rglob(".*.part")) or any(folder.rglob(".claim-*")):
         found.append("part files or claims after all")
     return found if same(result_of(folder / "outputs"), unbroken) else [*found, "another result"]
+
+
+def judged(case: Case, words: list[str], folder: Path, unbroken: Any) -> tuple[Case, list[str]]:
+    """Plays a case in a folder of its own, with half the delay as often as the run ends before the signal."""
+    folder.mkdir()
+    found = faults(case, words, folder, unbroken)
+    shutil.rmtree(folder)
+    if found == [LATE]:
+        return judged(replace(case, delay=case.delay / 2), words, folder, unbroken)
+    return case, found
 
 
 def make_pictures(folder: Path) -> Path:
@@ -216,10 +229,7 @@ def play(mode: str, chosen: argparse.Namespace, tell: Callable[[str], None]) -> 
         for sent in chosen.signals:
             for instant in chosen.instants:
                 for delay in [0.0] + [chance.uniform(0, LONGEST_DELAY_SECONDS) for _ in range(chosen.delays)]:
-                    case = Case(mode, sent, instant, delay)
-                    (folder / "case").mkdir()
-                    found = faults(case, words, folder / "case", unbroken)
-                    shutil.rmtree(folder / "case")
+                    case, found = judged(Case(mode, sent, instant, delay), words, folder / "case", unbroken)
                     tell(f"{case}: {', '.join(found) or 'as it should be'}")
                     right[sent, instant] += not found
                     wrong += bool(found)
