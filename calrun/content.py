@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -27,6 +28,7 @@ SAMPLED_BLOCKS = 64  # of a file that is large by itself
 BLOCK_BYTES = 2**20
 SETTLED_SECONDS = 2.0  # a file written this recently may be written again within one tick of its clock
 DIGEST_BYTES = 8
+PACKED = ".gz"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class File:
     """One file of a fingerprint: its name in it, where it lies, and what tells that it was not written since."""
 
     name: str
-    path: Path
+    path: str
     size: int
     stamp: tuple[int, int, int, int]
 
@@ -92,38 +94,44 @@ def fingerprint(places: Iterable[Path], check: Check = "sample") -> Fingerprint:
 
 def files_of(place: Path, beginning: str = "") -> list[File]:
     """Returns the files at or below a place in the order of their names."""
-    place = Path(os.path.realpath(place))
-    if not place.is_dir():
-        return [file_at(place, beginning)]
-    found = {}
-    for path in sorted(below(place)):
-        file = file_at(path, beginning + path.relative_to(place).as_posix())
-        if file.name not in found or path.suffix != ".gz":
+    top = os.path.realpath(place)
+    if not os.path.isdir(top):  # noqa: PTH112 - texts and not paths: there may be a million of them
+        return [file_at(top, beginning, os.stat(top))]  # noqa: PTH116
+    found: dict[str, File] = {}
+    for path, seen in below(top):
+        file = file_at(path, beginning + path[len(top) :].lstrip(os.sep).replace(os.sep, "/"), seen)
+        if file.name not in found or not path.endswith(PACKED):
             found[file.name] = file  # beside its packed copy the plain file counts, as loaders read it
     return [found[name] for name in sorted(found)]
 
 
-def below(folder: Path) -> Iterator[Path]:
-    """Yields the files below a folder, through symbolic links; a folder met twice is passed over."""
-    met = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        here = os.path.realpath(parent)
-        folders[:] = [] if here in met else [name for name in folders if not name.startswith(".")]
-        if here not in met:
-            paths = [Path(parent, name) for name in names if not name.startswith(".")]
-            yield from (path for path in paths if path.exists() or not path.is_symlink())  # links to nothing
-        met.add(here)
+def below(top: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yields the files below a folder, through links; a folder met twice and a link to nothing are passed over."""
+    waiting, met = [top], set[tuple[int, int]]()
+    while waiting:
+        folder = waiting.pop()
+        seen = os.stat(folder)  # noqa: PTH116
+        if (seen.st_dev, seen.st_ino) in met:
+            continue
+        met.add((seen.st_dev, seen.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=attrgetter("name")):
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    waiting.append(entry.path)
+                elif not entry.is_symlink() or os.path.exists(entry.path):  # noqa: PTH110
+                    yield entry.path, entry.stat()
 
 
-def file_at(path: Path, name: str) -> File:
+def file_at(path: str, name: str, seen: os.stat_result) -> File:
     """Returns a file with its size, unpacked."""
-    seen = path.stat()
     stamp = (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
-    if path.suffix != ".gz":
+    if not path.endswith(PACKED):
         return File(name, path, seen.st_size, stamp)
-    with path.open("rb") as packed:
+    with open(path, "rb") as packed:  # noqa: PTH123
         packed.seek(max(0, seen.st_size - 4))
-        return File(name.removesuffix(".gz"), path, int.from_bytes(packed.read(4), "little"), stamp)
+        return File(name.removesuffix(PACKED), path, int.from_bytes(packed.read(4), "little"), stamp)
 
 
 def sample_of(files: list[File]) -> list[File]:
@@ -147,7 +155,7 @@ class Remembered:
         name = digest(f"{os.path.realpath(place)}\n".encode() for place in places)
         self.path = cache_folder() / "content" / f"{name}.json"
 
-    def digests(self, files: list[File], sampled: bool) -> dict[Path, str]:
+    def digests(self, files: list[File], sampled: bool) -> dict[str, str]:
         """Returns the digest of each file's bytes, reading those that are new or have changed."""
         known = self._load()
         found = {file.path: known[key] for file in files if (key := key_of(file, sampled)) in known}
@@ -185,10 +193,10 @@ def key_of(file: File, sampled: bool) -> str:
 
 def read(file: File, sampled: bool) -> str:
     """Returns the digest of a file's bytes, of a sample of its blocks where it is large and a sample is enough."""
-    if file.path.suffix == ".gz":
-        with suppress(OSError, EOFError, zlib.error), gzip.open(file.path) as opened:
-            return digest(blocks(opened))
-    with file.path.open("rb") as opened:
+    if file.path.endswith(PACKED):
+        with suppress(OSError, EOFError, zlib.error), gzip.open(file.path) as unpacked:
+            return digest(blocks(unpacked))
+    with open(file.path, "rb") as opened:  # noqa: PTH123
         if sampled and file.size > SAMPLED_BLOCKS * BLOCK_BYTES:
             return digest(sampled_blocks(opened, file.size))
         return digest(blocks(opened))
