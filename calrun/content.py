@@ -162,10 +162,13 @@ class Remembered:
         unread = [file for file in files if file.path not in found]
         if not unread:
             return found
-        with ThreadPoolExecutor() as pool:
+        pool = ThreadPoolExecutor()
+        try:
             found |= zip(
                 [file.path for file in unread], pool.map(lambda file: read(file, sampled), unread), strict=True
             )
+        finally:
+            pool.shutdown(cancel_futures=True)  # a signal need not wait for all the files
         settled = time.time_ns() - int(SETTLED_SECONDS * 1e9)
         self._save(
             known | {key_of(file, sampled): found[file.path] for file in unread if max(file.stamp[1:3]) < settled}
