@@ -72,7 +72,7 @@ def _text(error: BaseException) -> str:
     if BATCH_NORM in str(error):
         return (
             "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1 and a budget "
-            "that starts with 2 rows or more, or a model without BatchNorm"
+            "that buys 2 rows or more for each round, or a model without BatchNorm"
         )
     return _of_hydra(str(error)) or str(error)
 

@@ -2,8 +2,9 @@
 
 import ast
 import re
-from importlib.machinery import PathFinder
 from pathlib import Path
+
+from calrun.code import specs_of
 
 SENTENCE = re.compile(r"(?<!\bal)(?<!\bApp)(?<!\bSec)(?<!\bAlg)(?<!\bEq)(?<!\bFig)\.\s+(?=[A-Z(])")
 
@@ -55,11 +56,7 @@ def definition(target: str) -> ast.ClassDef | ast.FunctionDef | None:
 
 def source_file(module: str) -> Path | None:
     """Returns the file of a module by its dotted name; neither it nor its packages are imported."""
-    where, origin, name = None, None, ""
-    for part in module.split("."):
-        name = f"{name}.{part}".lstrip(".")
-        spec = PathFinder.find_spec(name, where)
-        if spec is None:
-            return None
-        where, origin = list(spec.submodule_search_locations or []), spec.origin
-    return Path(origin) if origin and origin.endswith(".py") else None
+    specs = specs_of(module)
+    if not specs or specs[-1].name != module or not (specs[-1].origin or "").endswith(".py"):
+        return None
+    return Path(str(specs[-1].origin))
