@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import os
+import stat
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -78,6 +79,7 @@ def fingerprint(places: Iterable[Path], check: Check = "sample") -> Fingerprint:
 
     Raises:
         OSError: if a place is missing or a file cannot be read.
+        ValueError: if a place is neither a file nor a folder.
     """
     places = list(places)
     files = [file for number, place in enumerate(places) for file in files_of(place, f"{number}:")]
@@ -96,7 +98,12 @@ def files_of(place: Path, beginning: str = "") -> list[File]:
     """Returns the files at or below a place in the order of their names."""
     top = os.path.realpath(place)
     if not os.path.isdir(top):  # noqa: PTH112 - texts and not paths: there may be a million of them
-        return [file_at(top, beginning, os.stat(top))]  # noqa: PTH116
+        seen = os.stat(top)  # noqa: PTH116
+        if not stat.S_ISREG(seen.st_mode):
+            raise ValueError(
+                f"{place} is neither a file nor a folder, so that its content cannot be known; name a file"
+            )
+        return [file_at(top, beginning, seen)]
     found: dict[str, File] = {}
     for path, seen in below(top):
         file = file_at(path, beginning + path[len(top) :].lstrip(os.sep).replace(os.sep, "/"), seen)
@@ -106,7 +113,10 @@ def files_of(place: Path, beginning: str = "") -> list[File]:
 
 
 def below(top: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yields the files below a folder, through links; a folder met twice and a link to nothing are passed over."""
+    """Yields the files below a folder, through links.
+
+    Passed over are folders met twice, links to nothing, and what is no file, such as a pipe, which would never answer.
+    """
     waiting, met = [top], set[tuple[int, int]]()
     while waiting:
         folder = waiting.pop()
@@ -120,7 +130,7 @@ def below(top: str) -> Iterator[tuple[str, os.stat_result]]:
                     continue
                 if entry.is_dir():
                     waiting.append(entry.path)
-                elif not entry.is_symlink() or os.path.exists(entry.path):  # noqa: PTH110
+                elif entry.is_file():
                     yield entry.path, entry.stat()
 
 
@@ -168,7 +178,7 @@ class Remembered:
                 [file.path for file in unread], pool.map(lambda file: read(file, sampled), unread), strict=True
             )
         finally:
-            pool.shutdown(cancel_futures=True)  # a signal need not wait for all the files
+            pool.shutdown(wait=False, cancel_futures=True)  # a signal does not wait for files, nor for one that hangs
         settled = time.time_ns() - int(SETTLED_SECONDS * 1e9)
         self._save(
             known | {key_of(file, sampled): found[file.path] for file in unread if max(file.stamp[1:3]) < settled}

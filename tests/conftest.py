@@ -55,11 +55,13 @@ def one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c() -> Iterator[None]:
-    """Ctrl-C works in every test, though jobs in the background ignore it and Lightning switches it off."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_of_a_shell() -> Iterator[None]:
+    """Every test begins as in a terminal, though jobs in the background ignore Ctrl-C, nohup the end of the terminal."""
+    begun = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in begun.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -243,6 +243,17 @@ def test_a_loop_of_links_ends(folder: Path) -> None:
     assert fingerprint([folder]).files >= 3
 
 
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_not_waited_for(folder: Path, refusal: Refusal) -> None:
+    before = fingerprint([folder])
+    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.gz")
+    assert fingerprint([folder]) == before
+    for option in ("dataset=npz", "dataset.path=PIPE"), ("initial=file", "initial.path=PIPE"):
+        words = [word.replace("PIPE", str(folder / "pipe")) for word in option]
+        assert "is neither a file nor a folder" in refusal("run", *words)
+
+
 def test_of_large_data_a_sample_is_read_that_is_always_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "SAMPLE_ABOVE_BYTES", 1)
     monkeypatch.setattr(content, "BLOCK_BYTES", 4)

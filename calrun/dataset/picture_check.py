@@ -87,7 +87,7 @@ def examine(
                     verdicts.keep()
                     kept = time.monotonic()
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
             verdicts.keep()
 
 
