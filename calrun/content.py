@@ -101,7 +101,7 @@ def files_of(place: Path, beginning: str = "") -> list[File]:
         seen = os.stat(top)  # noqa: PTH116
         if not stat.S_ISREG(seen.st_mode):
             raise ValueError(
-                f"{place} is neither a file nor a folder, so that its content cannot be known; name a file"
+                f"{place} is neither a file nor a folder, so its content cannot be known; name a file"
             )
         return [file_at(top, beginning, seen)]
     found: dict[str, File] = {}

@@ -56,7 +56,7 @@ def one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def signals_of_a_shell() -> Iterator[None]:
-    """Every test begins as in a terminal, though jobs in the background ignore Ctrl-C, nohup the end of the terminal."""
+    """Begins as in a terminal, though jobs in the background ignore Ctrl-C and nohup the end of the terminal."""
     begun = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in begun.items()}
     yield
