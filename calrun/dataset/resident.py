@@ -24,7 +24,7 @@ CHECKED_BYTES = 2**28  # of larger inputs every n-th row is in the checksum
 CHUNK_BYTES = 8 * 2**20  # float32 inputs made at a time: several small steps share one gather, yet stay in cache
 
 
-class Resident:
+class Resident(Source):
     """One split in memory.
 
     Args:

@@ -17,7 +17,7 @@ import torch.utils.data
 from torch import Tensor
 
 from calrun.children import heed_the_parent, signals_held
-from calrun.dataset.base import Shot, StepRows
+from calrun.dataset.base import Shot, Source, StepRows
 from calrun.dataset.picture import Picture
 from calrun.dataset.transform import Transform
 from calrun.rng import numpy_rng
@@ -25,7 +25,7 @@ from calrun.rng import numpy_rng
 Key = tuple[int, tuple[int, int, int] | None]  # row; (seed, step, position) of its augmentation, or None for evaluation
 
 
-class Streamed:
+class Streamed(Source):
     """One split of picture files.
 
     Args:

@@ -10,7 +10,7 @@ from torch import Tensor
 from calrun.dataset.base import Block, Source, StepRows
 
 
-class Subset:
+class Subset(Source):
     """Rows of a source, numbered from 0.
 
     Args:
@@ -29,7 +29,7 @@ class Subset:
         return self.source.item_id(int(self.rows[row]))
 
     def checksum(self, start: int) -> int:
-        return crc32(self.rows.tobytes(), start)  # the source itself is the pool
+        return crc32(self.rows.tobytes(), self.source.checksum(start))
 
     def to(self, device: torch.device) -> None:
         self.source.to(device)
@@ -42,3 +42,6 @@ class Subset:
         for chunk, x in self.source.batches(self.rows[rows], batch_size):
             yield rows[start : start + len(chunk)], x
             start += len(chunk)
+
+    def joined(self, first: Tensor, second: Tensor) -> Tensor:
+        return self.source.joined(first, second)

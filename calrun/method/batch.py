@@ -1,40 +1,51 @@
 """A batch as losses see it.
 
-Dimension key: B batch, C classes.
+Dimension key: B batch, C classes, D features.
 """
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
+
+from calrun.model.base import Output
 
 
 class Batch(NamedTuple):
-    """Rows with their pictures, labels and, where the network has seen them, logits.
+    """Rows with their inputs, labels and, once the network has seen them, its output.
 
     Args:
         rows: int64 (B,).
         x: (B, ...), augmented.
-        y: int64 (B,).
-        logits_BC: the network's logits of x, with gradients; None before the forward pass.
-        stored_BC: the targets z' stored when these rows' round ended; None if the loss does not ask for them.
+        y: labels (B, ...).
+        output: what the network says of x, with gradients; `None` before the forward pass.
+        stored_BC: the targets z' stored when these rows' round ended; `None` if the loss does not ask for them.
     """
 
     rows: Tensor
     x: Tensor
     y: Tensor
-    logits_BC: Tensor | None = None
+    output: Output | None = None
     stored_BC: Tensor | None = None
 
     @property
+    def seen(self) -> Output:
+        """The output, which the forward pass has filled in by the time a loss is asked."""
+        assert self.output is not None
+        return self.output
+
+    @property
     def logits(self) -> Tensor:
-        """The logits, which the forward pass has filled in by the time a loss is asked."""
-        assert self.logits_BC is not None
-        return self.logits_BC
+        """The logits (B, C, ...)."""
+        return self.seen.logits_BC
+
+    @property
+    def features(self) -> Tensor:
+        """The penultimate features (B, D)."""
+        return self.seen.features_BD
 
     @property
     def stored(self) -> Tensor:
-        """The stored targets, which a loss that says `uses_stored` is given."""
+        """The stored targets, which an objective that stores them is given."""
         assert self.stored_BC is not None
         return self.stored_BC
 
@@ -43,11 +54,6 @@ class Batch(NamedTuple):
         stored = None if self.stored_BC is None else self.stored_BC[index]
         return Batch(self.rows[index], self.x[index], self.y[index], None, stored)
 
-    def seen(self, logits_BC: Tensor) -> "Batch":
-        """Returns this batch with its logits."""
-        return Batch(self.rows, self.x, self.y, logits_BC, self.stored_BC)
-
-
-def join(first: Batch, second: Batch) -> Tensor:
-    """Returns the pictures of both batches, the first one's before the second one's."""
-    return torch.cat([first.x, second.x])
+    def with_output(self, output: Output) -> "Batch":
+        """Returns this batch with what the network says of it."""
+        return self._replace(output=output)
