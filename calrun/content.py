@@ -100,9 +100,7 @@ def files_of(place: Path, beginning: str = "") -> list[File]:
     if not os.path.isdir(top):  # noqa: PTH112 - texts and not paths: there may be a million of them
         seen = os.stat(top)  # noqa: PTH116
         if not stat.S_ISREG(seen.st_mode):
-            raise ValueError(
-                f"{place} is neither a file nor a folder, so its content cannot be known; name a file"
-            )
+            raise ValueError(f"{place} is neither a file nor a folder, so its content cannot be known; name a file")
         return [file_at(top, beginning, seen)]
     found: dict[str, File] = {}
     for path, seen in below(top):
