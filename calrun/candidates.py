@@ -1,24 +1,23 @@
 """Fills the columns that an acquisition needs, with one pass over the rows that each concerns."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.dataset.base import Dataset, Source
+from calrun.acquisition.cost import Sizes
+from calrun.columns import Column, Split
+from calrun.dataset.base import Source
 from calrun.model.base import Classifier
-from calrun.pool import Pool
 from calrun.predict import Predictor, mc_seeds
 from calrun.round import Round
 
-_PASSES = frozenset({"logits", "features", "mc_log_probs"})
-COLUMNS = _PASSES | {
-    "head_weight", "head_bias", "labelled_rows", "labelled_features", "labelled_logits", "labelled_targets",
-    "val_logits", "val_features", "val_targets", "oracle", "images", "model", "scratch", "run_folder",
-}  # fmt: skip
+if TYPE_CHECKING:
+    from calrun.method.setup import Setup
 
 
 class PoolImages:
@@ -33,47 +32,77 @@ class PoolImages:
             yield chunk, x.to(self.predictor.device)
 
 
-def gather(
-    net: Classifier,
-    data: Dataset,
-    pool: Pool,
-    acquisition: Acquisition,
-    predictor: Predictor,
-    this_round: Round,
-) -> Candidates:
+@dataclass(frozen=True)
+class View:
+    """What columns are made from.
+
+    Args:
+        net: the network after the round's fit.
+        setup: what the run has given its method.
+        this_round: after which rows are chosen.
+        previous: the network of the round before, where a column looks at it.
+    """
+
+    net: Classifier
+    setup: "Setup"
+    this_round: Round
+    previous: Classifier | None = None
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self.this_round.pool.unlabelled
+
+    @property
+    def labelled(self) -> np.ndarray:
+        return self.this_round.pool.labelled
+
+    def labelled_targets(self) -> Tensor:
+        """Returns the labels that have been bought (L,)."""
+        return torch.from_numpy(self.this_round.pool.targets_of(self.labelled))
+
+    def truth(self) -> Tensor:
+        """Returns the labels of the candidates, for acquisitions that declare that they cheat."""
+        return torch.from_numpy(self.this_round.pool.truth(self.rows))
+
+    def images(self) -> PoolImages:
+        """Returns the pictures of the training set."""
+        return PoolImages(self.setup.predictor, self.setup.train)
+
+    def split(self, name: Split) -> tuple[Source, np.ndarray]:
+        """Returns where the rows of a split are, and which they are; without a validation split it has none."""
+        if name == "validation":
+            val = self.setup.val
+            return (self.setup.train, self.rows[:0]) if val is None else (val, np.arange(len(val)))
+        return self.setup.train, self.labelled if name == "labelled" else self.rows
+
+
+def gather(view: View, acquisition: Acquisition) -> Candidates:
     """Returns the unlabelled rows with the columns that `acquisition.needs` names, and nothing else."""
-    needs, rows, labelled = acquisition.needs, pool.unlabelled, pool.labelled
-    columns: dict[str, Any] = {}
-    if needs & _PASSES:
-        seeds = mc_seeds(this_round.rng("dropout masks"), acquisition.num_mc_samples)
-        columns |= predictor(net, data.train, rows, needs & _PASSES, seeds)
-    columns |= _split("labelled", needs, net, data.train, labelled, predictor)
-    if data.val is not None:
-        columns |= _split("val", needs, net, data.val, np.arange(len(data.val)), predictor)
-    available: dict[str, Any] = {
-        "labelled_rows": lambda: labelled,
-        "labelled_targets": lambda: torch.from_numpy(pool.targets_of(labelled)),
-        "val_targets": lambda: torch.from_numpy(data.val.targets) if data.val is not None else None,
-        "head_weight": lambda: net.head.weight.detach().float().cpu(),
-        "head_bias": lambda: net.head.bias.detach().float().cpu(),
-        "oracle": lambda: torch.from_numpy(pool.oracle(rows)),
-        "images": lambda: PoolImages(predictor, data.train),
-        "model": lambda: net.to(predictor.device).eval(),
-        "scratch": lambda: this_round.folder,
-        "run_folder": lambda: this_round.folder.parent,
-    }
-    columns |= {name: make() for name, make in available.items() if name in needs}
-    return Candidates(rows, predictor.place(columns))
+    wanted, made = acquisition.wanted(), dict[str, Any]()
+    if view.setup.val is None:
+        wanted = [column for column in wanted if column.split != "validation"]
+    for split, previous in dict.fromkeys((column.split, column.previous) for column in wanted if column.of is not None):
+        together = [column for column in wanted if column.of and (column.split, column.previous) == (split, previous)]
+        made |= _passed(view, split, previous, together, acquisition.num_mc_samples)
+    made |= {column.name: column.make(view) for column in wanted if column.make is not None}
+    return Candidates(view.rows, view.setup.predictor.place(made))
 
 
-def _split(
-    prefix: str, needs: frozenset[str], net: Classifier, source: Source, rows: np.ndarray, predictor: Predictor
-) -> dict[str, Tensor]:
-    wanted = frozenset(name for name in ("logits", "features") if f"{prefix}_{name}" in needs)
-    if not wanted:
-        return {}
+def _passed(view: View, split: Split, previous: bool, columns: Iterable[Column], num_samples: int) -> dict[str, Tensor]:
+    """Returns columns that one pass over a split gives."""
+    net = view.previous if previous else view.net
+    assert net is not None  # the method keeps it where a column says so
+    source, rows = view.split(split)
+    of = {column.name: column.of for column in columns if column.of is not None}
     if not len(rows):
-        head = net.head.weight
-        shapes = {"logits": (0, head.shape[0]), "features": (0, head.shape[1])}
-        return {f"{prefix}_{name}": torch.empty(shapes[name]) for name in wanted}
-    return {f"{prefix}_{name}": column for name, column in predictor(net, source, rows, wanted).items()}
+        return _empty(view, columns)
+    sampled = split == "candidates" and "mc_log_probs" in of
+    seeds = mc_seeds(view.this_round.rng("dropout masks"), num_samples) if sampled else []
+    return view.setup.predictor(net, source, rows, of, seeds)
+
+
+def _empty(view: View, columns: Iterable[Column]) -> dict[str, Tensor]:
+    """Returns columns of no rows, as wide as those of one would be."""
+    num_classes, num_features = view.net.head.weight.shape
+    one = Sizes(candidates=1, labelled=1, classes=num_classes, features=num_features, budget=1, validation=1)
+    return {column.name: torch.empty(0, round(column.num_bytes(one)) // 4) for column in columns}

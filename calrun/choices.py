@@ -42,7 +42,7 @@ def refused_choices(exp: Experiment) -> list[str]:
 def _num_features(exp: Experiment) -> int:
     """Returns D, from one row's way through the network."""
     rows = exp.pool.unlabelled[:1]
-    with exp.predictor.evaluating(exp.method.net):
+    with exp.predictor.evaluating(exp.method.evaluated()):
         _, x = next(iter(exp.predictor.batches(exp.data.train, rows)))
-        width: int = exp.method.net(x).features_BD.shape[1]
+        width: int = exp.method.evaluated()(x).features_BD.shape[1]
     return width

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from calrun.acquisition.base import Acquisition
-from calrun.candidates import COLUMNS
+from calrun.columns import COLUMNS
 from calrun.dataset.base import Dataset
 from calrun.dropout import dropout_modules
 from calrun.method.base import Method
@@ -37,23 +37,12 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
     if data.num_classes < 2:
         problems.append("the data set has 1 class, but a classifier tells at least 2 apart; give it rows of another")
     for group, acquisition in acquisitions.items():
-        problems += _unmet_needs(group, acquisition, data, method.net)
-    rules = [method.stop, method.stop_later, *(phase.stop for phase in method.phases if phase.stop is not None)]
-    if any(rule.needs_validation for rule in rules) and data.val is None:
-        problems.append(
-            "the stopping rule looks at a validation split, but this data set has none; set val_fraction above 0 or "
-            "choose another stop"
-        )
+        problems += _unmet_needs(group, acquisition, data, method.evaluated())
     if (num_tasks := _slurm_tasks()) > 1:
         problems.append(
             f"SLURM started {num_tasks} tasks of this step (SLURM_STEP_NUM_TASKS), but a run is one task and the "
             "others would train beside it without knowing of it; set srun's --ntasks or the launcher's tasks_per_node "
             "to 1"
-        )
-    if method.visit.replay_size and not method.start.remembers:
-        problems.append(
-            f"the method replays {method.visit.replay_size} old rows a step, but each round starts from weights "
-            "that never saw them; choose a method that continues from the last weights, such as cal_er"
         )
     return problems
 
@@ -87,15 +76,17 @@ def _slurm_tasks() -> int:
 
 
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:
-    needs, name = acquisition.needs, f"{group}={type(acquisition).__name__}"
+    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
     problems = []
-    if unknown := needs - COLUMNS:
-        problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(COLUMNS)}")
-    if any(column.startswith("val_") for column in needs) and data.val is None:
+    if unknown := acquisition.needs - known.keys():
+        problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
+    needed = [known[column] for column in sorted(acquisition.needs & known.keys())]
+    wants = frozenset[str]().union(*(column.wants for column in needed))
+    if any(column.split == "validation" for column in needed) and data.val is None:
         problems.append(f"{name} looks at a validation split, but this data set has none; set val_fraction above 0")
-    if needs & {"head_weight", "head_bias"} and not isinstance(net.head, nn.Linear):
+    if "linear_head" in wants and not isinstance(net.head, nn.Linear):
         problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
-    if "mc_log_probs" in needs and not dropout_modules(net):
+    if "dropout" in wants and not dropout_modules(net):
         problems.append(
             f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
         )

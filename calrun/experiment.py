@@ -11,24 +11,25 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, open_dict
 
-from calrun.acquisition.base import Acquisition, Candidates
-from calrun.candidates import gather
+from calrun.acquisition.base import Acquisition
 from calrun.conflicts import conflicts, mend_numbers
 from calrun.dataset.base import Dataset
 from calrun.dataset.subset import Subset
 from calrun.energy import require_energy
 from calrun.kinds import wrong_kinds
 from calrun.method.base import Method
-from calrun.method.one_row import one_row_passes
 from calrun.method.setup import Setup
 from calrun.model.base import Classifier
 from calrun.model.memory_format import safe_channels_last
 from calrun.model.own import make_net
+from calrun.oracle.base import Oracle
+from calrun.oracle.simulated import Simulated
 from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
-from calrun.scale import scale_epochs, scaled
+from calrun.scale import scaled
+from calrun.task.base import Task
 from calrun.trainer_options import refusals
 from calrun.words import SEPARATOR
 
@@ -68,6 +69,8 @@ class Experiment:
     """
 
     data: Dataset
+    task: Task
+    oracle: Oracle
     pool: Pool
     method: Method
     acquisition: Acquisition
@@ -82,19 +85,19 @@ class Experiment:
         """Yields the rounds after round `after`; buys the initial rows before the first one.
 
         A run that is extended had bought nothing after what was its last round: that is made up for.
+
+        Raises:
+            LabelsWanted: if the oracle has not answered yet with the labels of a round.
         """
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
         elif after < len(self.sizes) and not len(self.pool.labelled_in(after + 1)):
             last = self.round(after, folder)
-            rows = self.acquisition.select(self.candidates(last), last.budget, last.rng("acquisition"))
-            self.pool.label(rows, after + 1)
+            candidates = self.method.candidates(self.acquisition, last)
+            self.pool.label(self.acquisition.select(candidates, last.budget, last.rng("acquisition")), after + 1)
         for number in range(after + 1, len(self.sizes) + 1):
+            self.pool.ask(number)
             yield self.round(number, folder)
-
-    def candidates(self, this_round: Round) -> Candidates:
-        """Returns the unlabelled rows through the trained network's eyes."""
-        return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, this_round)
 
     def fingerprint(self) -> str:
         """Returns a checksum of the data set as it was loaded, the same for the same data on every machine."""
@@ -112,9 +115,7 @@ class Experiment:
 
     def _choose_initial(self, folder: Path) -> np.ndarray:
         before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder / "round-0")
-        net = self.method.fresh_net(before)
-        self.method.start.first(net, self.method.fresh_net(before))  # a checkpoint's features, if the method has one
-        candidates = gather(net, self.data, self.pool, self.initial, self.predictor, before)
+        candidates = self.method.initial_candidates(self.initial, before)
         return self.initial.select(candidates, self.sizes[0], before.rng("initial rows"))
 
 
@@ -130,30 +131,36 @@ def build(cfg: DictConfig) -> Experiment:
         raise ValueError(SEPARATOR.join([*problems, *wrong]))
     if refused := refusals(cfg.trainer):
         raise ValueError(SEPARATOR.join([*problems, *refused]))
-    scale_epochs(cfg)
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
     data = load_data(cfg.dataset)
+    data = replace(data, train=instantiate(cfg.row_transform)(data.train, data.num_classes))
     data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
-    pool = Pool(data.train.targets, data.num_classes, held_out)
+    task: Task = instantiate(cfg.task)
+    oracle = build_oracle(cfg.oracle, data)
+    pool = Pool(oracle, len(data.train), data.num_classes, held_out)
     trainer = cfg.trainer
     predictor = Predictor(
         trainer.accelerator, trainer.predict_precision, trainer.predict_batch_size, trainer.channels_last
     )
-    method = build_method(cfg, data, predictor)
+    method = build_method(cfg, data, task, predictor)
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
     problems += conflicts(data, method, chosen)
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
-        problems += one_row_passes(method, sizes, data.input_shape)
+        problems += method.problems(sizes, data.input_shape)
     except ValueError as error:
         problems.append(str(error))
     if problems:
         raise ValueError(SEPARATOR.join(problems))
+    acquisition = chosen["acquisition"]
+    method.attach(acquisition.parts(), any(column.previous for column in acquisition.wanted()))
     seed_set_seed = cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed
     options = RecordOptions(**cfg.record)
     return Experiment(
         data,
+        task,
+        oracle,
         pool,
         method,
         **chosen,
@@ -177,7 +184,14 @@ def load_data(cfg: DictConfig) -> Dataset:
     return data
 
 
-def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method:
+def build_oracle(cfg: DictConfig, data: Dataset) -> Oracle:
+    """Instantiates the oracle; the data set's own labels are shown to the one that simulates alone."""
+    told = {"targets": data.train.targets} if get_object(cfg._target_) is Simulated else {}
+    oracle: Oracle = instantiate(cfg, **told)
+    return oracle
+
+
+def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predictor) -> Method:
     """Instantiates the method with what the run gives it."""
 
     def build_net() -> Classifier:
@@ -185,7 +199,16 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
 
     trainer = cfg.trainer
     setup = Setup(
-        build_net, data.train, data.val, predictor, trainer.batch_size, trainer.channels_last, trainer.compile
+        build_net,
+        data.train,
+        data.val,
+        predictor,
+        task,
+        data.num_classes,
+        trainer.batch_size,
+        cfg.scale,
+        trainer.channels_last,
+        trainer.compile,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
@@ -196,7 +219,7 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
         except TypeError as error:
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
         method: Method = pieces(setup=setup)
-    if not safe_channels_last(method.net, predictor.device):
+    if not safe_channels_last(method.evaluated(), predictor.device):
         setup.channels_last = predictor.channels_last = False
     return method
 

@@ -4,19 +4,18 @@ import atexit
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
-from torch import Tensor
 
 from calrun.energy import EnergyMeter
 from calrun.files import replace_file, replace_tensors
 from calrun.loss_watch import LossWatch
-from calrun.method.base import Epochs, Method
-from calrun.method.setup import Work
+from calrun.method.composed import Composed, Epochs, on_host
+from calrun.method.setup import FitResult
 from calrun.round import Round
 from calrun.say import warn
 from calrun.stop import EpochFigures
@@ -25,23 +24,6 @@ from calrun.trainer import readable_tensors, train
 DIVERGED = 1e3  # the last epoch's loss over the first step's
 SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing
 Progress = Callable[[int, int, EpochFigures], None]
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """How a round's training went, stored targets included.
-
-    `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
-
-    `energy_kwh` is NaN where it was not measured all along; `warning` says what makes the result doubtful.
-    """
-
-    stop_reason: str
-    train_accuracy: float
-    seconds: float
-    energy_kwh: float
-    epochs: list[EpochFigures]
-    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,10 +48,10 @@ class Fitter:
         gc.freeze()  # what stands before the first fit stays: the collections between fits need not look at it
         atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 
-    def __call__(self, method: Method, this_round: Round) -> FitResult:
+    def __call__(self, method: Composed, this_round: Round) -> FitResult:
         """Trains the method on what is labelled, from the last checkpoint if a killed attempt left one."""
         keepers = [self._phase(method, this_round, number) for number in range(len(method.phases))]
-        seconds, kwh = self._store(method, this_round) if method.objective.uses_stored else (0.0, 0.0)
+        seconds, kwh = self._end(method)
         epochs = [figures for keeper in keepers for figures in keeper.history]
         method.work.epochs = len(epochs)
         warning = "; ".join(filter(None, (keeper.warning() for keeper in keepers)))
@@ -84,30 +66,28 @@ class Fitter:
             warning=warning,
         )
 
-    def _store(self, method: Method, this_round: Round) -> tuple[float, float]:
-        """Lets the method store its targets, which is training work; returns the seconds and the kWh of it."""
+    def _end(self, method: Composed) -> tuple[float, float]:
+        """Lets the method end its round, which may store targets: training work. Returns the seconds and kWh of it."""
         with EnergyMeter(self.energy) as meter:
             started = time.perf_counter()
-            method.store_targets(this_round)
+            method.end_round()
             seconds = time.perf_counter() - started
         return seconds, meter.kwh
 
-    def _phase(self, method: Method, this_round: Round, number: int) -> "EpochKeeper":
-        method.phase_number = number
-        keeper = EpochKeeper(method, this_round.folder / f"phase-{number}.ckpt", self)
+    def _phase(self, method: Composed, this_round: Round, number: int) -> "EpochKeeper":
+        keeper = EpochKeeper(method, number, this_round.folder / f"phase-{number}.ckpt", self)
         done = this_round.folder / f"phase-{number}.done.pt"
         if state := readable_tensors(done, "this phase is trained again"):
             keeper.load_state_dict(state["keeper"])
-            method.net.load_state_dict(state["net"])
+            method.load_state_dict(state["weights"])
             return keeper
         with keeper.meter:
-            epochs = method.stop_rule().max_epochs
+            epochs = keeper.rule.max_epochs
             train(method, Epochs(method), [keeper.watch, keeper], keeper.path, max_epochs=epochs, **self.trainer)
-        if keeper.best is not None:
-            method.net.load_state_dict(keeper.best)
+        method.end_phase()
         gc.collect()  # a finished Trainer holds on to its model until the collector runs
         if number + 1 < len(method.phases):
-            replace_tensors(done, {"keeper": keeper.state_dict(), "net": method.net.state_dict()})
+            replace_tensors(done, {"keeper": keeper.state_dict(), "weights": on_host(method)})
         return keeper
 
 
@@ -117,22 +97,20 @@ class EpochKeeper(Checkpoint):
     As a Checkpoint it runs after the method's own end of the epoch, so that the saved schedule has made its step.
     """
 
-    def __init__(self, method: Method, path: Path, fitter: Fitter) -> None:
+    def __init__(self, method: Composed, number: int, path: Path, fitter: Fitter) -> None:
         self.method, self.path, self.fitter = method, path, fitter
-        self.rule = method.stop_rule()
-        self.history: list[EpochFigures] = []
-        method.epoch = 0
+        self.rule = method.begin_phase(number)
         self.reason = ""
-        self.best: dict[str, Tensor] | None = None
         self.seconds_before = 0.0
         self.started = self.saved = time.perf_counter()
         self.finished: float | None = None
         self.meter = EnergyMeter(fitter.energy)
         self.where = f"round {method.this_round.number}"
         if len(method.phases) > 1:
-            self.where += f", phase {method.phase_number + 1}"
+            self.where += f", phase {number + 1}"
         cure = "lower optimizer.lr, or look for values that are far too large in the data set"
         self.watch = LossWatch(self.where, cure)
+        self.history: list[EpochFigures] = []
 
     @property
     def seconds(self) -> float:
@@ -147,11 +125,8 @@ class EpochKeeper(Checkpoint):
         return f"{self.where}: the loss went from {first:.3g} to {last:.3g}, the fit has diverged; lower optimizer.lr"
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.history.append(self.method.epoch_figures())
-        self.method.epoch = len(self.history)
+        self.history = self.method.end_epoch()
         self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1])
-        if self.rule.needs_validation and self._is_best():
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.method.net.state_dict().items()}
         self.reason = self.rule.reason(self.history) or ""
         now = time.perf_counter()
         if self.reason:
@@ -161,31 +136,19 @@ class EpochKeeper(Checkpoint):
             replace_file(self.path, trainer.save_checkpoint)
             self.saved = time.perf_counter()
 
-    def _is_best(self) -> bool:
-        accuracies = [figures.val_accuracy or 0.0 for figures in self.history]
-        return accuracies[-1] == max(accuracies)  # an equal accuracy is a new best, as in the code of Emam et al.
-
     def state_dict(self) -> dict[str, Any]:
         return {
-            "history": [asdict(figures) for figures in self.history],
             "reason": self.reason,
-            "best": self.best,
             "first_loss": self.watch.first_loss,
             "seconds": self.seconds,
             "energy_kwh": self.meter.read(),
-            "work": asdict(self.method.work),
-            "online": self.method.online,
-            "kept": {} if self.method.visit.choose is None else self.method.visit.choose.kept,
+            "fit": self.method.fit_state(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = [EpochFigures(**figures) for figures in state_dict["history"]]
-        self.method.epoch = len(self.history)
-        self.reason, self.best = state_dict["reason"], state_dict["best"]
-        self.watch.first_loss = state_dict["first_loss"]
+        self.method.load_fit_state(state_dict["fit"])
+        self.history = self.method.history
+        self.reason, self.watch.first_loss = state_dict["reason"], state_dict["first_loss"]
         self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
         self.saved, self.finished = self.started, self.started if self.reason else None
         self.meter.go_on(state_dict["energy_kwh"])
-        self.method.work, self.method.online = Work(**state_dict["work"]), state_dict["online"]
-        if self.method.visit.choose is not None:
-            self.method.visit.choose.kept = state_dict["kept"]

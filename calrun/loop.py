@@ -15,7 +15,7 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
     for this_round in exp.rounds(record.folder, after=record.restore(exp)):
         with record.time("fit", this_round):
             exp.method.begin_round(this_round)
-            result = fit(exp.method, this_round)
+            result = exp.method.train_round(fit, this_round)
 
         with record.time("evaluate", this_round):
             metrics = evaluate(exp, this_round)
@@ -23,7 +23,7 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         rows = exp.pool.nothing
         if not this_round.is_last:
             with record.time("score", this_round):
-                candidates = exp.candidates(this_round)
+                candidates = exp.method.candidates(exp.acquisition, this_round)
 
             with record.time("select", this_round):
                 rows = exp.acquisition.select(candidates, this_round.budget, this_round.rng("acquisition"))

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import entropy
 
 from calrun.experiment import Experiment
-from calrun.fit import FitResult
+from calrun.method.setup import FitResult
 from calrun.round import Round
 
 
@@ -34,19 +34,18 @@ def round_line(exp: Experiment, this_round: Round, result: FitResult, metrics: d
         "stop_reason": result.stop_reason,
         **({"warning": result.warning} if result.warning else {}),
         "notes": {**exp.method.notes(), **({} if this_round.is_last else exp.acquisition.notes())},
-        **balance(pool.targets_of(labelled), pool.num_classes),
+        **balance(exp.task.class_counts(pool.targets_of(labelled), pool.num_classes)),
         "peak_memory_bytes": peak_memory_bytes(device),
         "device": str(device),
     }
 
 
-def balance(targets: np.ndarray, num_classes: int) -> dict[str, Any]:
+def balance(counts: np.ndarray) -> dict[str, Any]:
     """Returns class counts, their imbalance ratio and the entropy of the labels in nats (Emam et al. 2021, Sec. 5).
 
     The ratio is the largest count over the smallest of the classes that occur, so that an absent class, which
     `class_counts` shows, does not make it infinite.
     """
-    counts = np.bincount(targets, minlength=num_classes)
     return {
         "class_counts": counts.tolist(),
         "imbalance_ratio": float(counts.max() / counts[counts > 0].min()),

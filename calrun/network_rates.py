@@ -36,7 +36,7 @@ class NetworkRates:
 
 def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
     """Returns the rates of an experiment's network; `device_flops` keep the batches of a large one small."""
-    net, predictor, setup = exp.method.net, exp.predictor, exp.method.setup_
+    net, predictor, setup = exp.method.evaluated(), exp.predictor, exp.method.setup_
     two = first_rows(exp, 2)
     with predictor.evaluating(net):
         num_features = net(two).features_BD.shape[1]

@@ -5,12 +5,14 @@ A schedule is a function of (epoch from 0, epochs of the round): the factor on t
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+
+from calrun.scale import fewer
 
 Schedule = Callable[[int, int], float]
 HEAD = "head."  # how the names of the head's parameters begin, see calrun.model.base.Classifier
@@ -40,8 +42,17 @@ class Recipe:
             if value is not None and not (0 < value < math.inf):
                 raise ValueError(f"optimizer.{name} wants a finite learning rate above 0, but is {value}; correct it")
 
+    def scaled(self, scale: float) -> "Recipe":
+        """Returns the same for a run with fewer epochs."""
+        return replace(self, schedule=self.schedule.scaled(scale)) if isinstance(self.schedule, Step) else self
+
     def build(
-        self, net: nn.Module, epochs: int, lr_scale: float = 1.0, trainable: Literal["all", "head"] = "all"
+        self,
+        net: nn.Module,
+        epochs: int,
+        lr_scale: float = 1.0,
+        trainable: Literal["all", "head"] = "all",
+        beside: Sequence[nn.Parameter] = (),
     ) -> tuple[Optimizer, LambdaLR | None]:
         """Returns a new optimizer over the parameters of `net` and its schedule, to be stepped after every epoch.
 
@@ -51,9 +62,11 @@ class Recipe:
             lr_scale: factor on the learning rates, (m + m^(h)) / m in a round with replay; without effect where
                 `scales_lr` is off.
             trainable: all parameters or the head's alone.
+            beside: parameters of modules beside the network, in a last group of their own.
         """
         scale = lr_scale if self.scales_lr else 1.0
-        optimizer = self.optimizer(self._groups(net, scale, trainable), lr=self.lr * scale)
+        more = [{"params": list(beside)}] if beside else []
+        optimizer = self.optimizer([*self._groups(net, scale, trainable), *more], lr=self.lr * scale)
         schedule = self.schedule
         if schedule is None:
             return optimizer, None
@@ -89,15 +102,25 @@ def cosine_to_a_fifth(epoch: int, epochs: int) -> float:
     return math.cos(7 / 16 * math.pi * epoch / epochs)
 
 
-def step(epoch: int, epochs: int, milestones: Sequence[int | float], factor: float) -> float:
-    """Returns `factor` to the power of the milestones that `epoch` has reached.
+@dataclass(frozen=True)
+class Step:
+    """Multiplies the learning rate by `factor` at each milestone.
 
     Args:
-        epoch: from 0.
-        epochs: of the round.
         milestones: whole numbers are epochs (30, 40 for ImageNet in Wen et al. 2024), decimal ones shares of the round
             (0.8 in the supplement of DISAL).
         factor: what a milestone multiplies the learning rate with; 0.1 in the papers.
     """
-    reached = [epoch >= (each if isinstance(each, int) else round(each * epochs, ndigits=6)) for each in milestones]
-    return float(factor ** sum(reached))
+
+    milestones: Sequence[int | float]
+    factor: float
+
+    def __call__(self, epoch: int, epochs: int) -> float:
+        """Returns the factor in an epoch, from 0, of a round."""
+        at = [each if isinstance(each, int) else round(each * epochs, ndigits=6) for each in self.milestones]
+        return float(self.factor ** sum(epoch >= milestone for milestone in at))
+
+    def scaled(self, scale: float) -> "Step":
+        """Returns the same for a round with fewer epochs."""
+        milestones = [fewer(each, scale) if isinstance(each, int) else each for each in self.milestones]
+        return Step(milestones, self.factor)

@@ -6,25 +6,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 
-from calrun.acquisition.cost import FLOAT, Sizes, column_bytes
 from calrun.acquisition.memory import GIB, free_bytes
 from calrun.choices import acquisition_of, choice_sizes
+from calrun.columns import column_bytes, looked_at
 from calrun.environment import device_name
 from calrun.experiment import Experiment, build
 from calrun.keys import refuse_unread
+from calrun.method.setup import BACKWARD, PlannedFit
 from calrun.network_rates import network_rates
 from calrun.places import CONF
 from calrun.play import silence_lightning
 from calrun.rates import Rates, measure
-from calrun.round import Round
-
-BACKWARD = 2  # times the work of a forward pass
-SPLITS = {"": "candidates", "labelled_": "labelled", "val_": "validation"}  # beginnings of columns, names of sizes
+from calrun.round import planned_rounds
 
 
 @dataclass(frozen=True)
@@ -168,67 +165,40 @@ class Planner:
 
     def rounds(self) -> Iterator[RoundPlan]:
         """Yields the plan of the initial choice and of each round."""
-        sizes = [*self.exp.sizes, self.exp.sizes[-1]]
-        for number, budget in enumerate(np.diff(sizes, prepend=0).tolist()):
-            this_round = Round(number, len(self.exp.sizes), budget, self.exp.seed, self.exp.pool, Path())
-            yield self._round(this_round)
-            self.exp.pool.label(self.exp.pool.unlabelled[:budget], number + 1)
+        yield self._round(0, PlannedFit())
+        for this_round in planned_rounds(self.exp.sizes, self.exp.seed):
+            yield self._round(this_round.number, self.exp.method.planned(this_round))
 
-    def _round(self, this_round: Round) -> RoundPlan:
-        fit = self._fit(this_round) if this_round.number else FitPlan()
-        state = self._state_bytes() if this_round.number else 0
-        score, select = (None, None) if this_round.is_last else self._choice(this_round)
-        pool = self.exp.pool
-        return RoundPlan(this_round.number, len(pool.labelled), len(pool.unlabelled), fit, score, select, state)
-
-    # --- training ---
-
-    def _fit(self, this_round: Round) -> FitPlan:
-        method = self.exp.method
-        steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
-        passes = sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps)
-        epochs = looks = 0  # looks: rows that are validated on, or whose targets are stored
-        if method.objective.uses_stored and method.store_when == "end_of_round":
-            looks = len(this_round.current_rows)
-        for rule in method.stop_rules(this_round):
-            epochs += rule.max_epochs
-            looks += rule.max_epochs * rule.needs_validation * self._num_validation()
-        seconds = epochs * passes / (1 + BACKWARD) * self.network.step_seconds + looks * self.network.pass_seconds
-        return FitPlan(len(steps), epochs, (epochs * passes + looks) * self.network.flops, seconds)
-
-    def _passes_of_step(self, current: int, drawn: int) -> int:
-        """Returns the rows that a step sends forward, with those backward counted for their work."""
-        visit = self.exp.method.visit
-        if visit.choose is None or drawn <= visit.replay_size:
-            return (1 + BACKWARD) * (current + drawn)
-        forward, backward = visit.choose.cost(current, drawn)
-        return (1 + BACKWARD) * (current + visit.replay_size) + forward + BACKWARD * backward
-
-    def _state_bytes(self) -> int:
-        method = self.exp.method
-        stored = FLOAT * len(self.exp.pool.labelled) * self.exp.data.num_classes * method.objective.uses_stored
-        return stored + sum(int(tensor.nbytes) for part in method.carried().values() for tensor in part.values())
+    def _round(self, number: int, planned: PlannedFit) -> RoundPlan:
+        sizes, network = self.exp.sizes, self.network
+        labelled = sizes[number - 1] if number else 0
+        seconds = planned.epochs * planned.passes / (1 + BACKWARD) * network.step_seconds
+        flops = (planned.epochs * planned.passes + planned.looks) * network.flops
+        fit = FitPlan(planned.steps, planned.epochs, flops, seconds + planned.looks * network.pass_seconds)
+        state = planned.stored_bytes + tensor_bytes(self.exp.method.carried()) if number else 0
+        score, select = (None, None) if number == len(sizes) else self._choice(number)
+        return RoundPlan(number, labelled, len(self.exp.pool) - labelled, fit, score, select, state)
 
     # --- scoring and selection ---
 
-    def _choice(self, this_round: Round) -> tuple[ScorePlan, SelectPlan]:
-        group, acquisition = acquisition_of(self.exp, this_round.number)
+    def _choice(self, number: int) -> tuple[ScorePlan, SelectPlan]:
+        group, acquisition = acquisition_of(self.exp, number)
         network = self.network
         sizes = replace(
-            choice_sizes(self.exp, this_round.number),
+            choice_sizes(self.exp, number),
             features=network.num_features,
             forward_flops=network.flops,
             activation_bytes=network.activation_bytes,
         )
-        columns = column_bytes(acquisition.needs, sizes)
-        rows, passes = looked_at(acquisition.needs, sizes)
+        columns = column_bytes(acquisition.wanted(), sizes)
+        rows, passes = looked_at(acquisition.wanted(), sizes)
         score = ScorePlan(rows, passes * self.network.flops, passes * self.network.pass_seconds, columns)
         where = self._where(sum(columns.values()))
         cost = acquisition.cost(replace(sizes, device=where))
         select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
         needed, free = needed_bytes(score, select), self.free(where)
         remedy = acquisition.approximation if group == "acquisition" else "initial=random"
-        when = f"round {this_round.number}" if this_round.number else "the initial choice"
+        when = f"round {number}" if number else "the initial choice"
         if cost.refusal:
             self.problems.append(f"{when}: {cost.refusal}")
         elif needed > free:
@@ -239,23 +209,14 @@ class Planner:
             )
         return score, select
 
-    def _num_validation(self) -> int:
-        return 0 if self.exp.data.val is None else len(self.exp.data.val)
-
     def _where(self, num_bytes: int) -> torch.device:
         """Returns where columns of that size would be, see `Predictor.place`."""
         device, host = self.exp.predictor.device, torch.empty(0).device
         return device if 2 * num_bytes <= self.free(device) else host
 
 
-def looked_at(needs: frozenset[str], sizes: Sizes) -> tuple[int, int]:
-    """Returns how many rows the columns come from, and how many times one of them goes through the network."""
-    rows = passes = 0
-    for beginning, split in SPLITS.items():
-        number = getattr(sizes, split)
-        times = int(bool(needs & {f"{beginning}logits", f"{beginning}features"}))
-        if not beginning and "mc_log_probs" in needs:
-            times += sizes.mc_samples
-        rows += number * bool(times)
-        passes += number * times
-    return rows, passes
+def tensor_bytes(state: Any) -> int:
+    """Returns the bytes of all tensors in nested dictionaries."""
+    if isinstance(state, dict):
+        return sum(tensor_bytes(each) for each in state.values())
+    return int(state.nbytes) if isinstance(state, torch.Tensor) else 0

@@ -60,11 +60,12 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
     """Returns what config.yaml holds: the resolved configuration, the options' names, and what identifies the run."""
     resolved: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     names = {group: choices[group] for group in RECORDED_CHOICES if group in choices}
+    chosen = (exp.acquisition, exp.initial)
     about = {
         **now.recorded(),
         "experiment": cfg.experiment_name,
         "data_fingerprint": exp.fingerprint(),
-        "uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs,
+        "uses_oracle": any("truth" in column.wants for each in chosen for column in each.wanted()),
         "class_names": list(exp.data.class_names),
     }
     return {**about, "choices": names, **resolved}

@@ -3,11 +3,11 @@
 from contextlib import suppress
 from typing import Self
 
-
 import numpy as np
 
-from calrun.oracle.base import LabelsWanted, Oracle
+from calrun.oracle.base import Oracle
 from calrun.oracle.simulated import Simulated
+from calrun.oracle.wanted import LabelsWanted
 
 
 class Pool:
@@ -20,9 +20,7 @@ class Pool:
         held_out: rows that are never offered or labelled (a validation split).
     """
 
-    def __init__(
-        self, oracle: Oracle, num_rows: int, num_classes: int, held_out: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, oracle: Oracle, num_rows: int, num_classes: int, held_out: np.ndarray | None = None) -> None:
         self._oracle = oracle
         self.num_classes = num_classes
         self.round_of = np.zeros(num_rows, dtype=np.int32)  # 0: unlabelled, -1: held out
@@ -80,7 +78,8 @@ class Pool:
                 f"{hidden[:5].tolist()}); "
                 "only an acquisition that declares `oracle` in its `needs` may see them"
             )
-        return self.known_targets()[rows]
+        targets: np.ndarray = self.known_targets()[rows]
+        return targets
 
     def truth(self, rows: np.ndarray) -> np.ndarray:
         """Returns the labels of any rows, for acquisitions that declare that they cheat."""

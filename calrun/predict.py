@@ -3,8 +3,10 @@
 Dimension key: N rows, C classes, D features, K Monte-Carlo samples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,52 @@ from torch import Tensor, nn
 
 from calrun.dataset.base import Source
 from calrun.dropout import consistent_masks
+from calrun.model.base import Output
 from calrun.model.mode import in_mode
 
 MC_SEED_STRIDE = 1_000_003  # far more than a network has dropout layers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch in front of a network in evaluation mode; it passes through when its output is first asked for.
+
+    Args:
+        net: the network.
+        x: (B, ...), on its device.
+        mask_seeds: one for each Monte-Carlo sample that is wanted.
+    """
+
+    net: nn.Module
+    x: Tensor
+    mask_seeds: tuple[int, ...] = ()
+
+    @cached_property
+    def output(self) -> Output:
+        output: Output = self.net(self.x)
+        return output
+
+
+def logits(seen: Seen) -> Tensor:
+    """Returns the logits of a batch."""
+    return seen.output.logits_BC
+
+
+def features(seen: Seen) -> Tensor:
+    """Returns the penultimate features of a batch."""
+    return seen.output.features_BD
+
+
+def mc_log_probs(seen: Seen) -> Tensor:
+    """Returns the log-probabilities of a batch under each set of dropout masks (B, K, C)."""
+    samples = []
+    for seed in seen.mask_seeds:
+        with consistent_masks(seen.net, seed):
+            samples.append(seen.net(seen.x).logits_BC.float().log_softmax(dim=1))
+    return torch.stack(samples, dim=1)
+
+
+LOGITS = {"logits": logits}
 
 
 class Predictor:
@@ -45,21 +90,28 @@ class Predictor:
         net: nn.Module,
         source: Source,
         rows: np.ndarray,
-        wanted: frozenset[str],
-        mc_seeds: list[int] | None = None,
+        columns: Mapping[str, Callable[[Seen], Tensor]],
+        mask_seeds: Sequence[int] = (),
     ) -> dict[str, Tensor]:
-        """Returns the wanted columns of `rows` in their order, as float32 on the host.
+        """Returns columns of `rows` in their order, on the host; fractions in single precision.
 
-        `wanted` names logits (N, C), features (N, D) and mc_log_probs (N, K, C), one pass per seed of `mc_seeds`.
+        Args:
+            net: the network.
+            source: where the rows are.
+            rows: int64 (N,).
+            columns: by name, what is kept of each batch: (B, ...).
+            mask_seeds: one for each Monte-Carlo sample.
 
         Raises:
-            ValueError: if an output is not finite.
+            ValueError: if a column is not finite.
         """
-        parts: dict[str, list[Tensor]] = {name: [] for name in sorted(wanted)}
+        parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         with self.evaluating(net):
             for _, x in self.batches(source, rows):
-                for name, part in self._columns(net, x, wanted, mc_seeds or []).items():
-                    parts[name].append(part)
+                seen = Seen(net, x, tuple(mask_seeds))
+                for name, of in columns.items():
+                    part = of(seen)
+                    parts[name].append((part.float() if part.is_floating_point() else part).cpu())
         joined = {name: torch.cat(part) for name, part in parts.items() if part}
         for name, column in joined.items():
             _check_finite(name, column, rows)
@@ -88,20 +140,6 @@ class Predictor:
         net.to(self.device)
         with in_mode(net, training=False), torch.no_grad(), self.fabric.autocast():
             yield
-
-    def _columns(self, net: nn.Module, x: Tensor, wanted: frozenset[str], mc_seeds: list[int]) -> dict[str, Tensor]:
-        columns: dict[str, Tensor] = {}
-        if wanted & {"logits", "features"}:
-            output = net(x)
-            found = {"logits": output.logits_BC, "features": output.features_BD}
-            columns = {name: found[name].float().cpu() for name in wanted & found.keys()}
-        if "mc_log_probs" in wanted:
-            samples = []
-            for seed in mc_seeds:
-                with consistent_masks(net, seed):
-                    samples.append(net(x).logits_BC.float().log_softmax(dim=1))
-            columns["mc_log_probs"] = torch.stack(samples, dim=1).cpu()
-        return columns
 
 
 def mc_seeds(rng: np.random.Generator, num_samples: int) -> list[int]:

@@ -194,7 +194,7 @@ class Record:
         """Removes what committed rounds no longer need."""
         self.seconds = {}
         done = [self.folder / f"round-{past}" for past in range(1, number + 1)]
-        leftovers = [path for round_folder in done for path in round_folder.glob("phase-*")]
+        leftovers = [path for round_folder in done for path in round_folder.rglob("phase-*")]
         older = [path for past in range(1, number) if (path := self.folder / f"state-{past}.pt").exists()]
         if not keep_states and len(older) <= 1:  # more were kept on purpose, by an earlier command
             leftovers += older

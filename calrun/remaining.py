@@ -1,38 +1,12 @@
 """How long a run will still take at most: the work that is planned, at the rate that this run has shown so far."""
 
 import time
-from copy import copy
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calrun.round import Round
+from calrun.round import planned_rounds
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
-
-
-@dataclass(frozen=True)
-class Work:
-    """The samples that the epochs of a round send through the network, and how many epochs the stopping rules allow."""
-
-    samples: int
-    epochs: int
-
-
-def planned_work(exp: "Experiment") -> list[Work]:
-    """Returns the work of each round, whatever rows will be chosen."""
-    method, pool = exp.method, copy(exp.pool)
-    pool.round_of = exp.pool.round_of.copy()
-    pool.bought = dict(exp.pool.bought)
-    found = []
-    for number, size in enumerate(exp.sizes, start=1):
-        pool.label(pool.unlabelled[: size - len(pool.labelled)], number)
-        this_round = Round(number, len(exp.sizes), 0, exp.seed, pool, Path())
-        steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
-        samples = sum(len(step.current) + len(step.replay) for step in steps)
-        found.append(Work(samples, sum(rule.max_epochs for rule in method.stop_rules(this_round))))
-    return found
 
 
 class Remaining:
@@ -43,7 +17,7 @@ class Remaining:
     """
 
     def __init__(self, exp: "Experiment") -> None:
-        self.rounds = planned_work(exp)
+        self.rounds = [exp.method.planned(this_round) for this_round in planned_rounds(exp.sizes, exp.seed)]
         self.samples = self.seconds = 0.0  # of fits so far
         self.others = [0.0]  # seconds of each finished round that were no fit
         self.number, self.epochs_done, self.since = 1, 0, time.monotonic()

@@ -1,8 +1,10 @@
 """When the training of a round ends: pure functions of what the epochs so far have shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
+
+from calrun.scale import fewer
 
 MAX_EPOCHS = "max epochs"
 
@@ -25,18 +27,35 @@ class EpochFigures:
 class StoppingRule(Protocol):
     """Says why a round ends; a round that is resumed asks again with the same history and gets the same answer."""
 
-    needs_validation: ClassVar[bool]
+    @property
+    def needs_validation(self) -> bool: ...
 
     @property
     def max_epochs(self) -> int: ...
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
-        """Returns why training ends after the last epoch of `history`, or None if it goes on."""
+        """Returns why training ends after the last epoch of `history`, or `None` if it goes on."""
+        ...
+
+    def scaled(self, scale: float) -> "StoppingRule":
+        """Returns the same for a run with fewer epochs."""
+        ...
+
+    def in_round(self, number: int) -> "StoppingRule":
+        """Returns the rule of one round."""
         ...
 
 
+class EveryRound:
+    """Rules that are the same in all rounds."""
+
+    def in_round(self, number: int) -> Self:
+        """Returns the rule of one round."""
+        return self
+
+
 @dataclass(frozen=True)
-class FixedEpochs:
+class FixedEpochs(EveryRound):
     """Ends after exactly `epochs` epochs."""
 
     needs_validation: ClassVar[bool] = False
@@ -49,12 +68,15 @@ class FixedEpochs:
     def max_epochs(self) -> int:
         return self.epochs
 
+    def scaled(self, scale: float) -> "FixedEpochs":
+        return FixedEpochs(fewer(self.epochs, scale))
+
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
         return MAX_EPOCHS if len(history) >= self.epochs else None
 
 
 @dataclass(frozen=True)
-class TrainAccuracy:
+class TrainAccuracy(EveryRound):
     """Ends when the running train accuracy reaches a threshold.
 
     Args:
@@ -70,6 +92,9 @@ class TrainAccuracy:
         _require_epochs("max_epochs", self.max_epochs)
         _require_threshold(self.threshold)
 
+    def scaled(self, scale: float) -> "TrainAccuracy":
+        return replace(self, max_epochs=fewer(self.max_epochs, scale))
+
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
         if history and history[-1].train_accuracy >= self.threshold:
             return f"train accuracy {100 * self.threshold:g} %"
@@ -77,7 +102,7 @@ class TrainAccuracy:
 
 
 @dataclass(frozen=True)
-class Saturation:
+class Saturation(EveryRound):
     """Ends at a train accuracy, or when that accuracy has stopped growing. Beck et al. 2021 (DISTIL), Sec. 4.
 
     Differs from the paper: "no improvement over 10 epochs" is the rule of the authors' code: among the last `window`
@@ -106,6 +131,9 @@ class Saturation:
                 f"window={self.window} and min_diff={self.min_diff}; the paper's are 10 and 0.001"
             )
 
+    def scaled(self, scale: float) -> "Saturation":
+        return replace(self, max_epochs=fewer(self.max_epochs, scale), window=fewer(self.window, scale, least=2))
+
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
         reached = TrainAccuracy(self.max_epochs, self.threshold).reason(history)
         if reached is None and self._is_saturated([epoch.train_accuracy for epoch in history[-self.window :]]):
@@ -123,7 +151,7 @@ class Saturation:
 
 
 @dataclass(frozen=True)
-class EarlyStopping:
+class EarlyStopping(EveryRound):
     """Ends when more than `patience` epochs have passed since the best validation accuracy. Emam et al. 2021, App. A.1.
 
     Equal accuracies count as better, as in the authors' code; the weights of `best_epoch` are those to go on with.
@@ -149,10 +177,39 @@ class EarlyStopping:
         accuracies = [_val_accuracy(epoch) for epoch in history]
         return max(range(len(accuracies)), key=lambda epoch: (accuracies[epoch], epoch))
 
+    def scaled(self, scale: float) -> "EarlyStopping":
+        return replace(self, max_epochs=fewer(self.max_epochs, scale), patience=fewer(self.patience, scale))
+
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
         if history and len(history) - 1 - self.best_epoch(history) > self.patience:
             return f"val accuracy has not improved for more than {self.patience} epochs"
         return MAX_EPOCHS if len(history) >= self.max_epochs else None
+
+
+@dataclass(frozen=True)
+class FirstThenLater:
+    """One rule for round 1 and another for those after it: Das et al. 2023 train replaying rounds for fixed epochs."""
+
+    first: StoppingRule
+    later: StoppingRule
+
+    @property
+    def needs_validation(self) -> bool:
+        return self.first.needs_validation or self.later.needs_validation
+
+    @property
+    def max_epochs(self) -> int:
+        return max(self.first.max_epochs, self.later.max_epochs)
+
+    def reason(self, history: Sequence[EpochFigures]) -> str | None:
+        """Refuses: a fit asks the rule of its round."""
+        raise TypeError("ask the rule of a round: FirstThenLater.in_round(number)")
+
+    def scaled(self, scale: float) -> "FirstThenLater":
+        return FirstThenLater(self.first.scaled(scale), self.later.scaled(scale))
+
+    def in_round(self, number: int) -> StoppingRule:
+        return self.first if number == 1 else self.later
 
 
 def _val_accuracy(epoch: EpochFigures) -> float:

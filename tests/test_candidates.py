@@ -13,7 +13,8 @@ import torch
 from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.candidates import COLUMNS, gather
+from calrun.candidates import View, gather
+from calrun.columns import COLUMNS
 from calrun.experiment import Experiment, build
 from calrun.round import Round
 
@@ -38,7 +39,7 @@ def exp(configure: Callable[..., DictConfig]) -> Experiment:
 
 def gathered(exp: Experiment, *needs: str) -> Candidates:
     this_round = Round(1, 2, 20, 0, exp.pool, Path("here"))
-    return gather(exp.method.net, exp.data, exp.pool, Needy(*needs), exp.predictor, this_round)
+    return gather(View(exp.method.net, exp.method.setup_, this_round, exp.method.net), Needy(*needs))
 
 
 def test_candidates_are_the_unlabelled_rows_of_the_pool(exp: Experiment) -> None:

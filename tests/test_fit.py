@@ -117,7 +117,7 @@ def test_nothing_but_checkpoints_is_written(configure: Configure, tmp_path: Path
 def test_a_checkpoint_is_tensors_and_numbers_and_comes_as_often_as_told(configure: Configure, tmp_path: Path) -> None:
     fitted(configure("trainer.max_epochs=4"), tmp_path, every=0.0)
     saved = torch.load(tmp_path / "round-1" / "phase-0.ckpt", weights_only=True)
-    assert len(saved["callbacks"]["EpochKeeper"]["history"]) == 3  # not after the last epoch, which ends the fit
+    assert len(saved["callbacks"]["EpochKeeper"]["fit"]["history"]) == 3  # not after the last epoch, which ends the fit
     fitted(configure(), tmp_path / "later", every=3600)
     assert not (tmp_path / "later" / "round-1").exists()
 
@@ -181,5 +181,6 @@ def test_storing_targets_counts_as_training(method: str, least: float, configure
     exp.method.setup_.predictor = Slow("cpu", "32-true", 64)
     result = Fitter(CPU, 1e9, silent)(exp.method, this_round)
     assert least <= result.seconds
-    assert len(exp.method.stored) == (20 if least else 0)
-    assert exp.method.work.samples_forward == 20 + len(exp.method.stored)
+    stored = len(exp.method.objective.table) if least else 0
+    assert stored == (20 if least else 0)
+    assert exp.method.work.samples_forward == 20 + stored

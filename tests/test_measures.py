@@ -10,14 +10,14 @@ from calrun.measures import balance, peak_memory_bytes
 
 
 def test_balance_counts_by_hand() -> None:
-    found = balance(np.array([0, 0, 0, 2]), num_classes=3)
+    found = balance(np.array([3, 0, 1]))
     assert found["class_counts"] == [3, 0, 1]
     assert found["imbalance_ratio"] == 3
     assert found["label_entropy"] == pytest.approx(-(0.75 * log(0.75) + 0.25 * log(0.25)))
 
 
 def test_even_labels_have_the_largest_entropy() -> None:
-    found = balance(np.arange(12) % 4, num_classes=4)
+    found = balance(np.array([3, 3, 3, 3]))
     assert found["imbalance_ratio"] == 1
     assert found["label_entropy"] == pytest.approx(log(4))
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from calrun.model.base import Classifier
 from calrun.model.mlp import mlp
-from calrun.optimizer import Recipe, cosine, cosine_to_a_fifth, step
+from calrun.optimizer import Recipe, Step, cosine, cosine_to_a_fifth
 
 CONF = Path(__file__).parents[1] / "conf" / "optimizer"
 OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -68,7 +68,7 @@ def test_the_probing_cosine_ends_at_a_fifth() -> None:
 def test_each_milestone_reached_multiplies_the_rate(
     milestones: list[float], epochs: int, expected: list[float]
 ) -> None:
-    assert [step(epoch, epochs, milestones, 0.1) for epoch in range(epochs)] == pytest.approx(expected)
+    assert [Step(milestones, 0.1)(epoch, epochs) for epoch in range(epochs)] == pytest.approx(expected)
 
 
 def test_replay_scales_the_rate_by_m_plus_r_over_m_for_sgd_only() -> None:
@@ -78,7 +78,7 @@ def test_replay_scales_the_rate_by_m_plus_r_over_m_for_sgd_only() -> None:
 
 
 def test_the_head_has_its_own_rate_and_both_follow_the_schedule() -> None:
-    recipe = Recipe(SGD, 0.01, True, partial(step, milestones=[1], factor=0.1), head_lr=0.1)
+    recipe = Recipe(SGD, 0.01, True, Step([1], 0.1), head_lr=0.1)
     assert lrs_by_epoch(recipe, 2, lr_scale=2.0) == [pytest.approx([0.02, 0.2]), pytest.approx([0.002, 0.02])]
 
 

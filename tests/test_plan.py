@@ -72,7 +72,7 @@ def test_scoring_is_foretold_to_the_row_and_the_byte(acquisition: str, passes: i
     exp = build(composed(words))
     exp.pool.label(exp.pool.unlabelled[:20], 1)
     this_round = exp.round(1, Path())
-    columns = exp.candidates(this_round).columns
+    columns = exp.method.candidates(exp.acquisition, this_round).columns
     assert score.columns == {name: getattr(column, "nbytes", 0) for name, column in columns.items()}
 
 

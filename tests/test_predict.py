@@ -11,9 +11,9 @@ from torch import nn
 from calrun.dataset.resident import Resident
 from calrun.dataset.transform import Transform
 from calrun.model.cnn import cnn
-from calrun.predict import Predictor, mc_seeds
+from calrun.predict import LOGITS, Predictor, features, logits, mc_log_probs, mc_seeds
 
-ALL = frozenset({"logits", "features", "mc_log_probs"})
+ALL = {"logits": logits, "features": features, "mc_log_probs": mc_log_probs}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_batch_size_changes_nothing(source: Resident, net: nn.Module) -> Non
 def test_only_what_is_wanted_is_computed(source: Resident, net: nn.Module) -> None:
     calls = []
     net.register_forward_hook(lambda *_: calls.append(1))
-    found = Predictor("cpu", "32-true", 100)(net, source, np.arange(30), frozenset({"mc_log_probs"}), [1, 2, 3])
+    found = Predictor("cpu", "32-true", 100)(net, source, np.arange(30), {"mc_log_probs": mc_log_probs}, [1, 2, 3])
     assert set(found) == {"mc_log_probs"}
     assert len(calls) == 3
 
@@ -86,7 +86,7 @@ def test_outputs_that_are_not_finite_are_refused_with_their_rows(source: Residen
     with torch.no_grad():
         net.get_submodule("head").bias[0] = torch.nan
     with pytest.raises(ValueError, match=r"the network's logits are not finite on 2 of 2 rows \(first: \[4, 2\]\)"):
-        Predictor("cpu", "32-true", 100)(net, source, np.array([4, 2]), frozenset({"logits"}))
+        Predictor("cpu", "32-true", 100)(net, source, np.array([4, 2]), LOGITS)
 
 
 def test_mask_seeds_of_one_call_are_far_apart() -> None:

@@ -7,13 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calrun.acquisition.cost import Cost, Sizes, one_pass
+from calrun.acquisition.cost import Cost, Sizes
+from calrun.columns import COLUMNS, Column, one_pass
+
+if TYPE_CHECKING:
+    from calrun.method.part import Part
 
 
 class Images(Protocol):
@@ -31,7 +35,8 @@ class Candidates:
     Args:
         rows: int64 (N,), indices into the whole training set; every column below follows this order.
         columns: the named columns. `logits` (N, C), `features` (N, D), `head_weight` (C, D), `head_bias` (C,),
-            `mc_log_probs` (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
+            `previous_logits` and `previous_features` those of the network of the round before, `mc_log_probs`
+            (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
             `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
             true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
             `scratch` a folder where a long selection may leave its state for the process that resumes after a kill,
@@ -51,6 +56,14 @@ class Candidates:
     @property
     def features_ND(self) -> Tensor:
         return self._tensor("features")
+
+    @property
+    def previous_logits_NC(self) -> Tensor:
+        return self._tensor("previous_logits")
+
+    @property
+    def previous_features_ND(self) -> Tensor:
+        return self._tensor("previous_features")
 
     @property
     def head_weight_CD(self) -> Tensor:
@@ -114,6 +127,10 @@ class Candidates:
     def run_folder(self) -> Path:
         return Path(self._column("run_folder"))
 
+    def column(self, name: str) -> Tensor:
+        """Returns a column of the acquisition's own."""
+        return self._tensor(name)
+
     def _tensor(self, name: str) -> Tensor:
         return torch.as_tensor(self._column(name))
 
@@ -129,7 +146,8 @@ class Acquisition(ABC):
     """Chooses the rows to label next.
 
     `needs` names the columns of `Candidates` that `select` reads; the loop computes exactly these in one pass.
-    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One that goes
+    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One with columns
+    of its own makes them in `columns`, and names in `parts` what trains or records for them during a fit. One that goes
     beyond a single look at its columns overrides `cost`, and names in `approximation` what to choose where it does not
     fit.
     """
@@ -142,10 +160,23 @@ class Acquisition(ABC):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         """Returns min(budget, N) distinct rows of `candidates.rows` as int64, in the order of choice."""
 
+    def columns(self) -> dict[str, Column]:
+        """Returns the columns that this acquisition makes itself, by name."""
+        return {}
+
+    def parts(self) -> dict[str, "Part"]:
+        """Returns the modules that train beside the network or record its fits for this acquisition, by name."""
+        return {}
+
+    def wanted(self) -> list[Column]:
+        """Returns the columns that `needs` names, in the order of their names."""
+        known = {**COLUMNS, **self.columns()}
+        return [known[name] for name in sorted(self.needs)]
+
     def notes(self) -> dict[str, float]:
         """Returns what a round's line should say of the last choice."""
         return {}
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns what `select` takes, estimated without running it: here a single look at the columns."""
-        return one_pass(self.needs, sizes)
+        return one_pass(self.wanted(), sizes)

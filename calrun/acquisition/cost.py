@@ -3,7 +3,6 @@
 Dimension key: N candidates, L labelled rows, V validation rows, C classes, D features, K Monte-Carlo samples.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
@@ -102,30 +101,6 @@ class Cost:
         return replace(self, bytes_peak=self.bytes_peak + num_bytes)
 
 
-def column_bytes(needs: Iterable[str], sizes: Sizes) -> dict[str, int]:
-    """Returns how large each needed column is; pictures and the network are no columns of their own."""
-    rows = {"": sizes.candidates, "labelled_": sizes.labelled, "val_": sizes.validation}
-    num_bytes = {f"{split}{name}": FLOAT * number * width
-                 for split, number in rows.items()
-                 for name, width in (("logits", sizes.classes), ("features", sizes.features))}  # fmt: skip
-    num_bytes |= {f"{split}targets": 8 * number for split, number in rows.items()}
-    num_bytes |= {
-        "mc_log_probs": FLOAT * sizes.candidates * sizes.mc_samples * sizes.classes,
-        "head_weight": FLOAT * sizes.classes * sizes.features,
-        "head_bias": FLOAT * sizes.classes,
-        "labelled_rows": 8 * sizes.labelled,
-        "oracle": 8 * sizes.candidates,
-    }
-    return {name: num_bytes.get(name, 0) for name in sorted(needs)}
-
-
 def input_bytes(sizes: Sizes) -> int:
     """Returns how large one x is."""
     return FLOAT * prod(sizes.input_shape)
-
-
-def one_pass(needs: Iterable[str], sizes: Sizes) -> Cost:
-    """Returns the cost of a score for each row from one look at the columns, and of the best of them."""
-    columns = sum(column_bytes(needs, sizes).values())
-    scores = 8.0 * sizes.candidates
-    return Cost(columns / FLOAT + sizes.candidates, columns + 4 * scores, 4 * scores, calls=20)

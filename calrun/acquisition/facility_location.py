@@ -11,7 +11,7 @@ import torch
 
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes, one_pass
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.finite_features import refuse_broken_features
 from calrun.acquisition.greedy import facility_location
 from calrun.acquisition.memory import limit_bytes
@@ -19,6 +19,7 @@ from calrun.acquisition.options import refuse_below
 from calrun.acquisition.per_class import select_per_class
 from calrun.acquisition.row_order import in_row_order
 from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_many
+from calrun.columns import one_pass
 
 
 class FacilityLocation(Acquisition):
@@ -82,4 +83,4 @@ class FacilityLocation(Acquisition):
             self.kernel.functions,
         )
         work += kernel_cost.chunks(row_bytes(represented), self.memory_gib, sizes)
-        return one_pass(self.needs, sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))
+        return one_pass(self.wanted(), sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes, column_bytes
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.options import refuse_below
 from calrun.acquisition.row_order import PER_ROW, in_row_order
+from calrun.columns import column_bytes
 
 PER_LABELLED_ROW = ("labelled_rows", "labelled_features", "labelled_logits", "labelled_targets")
 
@@ -78,7 +79,7 @@ class Partitioned(Acquisition):
         candidates, labelled = self._numbers(sizes.candidates, sizes.labelled, sizes.bought)
         seen = replace(sizes, candidates=candidates, labelled=labelled)
         part = seen.share(self.partitions, ceil(labelled / (self.partitions if self.split_labelled else 1)))
-        copied = sum(column_bytes(self.needs, part).values())
+        copied = sum(column_bytes(self.wanted(), part).values())
         return (Cost(0, 2.0 * copied) + self.inner.cost(part)).times(self.partitions).holding(copied)
 
     def _parts(

@@ -15,12 +15,13 @@ from torch import Tensor
 from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points, nearest_labelled
-from calrun.acquisition.cost import Cost, Sizes, column_bytes
+from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import MAX_CENTRES, Points, distances, full_precision
 from calrun.acquisition.memory import limit_bytes
 from calrun.acquisition.partitioned import num_labelled_rows, part_of
 from calrun.acquisition.purity import pure_radius, purity_cost
 from calrun.acquisition.row_order import in_row_order
+from calrun.columns import column_bytes
 from calrun.say import warn
 
 MOST_ROWS = 200_000  # all pairs of more take hours
@@ -102,7 +103,7 @@ class ProbCover(Acquisition):
         cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
         if self.delta == "purity":
             cover += purity_cost(rows, width, sizes.classes).holding(held)
-        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.needs, sizes).values()))
+        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.wanted(), sizes).values()))
         chunks = kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         return cover + left + Cost(refusal=too_many(rows, rows)) + chunks
 

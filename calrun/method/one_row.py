@@ -1,21 +1,21 @@
 """Finds, before the first fit, passes of a single row through a network whose BatchNorm cannot normalise one."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from calrun.dataset.base import StepRows
-from calrun.method.base import Method
 from calrun.model.mode import in_mode
-from calrun.pool import Pool
-from calrun.round import Round
+from calrun.round import planned_rounds
+
+if TYPE_CHECKING:
+    from calrun.method.composed import Composed
 
 
-def one_row_passes(method: Method, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
+def one_row_passes(method: "Composed", sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
     """Returns one sentence for the first round that would send a row alone through BatchNorm.
 
     Args:
@@ -25,7 +25,7 @@ def one_row_passes(method: Method, sizes: Sequence[int], input_shape: Sequence[i
     """
     if all(phase.freeze_batch_norm for phase in method.phases) or not training_norms(method.net):
         return []
-    for this_round in _rounds(sizes):
+    for this_round in planned_rounds(sizes):
         steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
         if found := next(filter(None, (_pass_of_one(method, step) for step in steps)), None):
             if not refuses_one_row(method.net, input_shape):
@@ -62,20 +62,13 @@ def refuses_one_row(net: nn.Module, input_shape: Sequence[int]) -> bool:
     return False
 
 
-def _rounds(sizes: Sequence[int]) -> Iterator[Round]:
-    pool = Pool(np.zeros(max(sizes), dtype=np.int64), num_classes=2)
-    for number, size in enumerate(sizes, start=1):
-        pool.label(np.arange(len(pool.labelled), size), number)
-        yield Round(number, len(sizes), 0, 0, pool, Path())
-
-
-def _pass_of_one(method: Method, step: StepRows) -> tuple[str, str] | None:
+def _pass_of_one(method: "Composed", step: StepRows) -> tuple[str, str] | None:
     """Returns which pass of a step would be of one row, and what to do about it."""
     visit, current = method.visit, len(step.current)
     replayed = min(visit.replay_size, len(step.replay))
-    apart = not replayed or method.forward_mode == "separate"
-    chooses = visit.choose is not None and len(step.replay) > visit.replay_size
-    if current == 1 and (apart or (chooses and visit.choose is not None and visit.choose.steps_on_current)):
+    apart = not replayed or visit.forward_mode == "separate"
+    chooses = len(step.replay) > visit.replay_size
+    if current == 1 and (apart or (chooses and visit.choose.steps_on_current)):
         if method.setup_.batch_size == 1:
             return "train on one new row at a time (trainer.batch_size)", "choose trainer.batch_size above 1"
         return "train on one new row", "let the budget buy 2 rows or more for each round (its start and its step)"

@@ -14,7 +14,9 @@ from calrun.round import Round
 class Look(Protocol):
     """A pass of the network as it is now over training rows, in evaluation mode; counted as work of the round."""
 
-    def __call__(self, rows: np.ndarray, columns: Mapping[str, Callable[[Seen], Tensor]] | None = None) -> dict[str, Tensor]:
+    def __call__(
+        self, rows: np.ndarray, columns: Mapping[str, Callable[[Seen], Tensor]] | None = None
+    ) -> dict[str, Tensor]:
         """Returns columns of `rows` in their order, on the host: `logits` where none are named."""
         ...
 

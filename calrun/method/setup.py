@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from calrun.dataset.base import Source
 from calrun.model.base import Classifier
 from calrun.predict import Predictor
+from calrun.stop import EpochFigures
+from calrun.task.base import Task
+
+BACKWARD = 2  # times the work of a forward pass
 
 
 @dataclass
@@ -17,7 +21,10 @@ class Setup:
         train: the rows to learn from.
         val: the validation split, for stopping rules that look at one.
         predictor: passes of the network outside a fit.
+        task: what the network learns.
+        num_classes: C.
         batch_size: m.
+        scale: what numbers of epochs are multiplied with.
         channels_last: whether pictures and weights are kept channels-last.
         compile: whether training passes go through torch.compile.
     """
@@ -26,7 +33,10 @@ class Setup:
     train: Source
     val: Source | None
     predictor: Predictor
+    task: Task
+    num_classes: int
     batch_size: int
+    scale: float = 1.0
     channels_last: bool = False
     compile: bool = False
 
@@ -39,3 +49,41 @@ class Work:
     epochs: int = 0
     samples_forward: int = 0
     samples_backward: int = 0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a round's training went, stored targets included.
+
+    `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
+
+    `energy_kwh` is NaN where it was not measured all along; `warning` says what makes the result doubtful.
+    """
+
+    stop_reason: str
+    train_accuracy: float
+    seconds: float
+    energy_kwh: float
+    epochs: list[EpochFigures]
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedFit:
+    """What the fits of a round will take at most.
+
+    Args:
+        steps: of an epoch.
+        samples: rows of an epoch, replayed candidates included.
+        passes: of one row through the network in an epoch; a backward pass counts as two.
+        epochs: that the stopping rules allow.
+        looks: rows that pass through in evaluation mode beside the epochs.
+        stored_bytes: of the targets that are stored by the end of the round.
+    """
+
+    steps: int = 0
+    samples: int = 0
+    passes: int = 0
+    epochs: int = 0
+    looks: int = 0
+    stored_bytes: int = 0

@@ -11,10 +11,6 @@ import numpy as np
 from calrun.dataset.base import Source
 
 
-class LabelsWanted(Exception):  # noqa: N818 - no error: the run has come as far as it can
-    """A run waits for labels that are not there yet; the same command goes on when they are."""
-
-
 class Oracle(ABC):
     """Answers with the labels of rows that a run has bought."""
 

@@ -198,7 +198,7 @@ def samples_per_second(cfg: DictConfig) -> float:
     from calrun.experiment import build
 
     exp = build(cfg)
-    net = exp.method.net.to(exp.predictor.device)
+    net = exp.method.evaluated().to(exp.predictor.device)
     x = torch.zeros(int(cfg.trainer.batch_size), *exp.data.input_shape, device=exp.predictor.device)
     started = 0.0
     for step in range(PROBE_STEPS + 1):

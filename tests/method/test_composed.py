@@ -11,7 +11,7 @@ from calrun.dataset.base import Block, StepRows
 from calrun.dataset.resident import Resident
 from calrun.dataset.transform import Transform
 from calrun.fit import Fitter
-from calrun.method.base import Method
+from calrun.method.composed import Composed
 from calrun.method.objective import CrossEntropy
 from calrun.method.setup import Setup
 from calrun.method.start import Warm
@@ -22,6 +22,7 @@ from calrun.pool import Pool
 from calrun.predict import Predictor
 from calrun.round import Round
 from calrun.stop import FixedEpochs
+from calrun.task.classification import Classification
 
 
 class Noted(Resident):
@@ -32,18 +33,19 @@ class Noted(Resident):
         return super().blocks(steps, seed)
 
 
-def made(visit: Visit, epochs: int = 1) -> tuple[Method, Noted]:
+def made(visit: Visit, epochs: int = 1) -> tuple[Composed, Noted]:
     """A method for 40 rows, m = 8, learning rate 0.1."""
     inputs = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     source = Noted(inputs, (inputs[:, 0] > 0).long().numpy(), Transform([0.0], [1.0]))
-    setup = Setup(lambda: Classifier(torch.nn.Identity(), 6, 2), source, None, Predictor("cpu", "32-true", 64), 8)
+    predictor = Predictor("cpu", "32-true", 64)
+    setup = Setup(lambda: Classifier(torch.nn.Identity(), 6, 2), source, None, predictor, Classification(), 2, 8)
     recipe = Recipe(torch.optim.SGD, 0.1, scales_lr=True)
-    return Method(Warm(), visit, CrossEntropy(), recipe, FixedEpochs(epochs), setup, lr_scale="linear"), source
+    return Composed(Warm(), visit, CrossEntropy(), recipe, FixedEpochs(epochs), setup), source
 
 
-def fitted(folder: Path, epochs: int) -> tuple[Method, Noted]:
+def fitted(folder: Path, epochs: int) -> tuple[Composed, Noted]:
     method, source = made(AllLabelled(), epochs)
-    pool = Pool(source.targets, 2)
+    pool = Pool.simulated(source.targets, 2)
     pool.label(np.arange(30), 1)
     this_round = Round(1, 1, 0, 0, pool, folder)
     method.begin_round(this_round)
@@ -67,11 +69,11 @@ def test_work_counts_steps_and_samples(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("visit", "history", "new", "factor"),
     [
-        (Replay(16), 20, 12, (8 + 16) / 8),
-        (Replay(16), 10, 12, (8 + 10) / 8),  # a history smaller than the replay
-        (Replay(16), 20, 5, (5 + 16) / 8),  # fewer new rows than a batch
-        (Replay(1), 20, 2, 1.0),  # never below the rate of a round without replay
-        (Replay(16), 0, 12, 1.0),
+        (Replay(16, lr_scale="linear"), 20, 12, (8 + 16) / 8),
+        (Replay(16, lr_scale="linear"), 10, 12, (8 + 10) / 8),  # a history smaller than the replay
+        (Replay(16, lr_scale="linear"), 20, 5, (5 + 16) / 8),  # fewer new rows than a batch
+        (Replay(1, lr_scale="linear"), 20, 2, 1.0),  # never below the rate of a round without replay
+        (Replay(16, lr_scale="linear"), 0, 12, 1.0),
         (Newest(), 20, 12, 1.0),
         (AllLabelled(), 20, 12, 1.0),
     ],
@@ -80,9 +82,10 @@ def test_the_rate_follows_the_rows_of_a_step(
     visit: Visit, history: int, new: int, factor: float, tmp_path: Path
 ) -> None:
     method, source = made(visit)
-    pool = Pool(source.targets, 2)
+    pool = Pool.simulated(source.targets, 2)
     pool.label(np.arange(history), 1)
     pool.label(np.arange(history, history + new), 2)
     method.this_round = Round(2, 2, 0, 0, pool, tmp_path)
+    method.begin_phase(0)
     assert method.configure_optimizers().param_groups[0]["lr"] == pytest.approx(0.1 * factor)
     assert len(visit.epoch(method.this_round, 0, 8)[0].current) <= 8
