@@ -18,6 +18,7 @@ from calrun.children import die_with_launcher
 from calrun.completion import ASK, answers, script
 from calrun.errors import report as report_error
 from calrun.keys import keys, refuse_unread
+from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
 from calrun.signals import heeded
 from calrun.streams import make_patient
@@ -42,7 +43,7 @@ def run_task(cfg: DictConfig) -> float:
 
         return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
-        if hydra_cfg.mode != RunMode.RUN:
+        if hydra_cfg.mode != RunMode.RUN and not isinstance(error, LabelsWanted):
             raise  # with Hydra's line that tells which job of a multirun it was
         failed.append(error)
         return nan

@@ -12,12 +12,14 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from calrun.keys import unknown_key
+from calrun.oracle.wanted import LabelsWanted
 from calrun.places import options
 from calrun.target import arguments
 from calrun.words import misread, nearest, quoted, typed
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C
+LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
 BATCH_NORM = "Expected more than 1 value per channel when training"
 
 
@@ -35,8 +37,8 @@ def sentence(error: BaseException) -> str:
 
 
 def report(error: BaseException) -> int:
-    """Prints a mistake and returns the exit code: 2 for a user's, 1 with a traceback for ours."""
-    if os.environ.get("CALRUN_DEBUG") == "1" or not is_mistake(error):
+    """Prints why a command ends; returns the exit code: 2 for a user's mistake, 1 with a traceback for ours."""
+    if os.environ.get("CALRUN_DEBUG") == "1" or not isinstance(error, (*MISTAKES, LabelsWanted)):
         traceback.print_exception(error)
     else:
         print(f"calrun: {sentence(error)}", file=sys.stderr)
@@ -51,6 +53,8 @@ def exit_code(error: BaseException | None) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
+    if isinstance(error, LabelsWanted):
+        return LABELS_WANTED
     return 2 if is_mistake(error) else 1
 
 

@@ -127,10 +127,9 @@ def build(cfg: DictConfig) -> Experiment:
     """
     cfg = cfg.copy()
     problems, sizes = mend_numbers(cfg), []
-    if wrong := wrong_kinds(cfg):
-        raise ValueError(SEPARATOR.join([*problems, *wrong]))
-    if refused := refusals(cfg.trainer):
-        raise ValueError(SEPARATOR.join([*problems, *refused]))
+    for refused in (wrong_kinds(cfg), refusals(cfg.trainer)):
+        if refused:
+            raise ValueError(SEPARATOR.join([*problems, *refused]))
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
     data = load_data(cfg.dataset)
@@ -155,8 +154,6 @@ def build(cfg: DictConfig) -> Experiment:
         raise ValueError(SEPARATOR.join(problems))
     acquisition = chosen["acquisition"]
     method.attach(acquisition.parts(), any(column.previous for column in acquisition.wanted()))
-    seed_set_seed = cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed
-    options = RecordOptions(**cfg.record)
     return Experiment(
         data,
         task,
@@ -167,8 +164,8 @@ def build(cfg: DictConfig) -> Experiment:
         sizes=sizes,
         predictor=predictor,
         seed=cfg.seed,
-        seed_set_seed=seed_set_seed,
-        record=options,
+        seed_set_seed=cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed,
+        record=RecordOptions(**cfg.record),
     )
 
 

@@ -19,6 +19,7 @@ from calrun.identity import Identity, identity
 from calrun.later import missing_records
 from calrun.logger.base import Logger
 from calrun.loop import run
+from calrun.oracle.wanted import LabelsWanted
 from calrun.progress import Progress
 from calrun.record import Record
 from calrun.remaining import Remaining
@@ -48,7 +49,11 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
     try:
+        exp.oracle.begin(exp.data.train, exp.data.class_names, record.folder)
         return _play(cfg, exp, record, quiet)
+    except LabelsWanted as wanted_labels:
+        record.pause(wanted_labels)
+        raise
     except Exception as error:  # what interrupts a run is no fault of it: its claim shows that nobody plays it
         record.fail(error)
         raise

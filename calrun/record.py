@@ -33,6 +33,7 @@ from calrun.files import (
 )
 from calrun.job import this_log
 from calrun.later import make_records
+from calrun.oracle.wanted import LabelsWanted
 from calrun.picks import csv_text, restore_picks, write_picks
 from calrun.say import warn
 from calrun.sweep_file import forget_refusal, this_sweep
@@ -163,6 +164,12 @@ class Record:
         with suppress(OSError, LostError):
             code = 2 if is_mistake(error) else 1
             self.status("failed", **where, error=sentence(error), exit_code=code)
+
+    def pause(self, wanted: LabelsWanted) -> None:
+        """Says that the run waits for labels, if it may still say so."""
+        where = {key: value for key, value in self.last_status.items() if key in ("round", "rounds")}
+        with suppress(OSError, LostError):
+            self.status("labels wanted", **where, error=str(wanted))
 
     def close(self) -> None:
         """Lets other processes have the folder."""

@@ -99,7 +99,12 @@ def run_status(folder: Path) -> RunStatus:
     claim = _claim(folder)
     state = _state(said, lines, claim)
     status = RunStatus(folder.name, state, _where(said, lines), updated=str(said.get("updated", "")))
-    notes = {"finished": _accuracy, "failed": _error, "interrupted": lambda *_: str(claim or "it has stopped")}
+    notes = {
+        "finished": _accuracy,
+        "failed": _error,
+        "labels wanted": _error,
+        "interrupted": lambda *_: str(claim or "it has stopped"),
+    }
     note = notes[state](said, lines) if state in notes else ""
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 
