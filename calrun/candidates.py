@@ -68,7 +68,7 @@ class View:
         """Returns the pictures of the training set."""
         return PoolImages(self.setup.predictor, self.setup.train)
 
-    def split(self, name: Split) -> tuple[Source, np.ndarray]:
+    def split(self, name: Split | None) -> tuple[Source, np.ndarray]:
         """Returns where the rows of a split are, and which they are; without a validation split it has none."""
         if name == "validation":
             val = self.setup.val
@@ -85,10 +85,13 @@ def gather(view: View, acquisition: Acquisition) -> Candidates:
         together = [column for column in wanted if column.of and (column.split, column.previous) == (split, previous)]
         made |= _passed(view, split, previous, together, acquisition.num_mc_samples)
     made |= {column.name: column.make(view) for column in wanted if column.make is not None}
-    return Candidates(view.rows, view.setup.predictor.place(made))
+    splits = {column.name: column.split for column in wanted}
+    return Candidates(view.rows, view.setup.predictor.place(made), splits)
 
 
-def _passed(view: View, split: Split, previous: bool, columns: Iterable[Column], num_samples: int) -> dict[str, Tensor]:
+def _passed(
+    view: View, split: Split | None, previous: bool, columns: Iterable[Column], num_samples: int
+) -> dict[str, Tensor]:
     """Returns columns that one pass over a split gives."""
     net = view.previous if previous else view.net
     assert net is not None  # the method keeps it where a column says so

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Split = Literal["candidates", "labelled", "validation"]
 Wish = Literal["dropout", "linear_head", "truth"]
 LONG = 8  # bytes of a whole number
+DROPOUT: frozenset[Wish] = frozenset({"dropout"})
+LINEAR_HEAD: frozenset[Wish] = frozenset({"linear_head"})
+TRUTH: frozenset[Wish] = frozenset({"truth"})
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Column:
     Args:
         name: what `needs` calls it.
         num_bytes: how large it is.
-        split: the rows that it follows.
+        split: the rows that it follows; `None` where it is no column of rows.
         of: what is kept of a batch in front of the network; all columns of a split share one pass.
         make: how it is made where no pass is needed.
         passes: how often each row goes through the network for it, beyond the shared pass.
@@ -38,7 +41,7 @@ class Column:
 
     name: str
     num_bytes: Callable[[Sizes], float]
-    split: Split = "candidates"
+    split: Split | None = "candidates"
     of: Callable[[Seen], Tensor] | None = None
     make: Callable[["View"], Any] | None = None
     passes: Callable[[Sizes], int] = lambda sizes: 0
@@ -46,8 +49,10 @@ class Column:
     wants: frozenset[Wish] = frozenset()
 
 
-def rows_of(split: Split, sizes: Sizes) -> int:
+def rows_of(split: Split | None, sizes: Sizes) -> int:
     """Returns how many rows a split has."""
+    if split is None:
+        return 0
     return {"candidates": sizes.candidates, "labelled": sizes.labelled, "validation": sizes.validation}[split]
 
 
@@ -62,13 +67,15 @@ def per_row(
     return Column(name, lambda sizes: FLOAT * rows_of(split, sizes) * width(sizes), split, of, previous=previous)
 
 
-def given(name: str, make: Callable[["View"], Any], width: Callable[[Sizes], float], *wants: Wish) -> Column:
-    """Returns a column that is there without a pass, of `width` bytes in all."""
-    return Column(name, width, make=make, wants=frozenset(wants))
-
-
-def _nothing(sizes: Sizes) -> float:
-    return 0.0
+def given(
+    name: str,
+    make: Callable[["View"], Any],
+    num_bytes: Callable[[Sizes], float] = lambda sizes: 0.0,
+    split: Split | None = None,
+    wants: frozenset[Wish] = frozenset(),
+) -> Column:
+    """Returns a column that is there without a pass."""
+    return Column(name, num_bytes, split, make=make, wants=wants)
 
 
 def _classes(sizes: Sizes) -> float:
@@ -77,6 +84,10 @@ def _classes(sizes: Sizes) -> float:
 
 def _features(sizes: Sizes) -> float:
     return sizes.features
+
+
+def _labelled(sizes: Sizes) -> float:
+    return LONG * sizes.labelled
 
 
 def _val_targets(view: "View") -> Tensor | None:
@@ -99,28 +110,28 @@ COLUMNS: dict[str, Column] = {
             lambda sizes: FLOAT * sizes.candidates * sizes.mc_samples * sizes.classes,
             of=mc_log_probs,
             passes=lambda sizes: sizes.mc_samples,
-            wants=frozenset({"dropout"}),
+            wants=DROPOUT,
         ),
-        given("labelled_rows", lambda view: view.labelled, lambda sizes: LONG * sizes.labelled),
-        given("labelled_targets", lambda view: view.labelled_targets(), lambda sizes: LONG * sizes.labelled),
-        Column("val_targets", lambda sizes: LONG * sizes.validation, "validation", make=_val_targets),
-        given("oracle", lambda view: view.truth(), lambda sizes: LONG * sizes.candidates, "truth"),
+        given("labelled_rows", lambda view: view.labelled, _labelled, "labelled"),
+        given("labelled_targets", lambda view: view.labelled_targets(), _labelled, "labelled"),
+        given("val_targets", _val_targets, lambda sizes: LONG * sizes.validation, "validation"),
+        given("oracle", lambda view: view.truth(), lambda sizes: LONG * sizes.candidates, "candidates", TRUTH),
         given(
             "head_weight",
             lambda view: view.net.head.weight.detach().float().cpu(),
             lambda sizes: FLOAT * sizes.classes * sizes.features,
-            "linear_head",
+            wants=LINEAR_HEAD,
         ),
         given(
             "head_bias",
             lambda view: view.net.head.bias.detach().float().cpu(),
             lambda sizes: FLOAT * sizes.classes,
-            "linear_head",
+            wants=LINEAR_HEAD,
         ),
-        given("images", lambda view: view.images(), _nothing),
-        given("model", lambda view: view.net.to(view.setup.predictor.device).eval(), _nothing),
-        given("scratch", lambda view: view.this_round.folder, _nothing),
-        given("run_folder", lambda view: view.this_round.folder.parent, _nothing),
+        given("images", lambda view: view.images()),
+        given("model", lambda view: view.net.to(view.setup.predictor.device).eval()),
+        given("scratch", lambda view: view.this_round.folder),
+        given("run_folder", lambda view: view.this_round.folder.parent),
     )
 }
 

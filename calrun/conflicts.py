@@ -36,6 +36,12 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
     problems = []
     if data.num_classes < 2:
         problems.append("the data set has 1 class, but a classifier tells at least 2 apart; give it rows of another")
+    for name, split in {**data.tests, **({} if data.val is None else {"val": data.val})}.items():
+        if (split.targets < 0).any() and split.targets.ndim == 1:
+            problems.append(
+                f"the {name} split has {int((split.targets < 0).sum())} rows without a label, which nothing can be "
+                "measured on; give it its labels or leave it out"
+            )
     for group, acquisition in acquisitions.items():
         problems += _unmet_needs(group, acquisition, data, method.evaluated())
     if (num_tasks := _slurm_tasks()) > 1:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from calrun.experiment import Experiment
 from calrun.files import replace_file
-from calrun.predict import Seen
+from calrun.predict import LOGITS, Seen
 from calrun.round import Round
 
 
@@ -23,8 +23,7 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
     columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
     first, line = next(iter(tests)), {"test": dict[str, dict[str, float]]()}
     for name, test in tests.items():
-        besides = {"logits": lambda seen: task.reduced(seen.output.logits_BC)}
-        wanted = columns | besides if exp.record.test_entropy and name == first else columns
+        wanted = columns | LOGITS if exp.record.test_entropy and name == first else columns
         found = exp.predictor(net, test, np.arange(len(test)), wanted)
         line["test"][name] = task.metrics(found["kept"], test.targets, exp.data.num_classes)
         if "logits" in found:

@@ -140,7 +140,11 @@ def build(cfg: DictConfig) -> Experiment:
     pool = Pool(oracle, len(data.train), data.num_classes, held_out)
     trainer = cfg.trainer
     predictor = Predictor(
-        trainer.accelerator, trainer.predict_precision, trainer.predict_batch_size, trainer.channels_last
+        trainer.accelerator,
+        trainer.predict_precision,
+        trainer.predict_batch_size,
+        trainer.channels_last,
+        task.reduced,
     )
     method = build_method(cfg, data, task, predictor)
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}

@@ -30,11 +30,13 @@ class Seen:
     Args:
         net: the network.
         x: (B, ...), on its device.
+        reduced: the task's way from logits to one row of them for each row.
         mask_seeds: one for each Monte-Carlo sample that is wanted.
     """
 
     net: nn.Module
     x: Tensor
+    reduced: Callable[[Tensor], Tensor]
     mask_seeds: tuple[int, ...] = ()
 
     @cached_property
@@ -44,8 +46,8 @@ class Seen:
 
 
 def logits(seen: Seen) -> Tensor:
-    """Returns the logits of a batch."""
-    return seen.output.logits_BC
+    """Returns one row of logits for each row of a batch (B, C)."""
+    return seen.reduced(seen.output.logits_BC)
 
 
 def features(seen: Seen) -> Tensor:
@@ -58,7 +60,7 @@ def mc_log_probs(seen: Seen) -> Tensor:
     samples = []
     for seed in seen.mask_seeds:
         with consistent_masks(seen.net, seed):
-            samples.append(seen.net(seen.x).logits_BC.float().log_softmax(dim=1))
+            samples.append(seen.reduced(seen.net(seen.x).logits_BC).float().log_softmax(dim=1))
     return torch.stack(samples, dim=1)
 
 
@@ -73,13 +75,21 @@ class Predictor:
         precision: Lightning's name of the precision of the forward pass; outputs are float32.
         batch_size: rows of one forward pass.
         channels_last: whether pictures travel channels-last.
+        reduced: the task's way from logits to one row of them for each row; as they are, if a row has one label.
     """
 
-    def __init__(self, accelerator: str, precision: str, batch_size: int, channels_last: bool = False) -> None:
+    def __init__(
+        self,
+        accelerator: str,
+        precision: str,
+        batch_size: int,
+        channels_last: bool = False,
+        reduced: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> None:
         alone = LightningEnvironment()  # under SLURM, Fabric would look for other tasks
         self.fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[alone])  # type: ignore[arg-type]
         self.batch_size = batch_size
-        self.channels_last = channels_last
+        self.channels_last, self.reduced = channels_last, reduced
 
     @property
     def device(self) -> torch.device:
@@ -108,7 +118,7 @@ class Predictor:
         parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         with self.evaluating(net):
             for _, x in self.batches(source, rows):
-                seen = Seen(net, x, tuple(mask_seeds))
+                seen = Seen(net, x, self.reduced, tuple(mask_seeds))
                 for name, of in columns.items():
                     part = of(seen)
                     parts[name].append((part.float() if part.is_floating_point() else part).cpu())

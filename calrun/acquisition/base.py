@@ -5,7 +5,7 @@ Dimension key: N candidates, L labelled rows, C classes, D features, K Monte-Car
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.cost import Cost, Sizes
-from calrun.columns import COLUMNS, Column, one_pass
+from calrun.columns import COLUMNS, Column, Split, one_pass
 
 if TYPE_CHECKING:
     from calrun.method.part import Part
@@ -41,13 +41,33 @@ class Candidates:
             true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
             `scratch` a folder where a long selection may leave its state for the process that resumes after a kill,
             `run_folder` the run's, where an acquisition may keep a file for later rounds.
+        splits: which rows a column of the acquisition's own follows; those of calrun are known by name.
     """
 
     rows: np.ndarray
     columns: dict[str, Any] = field(default_factory=dict)
+    splits: dict[str, Split | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def at(self, index_N: np.ndarray, index_L: np.ndarray | None = None) -> "Candidates":
+        """Returns the candidates at some positions, and with `index_L` the labelled rows at others.
+
+        What follows neither stays whole.
+        """
+        index = {"candidates": index_N} | ({} if index_L is None else {"labelled": index_L})
+        columns = dict(self.columns)
+        for name, column in self.columns.items():
+            split = self.splits.get(name, COLUMNS[name].split if name in COLUMNS else None)
+            if split in index:
+                columns[name] = _at(column, index[split])
+        return replace(self, rows=self.rows[index_N], columns=columns)
+
+    def num_labelled(self) -> int:
+        """Returns L, from whichever column of labelled rows there is."""
+        follow = [name for name in self.columns if name in COLUMNS and COLUMNS[name].split == "labelled"]
+        return len(self.columns[follow[0]]) if follow else 0
 
     @property
     def logits_NC(self) -> Tensor:
@@ -140,6 +160,12 @@ class Candidates:
                 f"candidates hold {sorted(self.columns)} but not {name!r}; name it in the acquisition's `needs`"
             )
         return self.columns[name]
+
+
+def _at(column: Any, index: np.ndarray) -> Any:
+    if isinstance(column, Tensor):
+        return column[torch.from_numpy(index).to(column.device)]
+    return np.asarray(column)[index]
 
 
 class Acquisition(ABC):

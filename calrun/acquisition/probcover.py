@@ -6,6 +6,7 @@ lowers those of its neighbours once.
 Dimension key: N candidates, L labelled rows, M newly covered rows, D features.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,6 @@ from calrun.acquisition.coreset import centred_points, nearest_labelled
 from calrun.acquisition.cost import Cost, Sizes
 from calrun.acquisition.factors import MAX_CENTRES, Points, distances, full_precision
 from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.partitioned import num_labelled_rows, part_of
 from calrun.acquisition.purity import pure_radius, purity_cost
 from calrun.acquisition.row_order import in_row_order
 from calrun.columns import column_bytes
@@ -171,6 +171,6 @@ def _without(candidates: Candidates, picks: np.ndarray, needs: frozenset[str]) -
     if "labelled_features" in needs:
         chosen_MD = candidates.features_ND[torch.from_numpy(picks).to(candidates.features_ND.device)]
         columns["labelled_features"] = torch.cat([candidates.labelled_features_LD.to(chosen_MD), chosen_MD])
-    known = Candidates(candidates.rows, columns)
+    known = replace(candidates, columns=columns)
     left = np.setdiff1d(np.arange(len(candidates)), picks)
-    return part_of(known, left, np.arange(num_labelled_rows(known)))
+    return known.at(left, np.arange(known.num_labelled()))

@@ -14,7 +14,6 @@ from calrun.legal import one_of
 from calrun.method.batch import Batch
 from calrun.method.objective import Objective
 from calrun.method.piece import Look
-from calrun.predict import Seen
 from calrun.round import Round
 from calrun.task.base import Task
 
@@ -102,7 +101,7 @@ class Distilling(Objective):
             seen, logits_BC = (torch.cat(part) for part in zip(*self.online, strict=True))
             self.table.write(rows, logits_BC[torch.argsort(seen)])
         else:
-            self.table.write(rows, look(rows, {"targets": self._target})["targets"])
+            self.table.write(rows, look(rows)["logits"])
 
     def stored_of(self, rows: Tensor) -> Tensor | None:
         if self.table.device != rows.device:
@@ -126,6 +125,3 @@ class Distilling(Objective):
 
     def restore(self, carried: dict[str, Any]) -> None:
         self.table.load_state_dict(carried)
-
-    def _target(self, seen: Seen) -> Tensor:
-        return self.task.reduced(seen.output.logits_BC)
