@@ -159,7 +159,7 @@ def mc_seeds(rng: np.random.Generator, num_samples: int) -> list[int]:
 
 
 def _check_finite(name: str, column: Tensor, rows: np.ndarray) -> None:
-    bad = (~column.isfinite().flatten(1).all(dim=1)).nonzero().squeeze(1).tolist()
+    bad = (~column.isfinite().reshape(len(column), -1).all(dim=1)).nonzero().squeeze(1).tolist()
     if bad:
         raise ValueError(
             f"the network's {name} are not finite on {len(bad)} of {len(rows)} rows (first: {rows[bad[:5]].tolist()}); "
