@@ -1,8 +1,12 @@
-"""The cluster's job that this process is part of, and where its words go."""
+"""The cluster's job that this process is part of, where its words go, and what it ends with."""
 
+import atexit
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+JOB_PROGRAM = "submitit.core._submit"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,24 @@ def this_log() -> dict[str, str | int] | None:
     if not paths or not (job.id or os.environ.get("SUBMITIT_EXECUTOR")):
         return None
     return {"job": job.id, "attempt": job.attempt, **paths}
+
+
+def end_with(code: int) -> None:
+    """Makes a job's process end with an exit code of its own, which its cluster and whoever waits for it can see.
+
+    The process in which submitit plays a job takes whatever the job has ended with for its result, and ends with 0. Any
+    other process is left alone.
+    """
+    if getattr(sys.modules["__main__"].__spec__, "name", "") == JOB_PROGRAM:
+        atexit.register(_end, code)
+
+
+def _end(code: int) -> None:
+    atexit.unregister(_end)
+    atexit._run_exitfuncs()  # those of other modules, which would come after this one
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _submitit_paths() -> dict[str, str] | None:
