@@ -99,8 +99,8 @@ def _lost(said: str) -> str:
             "hydra.launcher.timeout_min or hydra.launcher.max_num_timeout if it wants one"
         )
     told = re.match(r"Job (\S+).*\n.*\(state: (.*)\)", said)
-    job = f"job {told[1]} ({told[2]})" if told else "the process of a job"
-    return f"{job} has ended without a word; calrun status shows how far its run is, and the same command goes on"
+    job = f"job {told[1]} ({told[2]})" if told else "a job's process"
+    return f"{job} has ended before its run was finished (calrun status shows how far it is); the same command goes on"
 
 
 def _is_lost(error: BaseException) -> bool:

@@ -196,10 +196,12 @@ def _log(said: dict[str, Any]) -> str:
 
 def _refused(status: RunStatus, refused: dict[str, Any]) -> RunStatus:
     """Adds why a run could not begin or go on, unless it has done so since."""
-    if not refused or status.state == "finished" or str(refused.get("updated", "")) < status.updated:
+    if not refused or status.state == "finished":
         return status
-    if status.state == "running":
+    if status.state == "running":  # a beginning takes back what was refused before it
         return replace(status, note=_joined(status.note, f"another start was refused, {_reason(refused)}"))
+    if str(refused.get("updated", "")) < status.updated:
+        return status
     return replace(status, state="failed", note=_reason(refused), updated=str(refused.get("updated", "")))
 
 
