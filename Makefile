@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata lint bench bench-acquisition bench-startup clean
+.PHONY: help setup run test test-slow test-realdata test-slurm lint bench bench-acquisition bench-startup clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -25,6 +25,9 @@ test-slow: setup ## tests that take minutes: kills, browser, large tables
 
 test-realdata: setup ## tests on the data sets in ../shared/data
 	@$(PYTEST) -n 2 -m realdata
+
+test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by ../shared/slurm
+	@$(PYTEST) -m slurm
 
 lint: setup ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from calrun import __version__
 from calrun.children import die_with_launcher
 from calrun.completion import ASK, answers, script
 from calrun.errors import report as report_error
+from calrun.job import cancellable
 from calrun.keys import keys, refuse_unread
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
@@ -41,7 +42,8 @@ def run_task(cfg: DictConfig) -> float:
         refuse_unread(cfg, choices, cast(DictConfig, hydra_cfg))
         from calrun.run import play
 
-        return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
+        with cancellable():
+            return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
         if hydra_cfg.mode != RunMode.RUN and not isinstance(error, LabelsWanted):
             raise  # with Hydra's line that tells which job of a multirun it was

@@ -20,6 +20,7 @@ from calrun.words import misread, nearest, quoted, typed
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C
 LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
+LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # what submitit and joblib make of a job that said nothing
 BATCH_NORM = "Expected more than 1 value per channel when training"
 
 
@@ -37,12 +38,24 @@ def sentence(error: BaseException) -> str:
 
 
 def report(error: BaseException) -> int:
-    """Prints why a command ends; returns the exit code: 2 for a user's mistake, 1 with a traceback for ours."""
-    if os.environ.get("CALRUN_DEBUG") == "1" or not isinstance(error, (*MISTAKES, LabelsWanted)):
+    """Prints why a command ends; returns the exit code: 2 for a user's mistake, 1 for others; ours have a traceback."""
+    if os.environ.get("CALRUN_DEBUG") == "1" or not (isinstance(error, (*MISTAKES, LabelsWanted)) or _is_lost(error)):
         traceback.print_exception(error)
     else:
         print(f"calrun: {sentence(error)}", file=sys.stderr)
     return exit_code(error)
+
+
+def portable(error: Exception) -> Exception:
+    """Returns an error that says the same in another process: there an error comes without its causes and its trace.
+
+    Some errors cannot even be made again from what they were made of.
+    """
+    if _is_lost(error):
+        return error
+    if is_mistake(error):
+        return ValueError(sentence(error))
+    return RuntimeError("".join(traceback.format_exception(error)))
 
 
 def exit_code(error: BaseException | None) -> int:
@@ -73,12 +86,29 @@ def _text(error: BaseException) -> str:
         return misread(error.override)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
         return _unknown_key(str(error.full_key), error.parent_node)
+    if _is_lost(error):
+        return _lost(str(error))
     if BATCH_NORM in str(error):
         return (
             "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1 and a budget "
             "that buys 2 rows or more for each round, or a model without BatchNorm"
         )
     return _of_hydra(str(error)) or str(error)
+
+
+def _lost(said: str) -> str:
+    if kept := re.search(r"Job not requeued because: (.*)\.", said):
+        return (
+            f"the job is not requeued ({kept[1]}); the same command goes on from here, with a larger "
+            "hydra.launcher.timeout_min or hydra.launcher.max_num_timeout if it wants one"
+        )
+    told = re.match(r"Job (\S+).*\n.*\(state: (.*)\)", said)
+    job = f"job {told[1]} ({told[2]})" if told else "a job's process"
+    return f"{job} has ended before its run was finished (calrun status shows how far it is); the same command goes on"
+
+
+def _is_lost(error: BaseException) -> bool:
+    return type(error).__name__ in LOST_JOBS
 
 
 def _unknown_key(key: str, parent: DictConfig) -> str:

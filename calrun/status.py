@@ -100,12 +100,11 @@ def run_status(folder: Path) -> RunStatus:
     state = _state(said, lines, claim)
     status = RunStatus(folder.name, state, _where(said, lines), updated=str(said.get("updated", "")))
     notes = {
-        "finished": _accuracy,
-        "failed": _error,
-        "labels wanted": _error,
-        "interrupted": lambda *_: str(claim or "it has stopped"),
+        "failed": _reason(said),
+        "labels wanted": _reason(said),
+        "interrupted": str(claim or "it has stopped") + _log(said),
     }
-    note = notes[state](said, lines) if state in notes else ""
+    note = _accuracy(lines) if state == "finished" else notes.get(state, "")
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 
 
@@ -183,27 +182,30 @@ def _where(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
     return " ".join(f"{said['round']}/{said.get('rounds', '?')} {said.get('phase', '')} {epoch}".split())
 
 
-def _accuracy(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
+def _accuracy(lines: list[dict[str, Any]]) -> str:
     return f"{next(iter(lines[-1]['test'].values()))['accuracy']:.2%}"
-
-
-def _error(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
-    logs = said.get("logs")
-    log = logs[-1].get("stderr", "") if isinstance(logs, list) and logs and isinstance(logs[-1], dict) else ""
-    return _reason(said) + (f"; log: {log}" if log else "")
 
 
 def _reason(said: dict[str, Any]) -> str:
     code = f"exit {said['exit_code']}: " if "exit_code" in said else ""
-    return code + _cut(str(said.get("error", "")))
+    return code + _cut(str(said.get("error", ""))) + _log(said)
+
+
+def _log(said: dict[str, Any]) -> str:
+    """Returns where the run's last job has written what went wrong, if it was a job."""
+    logs = said.get("logs")
+    log = logs[-1].get("stderr", "") if isinstance(logs, list) and logs and isinstance(logs[-1], dict) else ""
+    return f"; log: {log}" if log else ""
 
 
 def _refused(status: RunStatus, refused: dict[str, Any]) -> RunStatus:
     """Adds why a run could not begin or go on, unless it has done so since."""
-    if not refused or status.state == "finished" or str(refused.get("updated", "")) < status.updated:
+    if not refused or status.state == "finished":
         return status
-    if status.state == "running":
+    if status.state == "running":  # a beginning takes back what was refused before it
         return replace(status, note=_joined(status.note, f"another start was refused, {_reason(refused)}"))
+    if str(refused.get("updated", "")) < status.updated:
+        return status
     return replace(status, state="failed", note=_reason(refused), updated=str(refused.get("updated", "")))
 
 

@@ -20,11 +20,11 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from calrun.anew import refuse_held, wanted
-from calrun.errors import is_mistake, report, sentence
+from calrun.errors import exit_code, portable, report, sentence
 from calrun.identity import identity
-from calrun.job import this_log
+from calrun.job import end_with, this_log
 from calrun.run import located
-from calrun.say import say, warn
+from calrun.say import say
 from calrun.status import counts, last_error, run_status, shown
 from calrun.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
 from calrun.watcher import Watcher
@@ -80,19 +80,22 @@ class Sweep(Callback):
             os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own speaks there
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Keeps why a job failed, if its run's folder does not say so, and says it in the job's own log."""
+        """Says why a job failed: in its own log, in its exit code, and beside its run's folder if that does not."""
         os.environ.pop(SWEEP_VARIABLE, None)
         error = job_return._return_value
         if not self.sweep or job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
             return
         if this_log():
-            warn(sentence(error))
+            report(error)
+        if not launched:  # in a process of its own
+            job_return.return_value = portable(error)
+            end_with(exit_code(error))
         try:
             folder = located(*_split(config.copy()))
         except UNNAMED:
             return
         if last_error(folder) != sentence(error):  # it was refused before it could say so itself
-            note_refusal(folder, sentence(error), 2 if is_mistake(error) else 1)
+            note_refusal(folder, sentence(error), exit_code(error))
 
     def end(self) -> None:
         """Says how the runs stand, and what became of those that are not finished."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from calrun.claim import Claim, HeldError
 from calrun.files import make_folder, readable, replace_text
+from calrun.job import this_log
 
 SWEEP_FILE = "sweep.json"
 REFUSED = ".refused"  # a file for each run that was refused before it had a folder of its own
@@ -49,6 +50,7 @@ def planned_names(path: Path) -> list[str]:
 def note_refusal(folder: Path, reason: str, code: int) -> None:
     """Keeps why a run could not begin, or not go on, until it does."""
     said = {"error": reason, "exit_code": code, "updated": datetime.now(UTC).isoformat(timespec="seconds")}
+    said["logs"] = [log for log in [this_log()] if log]
     replace_text(_refusal_file(folder), json.dumps(said) + "\n", durable=False)
 
 

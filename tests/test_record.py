@@ -260,7 +260,7 @@ def test_the_logs_of_every_attempt_of_a_job_are_named(
     play("budget.rounds=1")
     paths = {"stdout": "/logs/70/70_1_0_log.out", "stderr": "/logs/70/70_1_0_log.err"}
     said = json.loads((run_folder() / "status.json").read_text())
-    assert said["logs"] == [{"job": "71", "attempt": attempt, **paths} for attempt in (0, 1)]
+    assert said["logs"] == [{"job": "70_1", "attempt": attempt, **paths} for attempt in (0, 1)]
 
 
 def test_leftovers_of_a_killed_process_are_removed_when_the_run_goes_on(

@@ -190,10 +190,22 @@ def test_a_refused_run_has_failed_until_it_begins(tmp_path: Path) -> None:
         "e": ("running", "another start was refused, exit 2: e is impossible"),
     }
     assert statuses(tmp_path / "c")[0].state == "failed"
+    (tmp_path / "e" / "status.json").write_text(json.dumps(FIT | {"updated": "2999-01-01T00:00:00+00:00"}))
+    assert statuses(tmp_path / "e")[0].note == "another start was refused, exit 2: e is impossible"  # it speaks on
     claim.release()
     run_with(tmp_path / "later", FIT)
     (tmp_path / "c" / "status.json").write_text(json.dumps(FIT | {"updated": "2999-01-01T00:00:00+00:00"}))
     assert statuses(tmp_path / "c")[0].state == "interrupted"
+
+
+def test_the_log_of_a_job_that_did_not_finish_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLURM_JOB_ID": "7", "SUBMITIT_EXECUTOR": "slurm", "SUBMITIT_FOLDER": "/logs"}.items():
+        monkeypatch.setenv(name, value)
+    note_refusal(tmp_path / "refused", "this is impossible", 2)
+    run_with(tmp_path / "cancelled", FIT | {"logs": [{"job": "6"}, {"job": "7", "stderr": "/logs/7_0_log.err"}]})
+    notes = {run.name: run.note for run in statuses(tmp_path)}
+    assert notes["refused"] == "exit 2: this is impossible; log: /logs/7_0_log.err"
+    assert notes["cancelled"].endswith("; log: /logs/7_0_log.err")
 
 
 def test_names_are_shown_as_they_are(calrun: Callable[..., Any], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from submitit.core.utils import UncompletedJobError
 
+from calrun.claim import Claim, HeldError
+from calrun.errors import exit_code, portable, report, sentence
 from calrun.record import Record
 from calrun.status import statuses
 from calrun.sweep import split_sweep, without_sweeps
@@ -125,6 +129,38 @@ def test_a_run_waits_for_itself_in_another_job_of_its_multirun(
     third.close()
 
 
+def test_what_a_job_hands_over_says_the_same_to_its_launcher(tmp_path: Path) -> None:
+    claim = Claim(tmp_path)
+    with pytest.raises(HeldError) as held:
+        Claim(tmp_path)
+    claim.release()
+    with pytest.raises(KeyError) as fault:
+        {}["missing"]
+    mistake, ours = (pickle.loads(pickle.dumps(portable(error.value))) for error in (held, fault))
+    assert (sentence(mistake), exit_code(mistake)) == (sentence(held.value), 2)
+    assert exit_code(ours) == 1
+    assert "in test_what_a_job_hands_over" in str(ours)  # the trace, which lies in another process
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Job 7_0 (task: 0) with path /a/r.pkl\nhas not produced any output (state: CANCELLED by 0)\nError stream",
+            "job 7_0 (CANCELLED by 0) has ended before",
+        ),
+        ("Job not requeued because: timed-out too many times.", "the job is not requeued (timed-out too many times)"),
+    ],
+)
+def test_a_job_that_has_left_no_result_is_told_in_one_line(
+    said: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(UncompletedJobError(said)) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"calrun: {told}")
+    assert err.count("\n") == 1
+
+
 KILLED = """
 import os, signal
 from calrun.stop import FixedEpochs
@@ -142,7 +178,9 @@ def test_a_job_that_dies_by_a_signal_is_told_at_the_end_of_its_multirun(small: t
     command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
     environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{tmp_path}"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert ended.returncode != 0
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("calrun: a job's process has ended before its run was finished")
+    assert "Traceback" not in ended.stderr
     assert re.search(r"-s[01]-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
 
 

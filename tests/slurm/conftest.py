@@ -1,0 +1,140 @@
+"""A real SLURM on this machine: two pretended nodes with accounting, brought up once for all tests."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2].parent / "shared" / "slurm"
+SECONDS = 240.0  # for anything that a job is waited for to do: its imports take half a minute on a busy machine
+Answer = TypeVar("Answer")
+LAUNCHER = ("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0", "hydra.launcher.cpus_per_task=1")
+OBJECTIVES = """
+import time
+from calrun.method.objective import CrossEntropy
+
+class Slow(CrossEntropy):
+    def __call__(self, current, replay):
+        time.sleep(0.05)
+        return super().__call__(current, replay)
+
+class Diverging(CrossEntropy):
+    def __call__(self, current, replay):
+        return super().__call__(current, replay) * float("nan")
+"""
+
+
+@dataclass
+class Cluster:
+    """SLURM, and calrun as it is typed on its login node.
+
+    Args:
+        folder: where commands run.
+        environment: of every command.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Starts a command."""
+        process = subprocess.Popen(
+            words, cwd=self.folder, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *words: str) -> subprocess.Popen[str]:
+        """Starts `calrun run` on this node."""
+        return self.start(sys.executable, "-m", "calrun.cli", "run", *words)
+
+    def submit(self, *words: str) -> subprocess.Popen[str]:
+        """Starts `calrun run` with a job for each run."""
+        return self.run("-m", *LAUNCHER, *words)
+
+    def said(self, *words: str) -> str:
+        """Returns what a command prints."""
+        out, err = self.start(*words).communicate(timeout=SECONDS)
+        return out + err
+
+    def status(self, folder: str) -> list[str]:
+        """Returns the lines of `calrun status`, without its headers."""
+        return self.said(sys.executable, "-m", "calrun.cli", "status", folder).splitlines()[1:]
+
+    def endings(self, job: str, steps: bool = False) -> list[str]:
+        """Returns state and exit code of each attempt at a job, or of its steps, once accounting has the last."""
+        what = ("--parsable2", "--noheader", "--duplicates", "--format=State,ExitCode", f"--jobs={job}")
+        words = ("sacct", *what, *(() if steps else ("--allocations",)))
+
+        def ended() -> list[str]:
+            lines = self.said(*words).splitlines()
+            return [] if any(line.startswith(("RUNNING", "PENDING", "COMPLETING")) for line in lines) else lines
+
+        return wait(ended)
+
+    def reached(self, outputs: str, this_round: int) -> dict[str, Any]:
+        """Waits until the run with seed 0 fits a round, and returns what its status says then."""
+
+        def fits() -> dict[str, Any]:
+            for path in (self.folder / outputs).glob("*/*-s0-*/status.json"):
+                said: dict[str, Any] = json.loads(path.read_text())
+                if (said.get("round"), said.get("phase")) == (this_round, "fit"):
+                    return said
+            return {}
+
+        return wait(fits)
+
+    def close(self) -> None:
+        """Ends the commands that have not ended, and takes their jobs away."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        subprocess.run(["scancel", "--me"], env=self.environment, check=False)
+
+
+def wait(look: Callable[[], Answer]) -> Answer:
+    """Returns the first answer that says something."""
+    end = time.monotonic() + SECONDS
+    while not (answer := look()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
+    return answer
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Brings SLURM up, unless it is; returns what its commands want in the environment."""
+    up = SCRIPTS / "slurm-up.sh"
+    if not up.exists() or os.geteuid() != 0:
+        pytest.skip("wants ../shared/slurm/slurm-up.sh, and root to run it")
+    log = tmp_path_factory.mktemp("slurm") / "up.log"
+    with log.open("w") as file:  # a pipe would be held open by the daemons
+        ended = subprocess.run(["bash", str(up)], stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False)
+    said = log.read_text()
+    if ended.returncode:
+        pytest.skip(f"SLURM did not come up: {said}")
+    exports = [line.removeprefix("export ") for line in Path(said.splitlines()[-1]).read_text().splitlines()]
+    yield dict(line.split("=", 1) for line in exports if "=" in line and not line.startswith("#"))
+    if "already up" not in said:
+        subprocess.run(["bash", str(SCRIPTS / "slurm-down.sh")], check=False, capture_output=True)
+
+
+@pytest.fixture
+def cluster(slurm: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
+    """Returns SLURM with calrun on it, and the classes above in the folder where commands run."""
+    (tmp_path / "objectives.py").write_text(OBJECTIVES)
+    root = str(Path(__file__).parents[2])
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
+    places = {"PYTHONPATH": f"{root}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
+    found = Cluster(tmp_path, {**mine, **slurm, **places})
+    yield found
+    found.close()
