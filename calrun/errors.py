@@ -11,11 +11,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from calrun.keys import unknown_key
+from calrun.check.keys import unknown_key
+from calrun.check.target import arguments
+from calrun.check.words import misread, nearest, quoted, typed
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import options
-from calrun.target import arguments
-from calrun.words import misread, nearest, quoted, typed
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from calrun.evaluate import evaluate
 from calrun.experiment import Experiment
-from calrun.fit import Fitter
-from calrun.measures import round_line
-from calrun.record import Record
+from calrun.folder.evaluate import evaluate
+from calrun.folder.record import Record
+from calrun.folder.round_line import round_line
+from calrun.method.fit.fit import Fitter
 
 
 def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[dict[str, Any]], None]] = ()) -> float:

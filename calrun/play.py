@@ -8,24 +8,24 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.anew import wanted
-from calrun.begun import refuse_changed
-from calrun.choices import refused_choices
-from calrun.environment import add_attempt, device_name
+from calrun.check.choices import refused_choices
+from calrun.check.words import SEPARATOR
 from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
-from calrun.identity import Identity, identity
-from calrun.later import missing_records
+from calrun.folder.anew import wanted
+from calrun.folder.begun import refuse_changed
+from calrun.folder.environment import add_attempt, device_name
+from calrun.folder.identity import Identity, identity
+from calrun.folder.later import missing_records
+from calrun.folder.progress import Progress
+from calrun.folder.record import Record
+from calrun.folder.remaining import Remaining
 from calrun.logger.base import Logger
 from calrun.loop import run
+from calrun.method.fit.fit import Fitter
+from calrun.method.fit.trainer_options import trainer_arguments
 from calrun.oracle.wanted import LabelsWanted
-from calrun.progress import Progress
-from calrun.record import Record
-from calrun.remaining import Remaining
 from calrun.run import SHOWN_CHOICES, committed
-from calrun.trainer_options import trainer_arguments
-from calrun.words import SEPARATOR
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 

@@ -9,14 +9,14 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from calrun.anew import wanted
-from calrun.begun import refuse_changed, renamed, siblings
-from calrun.committed import read_rounds
-from calrun.identity import Identity, identity, run_id
-from calrun.later import missing_records
+from calrun.folder.anew import wanted
+from calrun.folder.begun import refuse_changed, renamed, siblings
+from calrun.folder.committed import read_rounds
+from calrun.folder.identity import Identity, identity, run_id
+from calrun.folder.later import missing_records
+from calrun.folder.say import say
+from calrun.folder.settle import settle
 from calrun.places import experiment_folder
-from calrun.say import say
-from calrun.settle import settle
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
+from calrun.method.fit.fit import Fitter
 from calrun.places import CONF
 from calrun.play import silence_lightning
 from calrun.round import Round

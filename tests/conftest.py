@@ -17,11 +17,11 @@ from PIL import Image
 
 from calrun.cli import main
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
+from calrun.folder.record import Record
 from calrun.loop import run
+from calrun.method.fit.fit import Fitter
+from calrun.method.fit.trainer_options import trainer_arguments
 from calrun.places import CONF
-from calrun.record import Record
-from calrun.trainer_options import trainer_arguments
 
 settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
 settings.load_profile("calrun")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calrun.claim import Claim
+from calrun.folder.claim import Claim
 from calrun.places import options
 
 Refusal = Callable[..., str]

@@ -47,7 +47,7 @@ def test_the_same_command_again_answers_at_once(play: Typed, run_folder: Callabl
 PRESSED = """
 import os, signal
 from pathlib import Path
-from calrun.stop import FixedEpochs
+from calrun.method.fit.stop import FixedEpochs
 
 class Pressed(FixedEpochs):
     def reason(self, history):

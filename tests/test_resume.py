@@ -14,10 +14,10 @@ from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
+from calrun.folder.record import Record
 from calrun.loop import run
-from calrun.record import Record
-from calrun.stop import EpochFigures
+from calrun.method.fit.fit import Fitter
+from calrun.method.fit.stop import EpochFigures
 
 TRAINER = {"accelerator": "cpu", "devices": 1}
 RECIPES = {

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calrun.acquisition.cost import Cost, Sizes
-from calrun.columns import COLUMNS, Column, Split, one_pass
+from calrun.acquisition.kernel.cost import Cost, Sizes
+from calrun.look.columns import COLUMNS, Column, Split, one_pass
 
 if TYPE_CHECKING:
-    from calrun.method.part import Part
+    from calrun.method.part.part import Part
 
 
 class Images(Protocol):

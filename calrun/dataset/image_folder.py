@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from calrun.dataset.base import Dataset, Source
-from calrun.dataset.picture import Picture
-from calrun.dataset.picture_check import Level, faulty
-from calrun.dataset.streamed import Streamed
-from calrun.dataset.transform import Transform
-from calrun.say import warn
+from calrun.dataset.check.picture_check import Level, faulty
+from calrun.dataset.source.picture import Picture
+from calrun.dataset.source.streamed import Streamed
+from calrun.dataset.source.transform import Transform
+from calrun.folder.say import warn
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.method.part import Part
-from calrun.method.setup import FitResult, PlannedFit, Setup, Work
+from calrun.method.part.part import Part
+from calrun.method.part.setup import FitResult, PlannedFit, Setup, Work
 from calrun.model.base import Classifier
 from calrun.round import Round
 

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from calrun.acquisition.factors import full_precision
-from calrun.method.batch import Batch
+from calrun.acquisition.kernel.factors import full_precision
+from calrun.method.part.batch import Batch
 from calrun.method.visit import Choose
-from calrun.model.mode import in_mode
+from calrun.model.adapt.mode import in_mode
 
 
 class MostInterfered(Choose):

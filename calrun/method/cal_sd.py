@@ -6,9 +6,9 @@ Dimension key: B batch, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.method.batch import Batch
 from calrun.method.objective import refuse_negative
-from calrun.method.stored import Distilling
+from calrun.method.part.batch import Batch
+from calrun.method.part.stored import Distilling
 from calrun.round import Round
 
 

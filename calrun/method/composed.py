@@ -17,23 +17,23 @@ import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.candidates import View, gather
 from calrun.dataset.base import Block, Shot
+from calrun.look.candidates import View, gather
+from calrun.look.predict import LOGITS, Seen
 from calrun.method.base import Fit, Method
-from calrun.method.batch import Batch
+from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.stop import EpochFigures, StoppingRule
 from calrun.method.objective import Objective
-from calrun.method.one_row import one_row_passes
-from calrun.method.part import Part
+from calrun.method.part.batch import Batch
+from calrun.method.part.one_row import one_row_passes
+from calrun.method.part.part import Part
+from calrun.method.part.piece import Piece
+from calrun.method.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
 from calrun.method.phase import Phase
-from calrun.method.piece import Piece
-from calrun.method.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
 from calrun.method.start import Start
 from calrun.method.visit import Visit
 from calrun.model.base import Classifier, Output
-from calrun.optimizer import Recipe
-from calrun.predict import LOGITS, Seen
 from calrun.round import Round
-from calrun.stop import EpochFigures, StoppingRule
 
 
 class Composed(pl.LightningModule, Method):
@@ -306,7 +306,7 @@ class Composed(pl.LightningModule, Method):
         logits = torch.cat([batch.logits.detach() for batch, _ in seen])
         y = torch.cat([batch.y for batch, _ in seen])
         self.correct += self.setup_.task.correct(logits, y).sum()
-        self.block_losses_T = torch.stack([loss for _, loss in seen])  # calrun/loss_watch.py looks at them
+        self.block_losses_T = torch.stack([loss for _, loss in seen])  # calrun/method/fit/loss_watch.py looks at them
         self.total_loss += self.block_losses_T.sum()
         self.num_seen += len(y)
         self.num_steps += len(seen)

@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from calrun.legal import one_of
-from calrun.method.batch import Batch
-from calrun.method.piece import Piece
+from calrun.check.legal import one_of
+from calrun.method.part.batch import Batch
+from calrun.method.part.piece import Piece
 from calrun.round import Round
 from calrun.task.base import Task
 from calrun.task.classification import Classification

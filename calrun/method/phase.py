@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calrun.method.finish import Best, Finish
-from calrun.optimizer import Recipe
-from calrun.stop import StoppingRule
+from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.stop import StoppingRule
 
 
 @dataclass(frozen=True)

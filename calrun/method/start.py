@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
+from calrun.model.adapt.checkpoint import load_backbone
 from calrun.model.base import Classifier
-from calrun.model.checkpoint import load_backbone
 
 
 class Start(ABC):

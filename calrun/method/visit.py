@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calrun.check.legal import one_of
 from calrun.dataset.base import StepRows
-from calrun.legal import one_of
-from calrun.method.batch import Batch
-from calrun.method.piece import Piece
+from calrun.method.part.batch import Batch
+from calrun.method.part.piece import Piece
 from calrun.round import Round
 
 

@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from calrun.report import plots
-from calrun.report.answers import answer_tables
-from calrun.report.curves import LINE
-from calrun.report.forgetting import mean_forgetting_matrix
-from calrun.report.headline import headline
-from calrun.report.html import Part, page
-from calrun.report.overview import budget_figure, overview_figure, overview_points
-from calrun.report.panels import Panel, label_of, lines_of, panels
-from calrun.report.plain import encoding_of, printable, say
-from calrun.report.prices import Prices
-from calrun.report.render import to_text
-from calrun.report.runs import Problem, Runs, read
-from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
-from calrun.report.tables import RANDOM, comparison, tidy
-from calrun.report.written import write_frame, write_runs, write_table, write_text
+from calrun.report.draw import plots
+from calrun.report.draw.panels import Panel, label_of, lines_of, panels
+from calrun.report.measure.curves import LINE
+from calrun.report.measure.forgetting import mean_forgetting_matrix
+from calrun.report.measure.prices import Prices
+from calrun.report.page.html import Part, page
+from calrun.report.page.render import to_text
+from calrun.report.read.runs import Problem, Runs, read
+from calrun.report.table.headline import headline
+from calrun.report.table.overview import budget_figure, overview_figure, overview_points
+from calrun.report.table.plain import encoding_of, printable, say
+from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
+from calrun.report.table.tables import RANDOM, comparison, tidy
+from calrun.report.table.written import write_frame, write_runs, write_table, write_text
+from calrun.report.verdict.answers import answer_tables
 
 MOST_PROBLEMS_PRINTED = 10
 

@@ -11,7 +11,7 @@ class RowTransform(ABC):
 
     @abstractmethod
     def __call__(self, train: Source, num_classes: int) -> Source:
-        """Returns the training set that the pool is made of, such as a `calrun.dataset.subset.Subset`."""
+        """Returns the training set that the pool is made of, such as a `calrun.dataset.source.subset.Subset`."""
 
 
 class Unchanged(RowTransform):

@@ -5,8 +5,8 @@ import torch
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.fass import Fass
+from calrun.acquisition.kernel.similarity import Kernel
 from calrun.acquisition.margin import Margin
-from calrun.acquisition.similarity import Kernel
 
 COSINE = Kernel("cosine_clip0", "l2", "median")
 MARGIN = Margin(space="prob", mc_dropout=False, num_mc_samples=10, memory_gib=None)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from calrun.acquisition import probcover as module
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.factors import Factor, Points
+from calrun.acquisition.kernel.factors import Factor, Points
 from calrun.acquisition.margin import Margin
 from calrun.acquisition.probcover import ProbCover, greedy_cover
 from calrun.acquisition.random import RandomRows

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Candidates
+from calrun.acquisition.kernel.vaal_nets import AdversarialPair, Pairs, Recipe, descend, told_apart
 from calrun.acquisition.vaal import Vaal, labelled_logits
-from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe, descend, told_apart
 
 RECIPE = Recipe(
     latent_dim=4,

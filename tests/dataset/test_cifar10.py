@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calrun.dataset.cifar10 import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.transform import Transform
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

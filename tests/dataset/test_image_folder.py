@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 
 from calrun.dataset.base import Dataset, Shot, StepRows
+from calrun.dataset.check.picture_check import Level
 from calrun.dataset.image_folder import load
-from calrun.dataset.picture import Picture
-from calrun.dataset.picture_check import Level
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.picture import Picture
+from calrun.dataset.source.transform import Transform
 
 AUGMENTED = Picture(size=8, resize=8, min_area=0.3, flip=True)
 COLOURS = {"cat": (255, 0, 0), "dog": (0, 255, 0), "eel": (0, 0, 255)}

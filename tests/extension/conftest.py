@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from calrun.fit import EpochKeeper
+from calrun.method.fit.fit import EpochKeeper
 
 HERE = Path(__file__).parent
 WORDS = (

@@ -106,7 +106,7 @@ def test_an_oracle_that_answers_later(
 ) -> None:
     """Rounds and rows are those of a run that knows all labels from the beginning."""
     from calrun.dataset.digits import load
-    from calrun.dataset.transform import Transform
+    from calrun.dataset.source.transform import Transform
 
     labels = tmp_path / "labels.csv"
     labels.write_text("")

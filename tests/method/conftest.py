@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from calrun.method.batch import Batch
+from calrun.method.part.batch import Batch
 from calrun.model.base import Output
 from calrun.pool import Pool
 from calrun.round import Round

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from calrun.method.batch import Batch
 from calrun.method.cal_mir import MostInterfered, interference
+from calrun.method.part.batch import Batch
 from calrun.model.base import Classifier
 
 

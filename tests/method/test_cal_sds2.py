@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from calrun.method.batch import Batch
 from calrun.method.cal_sds2 import Summary, _lazy_greedy, dense_greedy, greedy_summary, similarity, uncertainty
+from calrun.method.part.batch import Batch
 from calrun.model.base import Classifier
 
 

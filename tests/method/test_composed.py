@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from calrun.dataset.base import Block, StepRows
-from calrun.dataset.resident import Resident
-from calrun.dataset.transform import Transform
-from calrun.fit import Fitter
+from calrun.dataset.source.resident import Resident
+from calrun.dataset.source.transform import Transform
+from calrun.look.predict import Predictor
 from calrun.method.composed import Composed
+from calrun.method.fit.fit import Fitter
+from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.stop import FixedEpochs
 from calrun.method.objective import CrossEntropy
-from calrun.method.setup import Setup
+from calrun.method.part.setup import Setup
 from calrun.method.start import Warm
 from calrun.method.visit import AllLabelled, Newest, Replay, Visit
 from calrun.model.base import Classifier
-from calrun.optimizer import Recipe
 from calrun.pool import Pool
-from calrun.predict import Predictor
 from calrun.round import Round
-from calrun.stop import FixedEpochs
 from calrun.task.classification import Classification
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from calrun.report import plots
+from calrun.report.draw import plots
+from calrun.report.draw.panels import panels
 from calrun.report.main import report, widest_first
-from calrun.report.panels import panels
-from calrun.report.prices import Prices
-from calrun.report.runs import read
+from calrun.report.measure.prices import Prices
+from calrun.report.read.runs import read
 
 MakeRun = Callable[..., Path]
 

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.columns import Column, per_row
-from calrun.method.batch import Batch
-from calrun.method.part import Part
-from calrun.method.setup import Setup
+from calrun.look.columns import Column, per_row
+from calrun.look.predict import Seen
+from calrun.method.part.batch import Batch
+from calrun.method.part.part import Part
+from calrun.method.part.setup import Setup
 from calrun.model.base import Classifier
-from calrun.predict import Seen
 
 TAP = "1"  # the first linear layer of model=mlp
 

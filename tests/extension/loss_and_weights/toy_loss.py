@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calrun.method.batch import Batch
+from calrun.look.predict import Seen
 from calrun.method.finish import Finish
+from calrun.method.fit.stop import EpochFigures
 from calrun.method.objective import Objective
-from calrun.method.piece import Look
+from calrun.method.part.batch import Batch
+from calrun.method.part.piece import Look
 from calrun.model.base import Classifier
-from calrun.predict import Seen
 from calrun.round import Round
-from calrun.stop import EpochFigures
 
 
 def gradient_size(seen: Seen) -> Tensor:

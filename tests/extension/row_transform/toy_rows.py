@@ -3,7 +3,7 @@
 import numpy as np
 
 from calrun.dataset.base import Source
-from calrun.dataset.subset import Subset
+from calrun.dataset.source.subset import Subset
 from calrun.row_transform.base import RowTransform
 
 

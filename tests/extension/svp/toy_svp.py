@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.dataset.resident import Resident
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.resident import Resident
+from calrun.dataset.source.transform import Transform
+from calrun.look.predict import features
 from calrun.method.base import Fit, Method
 from calrun.method.composed import Composed
-from calrun.method.part import Part
-from calrun.method.setup import FitResult, PlannedFit, Setup, Work
+from calrun.method.part.part import Part
+from calrun.method.part.setup import FitResult, PlannedFit, Setup, Work
 from calrun.model.base import Classifier
-from calrun.predict import features
 from calrun.round import Round
 
 

@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.columns import Column, given
-from calrun.method.part import Part
-from calrun.method.piece import Look
-from calrun.method.setup import Setup
+from calrun.look.columns import Column, given
+from calrun.look.predict import Seen
+from calrun.method.part.part import Part
+from calrun.method.part.piece import Look
+from calrun.method.part.setup import Setup
 from calrun.model.base import Classifier
-from calrun.predict import Seen
 from calrun.round import Round
 
 

@@ -1,0 +1,99 @@
+"""Finds options that cannot work together, all at once and before the first fit."""
+
+import os
+from collections.abc import Iterator
+from types import UnionType
+
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from calrun.acquisition.base import Acquisition
+from calrun.dataset.base import Dataset
+from calrun.look.columns import COLUMNS
+from calrun.look.dropout import dropout_modules
+from calrun.method.base import Method
+from calrun.model.base import Classifier
+
+Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether none is allowed
+
+MEMORY: Wanted = (int | float, 0.001, True)  # GiB of temporary tensors; a kernel may want more, see shortage()
+NUMBERS: dict[str, Wanted] = {
+    "seed": (int, 0, False),
+    "seed_set_seed": (int, 0, True),
+    "trainer.batch_size": (int, 1, False),
+    "trainer.predict_batch_size": (int, 1, False),
+    "trainer.max_epochs": (int, 1, False),
+    "trainer.cal_epochs": (int, 1, False),
+    "trainer.num_threads": (int, 1, True),
+    "trainer.checkpoint_every_seconds": (int | float, 0, False),
+    "val_fraction": (int | float, 0, False),
+    "scale": (int | float, 0, False),
+}
+
+
+def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
+    """Returns one sentence for each thing that cannot work."""
+    problems = []
+    if data.num_classes < 2:
+        problems.append("the data set has 1 class, but a classifier tells at least 2 apart; give it rows of another")
+    for name, split in {**data.tests, **({} if data.val is None else {"val": data.val})}.items():
+        if (split.targets < 0).any() and split.targets.ndim == 1:
+            problems.append(
+                f"the {name} split has {int((split.targets < 0).sum())} rows without a label, which nothing can be "
+                "measured on; give it its labels or leave it out"
+            )
+    for group, acquisition in acquisitions.items():
+        problems += _unmet_needs(group, acquisition, data, method.evaluated())
+    if (num_tasks := _slurm_tasks()) > 1:
+        problems.append(
+            f"SLURM started {num_tasks} tasks of this step (SLURM_STEP_NUM_TASKS), but a run is one task and the "
+            "others would train beside it without knowing of it; set srun's --ntasks or the launcher's tasks_per_node "
+            "to 1"
+        )
+    return problems
+
+
+def mend_numbers(cfg: DictConfig) -> list[str]:
+    """Returns one sentence for each impossible number; puts a possible one there, so that the rest is checked too."""
+    problems, limits = [], {key: MEMORY for group in ("acquisition", "initial") for key in memory_keys(cfg, group)}
+    for key, (kind, least, optional) in {**NUMBERS, **limits}.items():
+        value = OmegaConf.select(cfg, key)
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if (value is None and optional) or (is_number and value >= least):
+            continue
+        wanted = "a whole number" if kind is int else "a number"
+        problems.append(f"{key} wants {wanted} of at least {least}, got {value!r}")
+        OmegaConf.update(cfg, key, 1 if key == "scale" else least)
+    return problems
+
+
+def memory_keys(cfg: DictConfig, where: str) -> Iterator[str]:
+    """Yields the keys of all memory limits of an acquisition and of those that it holds."""
+    node = OmegaConf.select(cfg, where)
+    for name in map(str, node) if isinstance(node, DictConfig) else ():
+        key = f"{where}.{name}"
+        yield from [key] if name == "memory_gib" else memory_keys(cfg, key)
+
+
+def _slurm_tasks() -> int:
+    """Returns the processes that srun started beside this one and itself; SLURM_NTASKS is the whole allocation's."""
+    number = os.environ.get("SLURM_STEP_NUM_TASKS", "")
+    return int(number) if number.isdecimal() else 1
+
+
+def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:
+    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
+    problems = []
+    if unknown := acquisition.needs - known.keys():
+        problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
+    needed = [known[column] for column in sorted(acquisition.needs & known.keys())]
+    wants = frozenset[str]().union(*(column.wants for column in needed))
+    if any(column.split == "validation" for column in needed) and data.val is None:
+        problems.append(f"{name} looks at a validation split, but this data set has none; set val_fraction above 0")
+    if "linear_head" in wants and not isinstance(net.head, nn.Linear):
+        problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
+    if "dropout" in wants and not dropout_modules(net):
+        problems.append(
+            f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
+        )
+    return problems
