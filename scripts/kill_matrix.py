@@ -56,7 +56,7 @@ MODES = {
 INSTANTS = {  # what begins then, and which call of it in an unbroken run lies in round 2
     "build": ("calrun.play:build", 1),
     "start of fit": ("pytorch_lightning:Trainer._run_stage", 2),
-    "epoch": ("calrun.method.composed:Composed.training_step", 3),
+    "epoch": ("calrun.method.fit.module:FitModule.training_step", 3),
     "evaluate": ("calrun.loop:evaluate", 2),
     "score": ("calrun.method.composed:Composed.candidates", 2),
     "select": ("calrun.acquisition.entropy:Entropy.select", 2),

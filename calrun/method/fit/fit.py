@@ -13,9 +13,10 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from calrun.folder.files import replace_file, replace_tensors
 from calrun.folder.say import warn
-from calrun.method.composed import Composed, Epochs, on_host
+from calrun.method.composed import Composed, on_host
 from calrun.method.fit.energy import EnergyMeter
 from calrun.method.fit.loss_watch import LossWatch
+from calrun.method.fit.module import Epochs
 from calrun.method.fit.stop import EpochFigures
 from calrun.method.fit.trainer import readable_tensors, train
 from calrun.method.part.setup import FitResult

@@ -1,7 +1,7 @@
 """One Lightning fit, as every fit of a run is made: silent, on one device, without handlers of signals, and resumable.
 
-Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; calrun/process/signals.py, or whoever owns
-the process, answers them instead.
+Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; calrun/process/signals.py, or whoever
+owns the process, answers them instead.
 """
 
 import signal
