@@ -15,15 +15,15 @@ from omegaconf import DictConfig
 
 from calrun import __version__
 from calrun.check.keys import keys, refuse_unread
-from calrun.check.words import at_home, options_last, refuse_options
 from calrun.errors import report as report_error
+from calrun.machine.children import die_with_launcher
+from calrun.machine.job import cancellable
+from calrun.machine.signals import heeded
+from calrun.machine.streams import make_patient
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
-from calrun.process.children import die_with_launcher
-from calrun.process.job import cancellable
-from calrun.process.signals import heeded
-from calrun.process.streams import make_patient
 from calrun.shell.completion import ASK, answers, script
+from calrun.text.words import at_home, options_last, refuse_options
 
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own

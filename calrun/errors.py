@@ -13,9 +13,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 
 from calrun.check.keys import unknown_key
 from calrun.check.target import arguments
-from calrun.check.words import misread, nearest, quoted, typed
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import options
+from calrun.text.words import misread, nearest, quoted, typed
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C

@@ -14,24 +14,24 @@ from omegaconf import DictConfig, open_dict
 from calrun.acquisition.base import Acquisition
 from calrun.check.conflicts import conflicts, mend_numbers
 from calrun.check.kinds import wrong_kinds
-from calrun.check.words import SEPARATOR
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.subset import Subset
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
-from calrun.method.fit.energy import require_energy
 from calrun.method.fit.scale import scaled
-from calrun.method.fit.trainer_options import refusals
-from calrun.method.part.setup import Setup
 from calrun.model.adapt.memory_format import safe_channels_last
 from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
 from calrun.oracle.base import Oracle
 from calrun.oracle.simulated import Simulated
+from calrun.part.setup import Setup
 from calrun.pool import Pool
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
 from calrun.task.base import Task
+from calrun.text.words import SEPARATOR
+from calrun.training.energy import require_energy
+from calrun.training.trainer_options import refusals
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RecordOptions:
         accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
-        energy: the energy of each fit, which wants codecarbon (see calrun/method/fit/energy.py).
+        energy: the energy of each fit, which wants codecarbon (see calrun/training/energy.py).
 
     Raises:
         ValueError: energy is wanted and cannot be measured here.

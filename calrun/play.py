@@ -8,8 +8,6 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.check.choices import refused_choices
-from calrun.check.words import SEPARATOR
 from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
 from calrun.folder.anew import wanted
@@ -23,9 +21,11 @@ from calrun.folder.remaining import Remaining
 from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
-from calrun.method.fit.trainer_options import trainer_arguments
 from calrun.oracle.wanted import LabelsWanted
+from calrun.plan.choices import refused_choices
 from calrun.run import SHOWN_CHOICES, committed
+from calrun.text.words import SEPARATOR
+from calrun.training.trainer_options import trainer_arguments
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 

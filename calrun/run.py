@@ -14,9 +14,9 @@ from calrun.folder.begun import refuse_changed, renamed, siblings
 from calrun.folder.committed import read_rounds
 from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
-from calrun.folder.say import say
-from calrun.folder.settle import settle
 from calrun.places import experiment_folder
+from calrun.sweep.settle import settle
+from calrun.text.say import say
 
 SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 

@@ -20,8 +20,8 @@ from calrun.experiment import Experiment, build
 from calrun.folder.record import Record
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
-from calrun.method.fit.trainer_options import trainer_arguments
 from calrun.places import CONF
+from calrun.training.trainer_options import trainer_arguments
 
 settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
 settings.load_profile("calrun")

@@ -17,7 +17,7 @@ from calrun.experiment import Experiment, build
 from calrun.folder.record import Record
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
-from calrun.method.fit.stop import EpochFigures
+from calrun.part.figures import EpochFigures
 
 TRAINER = {"accelerator": "cpu", "devices": 1}
 RECIPES = {

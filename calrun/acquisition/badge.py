@@ -15,7 +15,7 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import nearest_labelled
 from calrun.acquisition.kernel import kernel_cost
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import Factor, Points, feature_chunk, in_memory, refuse_not_finite
 from calrun.acquisition.kernel.kmeans_plusplus import (
     MAX_BLOCK,
@@ -28,6 +28,7 @@ from calrun.acquisition.kernel.kmeans_plusplus import (
 from calrun.acquisition.kernel.memory import limit_bytes
 from calrun.acquisition.kernel.options import refuse_below, refuse_unknown
 from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import FLOAT, Sizes
 
 FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
 

@@ -11,7 +11,7 @@ import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel import kernel_cost
-from calrun.acquisition.kernel.cost import Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost, one_pass
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.greedy import facility_location
 from calrun.acquisition.kernel.memory import limit_bytes
@@ -19,7 +19,7 @@ from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.per_class import select_per_class
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.similarity import Kernel, Similarity, row_bytes, too_many
-from calrun.look.columns import one_pass
+from calrun.look.sizes import Sizes
 
 
 class FacilityLocation(Acquisition):

@@ -17,7 +17,7 @@ import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel import kernel_cost
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import full_precision
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.glister_head import (
@@ -37,6 +37,7 @@ from calrun.acquisition.kernel.glister_regulariser import (
     regulariser_cost,
 )
 from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import FLOAT, Sizes
 
 MAX_FLOP = 1e16  # days on a workstation
 EXPECTED_RENEWALS = 0.3  # of the refreshes, how many look at all candidates because bounds do not decide

@@ -12,11 +12,12 @@ from math import ceil
 import numpy as np
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.kernel.cost import Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.columns import Column, column_bytes
-from calrun.method.part.part import Part
+from calrun.look.sizes import Sizes
+from calrun.part.part import Part
 
 
 class Partitioned(Acquisition):

@@ -16,13 +16,14 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points, nearest_labelled
 from calrun.acquisition.kernel import kernel_cost
-from calrun.acquisition.kernel.cost import Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_CENTRES, Points, distances, full_precision
 from calrun.acquisition.kernel.memory import limit_bytes
 from calrun.acquisition.kernel.purity import pure_radius, purity_cost
 from calrun.acquisition.kernel.row_order import in_row_order
-from calrun.folder.say import warn
 from calrun.look.columns import column_bytes
+from calrun.look.sizes import Sizes
+from calrun.text.say import warn
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 

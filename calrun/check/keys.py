@@ -12,8 +12,8 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
 from calrun.check.target import arguments
-from calrun.check.words import SEPARATOR, nearest
 from calrun.places import CONF, experiment_folder, options
+from calrun.text.words import SEPARATOR, nearest
 
 LARGEST_SEED = 2**63 - 1  # of what torch and W&B keep in 64 bits
 

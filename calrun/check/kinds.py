@@ -10,8 +10,8 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from calrun.check.keys import unknown_key
-from calrun.check.words import quoted, typed
 from calrun.folder.identity import NEUTRAL_LEAVES
+from calrun.text.words import quoted, typed
 
 NAMES = {int: "a whole number", float: "a number", bool: "true or false", NoneType: "null", str: "text", Path: "text"}
 UNIONS, LISTS, MAPS = (Union, UnionType), (list, tuple, Sequence), (dict, Mapping)

@@ -12,7 +12,7 @@ from calrun.dataset.check.picture_check import Level, faulty
 from calrun.dataset.source.picture import Picture
 from calrun.dataset.source.streamed import Streamed
 from calrun.dataset.source.transform import Transform
-from calrun.folder.say import warn
+from calrun.text.say import warn
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 

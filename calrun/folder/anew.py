@@ -11,9 +11,9 @@ import yaml
 
 from calrun.folder.begun import changed_code, completed, recorded_in
 from calrun.folder.claim import is_held
-from calrun.folder.files import replace_text
 from calrun.folder.identity import Identity
-from calrun.folder.say import say
+from calrun.machine.files import replace_text
+from calrun.text.say import say
 
 ASIDE = ".replaced"  # hidden: neither a report nor `calrun status` looks there
 

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from calrun.process.job import Job, this_job
-from calrun.process.process import began, machine
+from calrun.machine.job import Job, this_job
+from calrun.machine.process import began, machine
 
 STALE_SECONDS = 300.0  # a holder that has been silent this long has lost its claim
 BEATS = 10  # heartbeats in that time

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from calrun.folder.files import damaged
+from calrun.machine.files import damaged
 from calrun.report.read.lines import check_line
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from calrun.folder.files import replace_text
+from calrun.machine.files import replace_text
 
 PACKAGES = ("calrun", "torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn", "timm")
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from calrun.experiment import Experiment
-from calrun.folder.files import replace_file
 from calrun.look.predict import LOGITS, Seen
+from calrun.machine.files import replace_file
 from calrun.round import Round
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calrun.folder.say import say
+from calrun.text.say import say
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment

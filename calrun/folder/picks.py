@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calrun.folder.files import damaged, replace_text, whole
+from calrun.machine.files import damaged, replace_text, whole
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining, duration
-from calrun.folder.say import round_text, say
-from calrun.method.fit.stop import EpochFigures
+from calrun.part.figures import EpochFigures
+from calrun.text.say import round_text, say
 
 REFRESH_SECONDS = 0.5
 PIPED_SECONDS = 60.0

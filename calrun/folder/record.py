@@ -21,7 +21,10 @@ from calrun.errors import is_mistake, sentence
 from calrun.folder.begun import completed, recorded_in, refuse_foreign
 from calrun.folder.claim import Claim, HeldError, LostError
 from calrun.folder.committed import read_rounds
-from calrun.folder.files import (
+from calrun.folder.later import make_records
+from calrun.folder.picks import csv_text, restore_picks, write_picks
+from calrun.folder.sweep_file import forget_refusal, this_sweep
+from calrun.machine.files import (
     damaged,
     make_folder,
     readable,
@@ -31,12 +34,9 @@ from calrun.folder.files import (
     replace_text,
     whole,
 )
-from calrun.folder.later import make_records
-from calrun.folder.picks import csv_text, restore_picks, write_picks
-from calrun.folder.say import warn
+from calrun.machine.job import this_log
 from calrun.oracle.wanted import LabelsWanted
-from calrun.process.job import this_log
-from calrun.sweep.sweep_file import forget_refusal, this_sweep
+from calrun.text.say import warn
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import entropy
 
 from calrun.experiment import Experiment
-from calrun.method.part.setup import FitResult
+from calrun.part.setup import FitResult
 from calrun.round import Round
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import wandb
 
-from calrun.folder.files import replace_text
 from calrun.folder.record import flatten
 from calrun.logger.base import Logger
+from calrun.machine.files import replace_text
 
 ID_FILE = "wandb-id"
 ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # W&B: 64 characters at most, and none of :;,#?/'

@@ -1,92 +1,182 @@
-"""Fills the columns that an acquisition needs, with one pass over the rows that each concerns."""
+"""The unlabelled rows through a model's eyes, with one pass over the rows that each column concerns.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+Dimension key: N candidates, L labelled rows, C classes, D features, K Monte-Carlo samples, V validation rows.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.kernel.cost import Sizes
-from calrun.dataset.base import Source
-from calrun.look.columns import Column, Split
-from calrun.look.predict import Predictor, mc_seeds
-from calrun.model.base import Classifier
-from calrun.round import Round
-
-if TYPE_CHECKING:
-    from calrun.method.part.setup import Setup
+from calrun.look.columns import COLUMNS, Column
+from calrun.look.predict import mc_seeds
+from calrun.look.sizes import Sizes
+from calrun.look.view import Split, View
 
 
-class PoolImages:
-    """The pool's pictures for acquisitions that look at them, on the model's device."""
-
-    def __init__(self, predictor: Predictor, source: Source) -> None:
-        self.predictor, self.source = predictor, source
+class Images(Protocol):
+    """The pictures behind rows, in the evaluation transform and on the model's device."""
 
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yields (rows, x) in the order of `rows`."""
-        for chunk, x in self.source.batches(rows, batch_size):
-            yield chunk, x.to(self.predictor.device)
+        ...
 
 
 @dataclass(frozen=True)
-class View:
-    """What columns are made from.
+class Candidates:
+    """The unlabelled rows through a model's eyes: the columns that the acquisition's `needs` names, and no others.
 
     Args:
-        net: the network after the round's fit.
-        setup: what the run has given its method.
-        this_round: after which rows are chosen.
-        previous: the network of the round before, where a column looks at it.
+        rows: int64 (N,), indices into the whole training set; every column below follows this order.
+        columns: the named columns. `logits` (N, C), `features` (N, D), `head_weight` (C, D), `head_bias` (C,),
+            `previous_logits` and `previous_features` those of the network of the round before, `mc_log_probs`
+            (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
+            `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
+            true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
+            `scratch` a folder where a long selection may leave its state for the process that resumes after a kill,
+            `run_folder` the run's, where an acquisition may keep a file for later rounds.
+        splits: which rows a column of the acquisition's own follows; those of calrun are known by name.
     """
 
-    net: Classifier
-    setup: "Setup"
-    this_round: Round
-    previous: Classifier | None = None
+    rows: np.ndarray
+    columns: dict[str, Any] = field(default_factory=dict)
+    splits: dict[str, Split | None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, index_N: np.ndarray, index_L: np.ndarray | None = None) -> "Candidates":
+        """Returns the candidates at some positions, and with `index_L` the labelled rows at others.
+
+        What follows neither stays whole.
+        """
+        index = {"candidates": index_N} | ({} if index_L is None else {"labelled": index_L})
+        columns = dict(self.columns)
+        for name, column in self.columns.items():
+            split = self.splits.get(name, COLUMNS[name].split if name in COLUMNS else None)
+            if split in index:
+                columns[name] = _at(column, index[split])
+        return replace(self, rows=self.rows[index_N], columns=columns)
+
+    def num_labelled(self) -> int:
+        """Returns L, from whichever column of labelled rows there is."""
+        follow = [name for name in self.columns if name in COLUMNS and COLUMNS[name].split == "labelled"]
+        return len(self.columns[follow[0]]) if follow else 0
 
     @property
-    def rows(self) -> np.ndarray:
-        return self.this_round.pool.unlabelled
+    def logits_NC(self) -> Tensor:
+        return self._tensor("logits")
 
     @property
-    def labelled(self) -> np.ndarray:
-        return self.this_round.pool.labelled
+    def features_ND(self) -> Tensor:
+        return self._tensor("features")
 
-    def labelled_targets(self) -> Tensor:
-        """Returns the labels that have been bought (L,)."""
-        return torch.from_numpy(self.this_round.pool.targets_of(self.labelled))
+    @property
+    def previous_logits_NC(self) -> Tensor:
+        return self._tensor("previous_logits")
 
-    def truth(self) -> Tensor:
-        """Returns the labels of the candidates, for acquisitions that declare that they cheat."""
-        return torch.from_numpy(self.this_round.pool.truth(self.rows))
+    @property
+    def previous_features_ND(self) -> Tensor:
+        return self._tensor("previous_features")
 
-    def images(self) -> PoolImages:
-        """Returns the pictures of the training set."""
-        return PoolImages(self.setup.predictor, self.setup.train)
+    @property
+    def head_weight_CD(self) -> Tensor:
+        return self._tensor("head_weight")
 
-    def split(self, name: Split | None) -> tuple[Source, np.ndarray]:
-        """Returns where the rows of a split are, and which they are; without a validation split it has none."""
-        if name == "validation":
-            val = self.setup.val
-            return (self.setup.train, self.rows[:0]) if val is None else (val, np.arange(len(val)))
-        return self.setup.train, self.labelled if name == "labelled" else self.rows
+    @property
+    def head_bias_C(self) -> Tensor:
+        return self._tensor("head_bias")
+
+    @property
+    def mc_log_probs_NKC(self) -> Tensor:
+        return self._tensor("mc_log_probs")
+
+    @property
+    def labelled_rows(self) -> np.ndarray:
+        return np.asarray(self._column("labelled_rows"), dtype=np.int64)
+
+    @property
+    def labelled_features_LD(self) -> Tensor:
+        return self._tensor("labelled_features")
+
+    @property
+    def labelled_logits_LC(self) -> Tensor:
+        return self._tensor("labelled_logits")
+
+    @property
+    def labelled_targets_L(self) -> Tensor:
+        return self._tensor("labelled_targets")
+
+    @property
+    def val_logits_VC(self) -> Tensor:
+        return self._tensor("val_logits")
+
+    @property
+    def val_features_VD(self) -> Tensor:
+        return self._tensor("val_features")
+
+    @property
+    def val_targets_V(self) -> Tensor:
+        return self._tensor("val_targets")
+
+    @property
+    def oracle_N(self) -> Tensor:
+        return self._tensor("oracle")
+
+    @property
+    def images(self) -> Images:
+        images: Images = self._column("images")
+        return images
+
+    @property
+    def model(self) -> nn.Module:
+        model: nn.Module = self._column("model")
+        return model
+
+    @property
+    def scratch(self) -> Path:
+        return Path(self._column("scratch"))
+
+    @property
+    def run_folder(self) -> Path:
+        return Path(self._column("run_folder"))
+
+    def column(self, name: str) -> Tensor:
+        """Returns a column of the acquisition's own."""
+        return self._tensor(name)
+
+    def _tensor(self, name: str) -> Tensor:
+        return torch.as_tensor(self._column(name))
+
+    def _column(self, name: str) -> Any:
+        if name not in self.columns:
+            raise ValueError(
+                f"candidates hold {sorted(self.columns)} but not {name!r}; name it in the acquisition's `needs`"
+            )
+        return self.columns[name]
 
 
-def gather(view: View, acquisition: Acquisition) -> Candidates:
-    """Returns the unlabelled rows with the columns that `acquisition.needs` names, and nothing else."""
-    wanted, made = acquisition.wanted(), dict[str, Any]()
-    if view.setup.val is None:
+def _at(column: Any, index: np.ndarray) -> Any:
+    if isinstance(column, Tensor):
+        return column[torch.from_numpy(index).to(column.device)]
+    return np.asarray(column)[index]
+
+
+def gather(view: View, wanted: Sequence[Column], num_mc_samples: int) -> Candidates:
+    """Returns the unlabelled rows with these columns, and no others; one pass serves all of a split."""
+    made = dict[str, Any]()
+    if view.val is None:
         wanted = [column for column in wanted if column.split != "validation"]
     for split, previous in dict.fromkeys((column.split, column.previous) for column in wanted if column.of is not None):
         together = [column for column in wanted if column.of and (column.split, column.previous) == (split, previous)]
-        made |= _passed(view, split, previous, together, acquisition.num_mc_samples)
+        made |= _passed(view, split, previous, together, num_mc_samples)
     made |= {column.name: column.make(view) for column in wanted if column.make is not None}
     splits = {column.name: column.split for column in wanted}
-    return Candidates(view.rows, view.setup.predictor.place(made), splits)
+    return Candidates(view.rows, view.predictor.place(made), splits)
 
 
 def _passed(
@@ -101,7 +191,7 @@ def _passed(
         return _empty(view, columns)
     sampled = split == "candidates" and "mc_log_probs" in of
     seeds = mc_seeds(view.this_round.rng("dropout masks"), num_samples) if sampled else []
-    return view.setup.predictor(net, source, rows, of, seeds)
+    return view.predictor(net, source, rows, of, seeds)
 
 
 def _empty(view: View, columns: Iterable[Column]) -> dict[str, Tensor]:

@@ -5,18 +5,15 @@ Dimension key: N candidates, L labelled rows, V validation rows, C classes, D fe
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes
 from calrun.look.predict import Seen, features, logits, mc_log_probs
+from calrun.look.sizes import FLOAT, Sizes
+from calrun.look.view import Split, View
 
-if TYPE_CHECKING:
-    from calrun.look.candidates import View
-
-Split = Literal["candidates", "labelled", "validation"]
 Wish = Literal["dropout", "linear_head", "truth"]
 LONG = 8  # bytes of a whole number
 DROPOUT: frozenset[Wish] = frozenset({"dropout"})
@@ -43,7 +40,7 @@ class Column:
     num_bytes: Callable[[Sizes], float]
     split: Split | None = "candidates"
     of: Callable[[Seen], Tensor] | None = None
-    make: Callable[["View"], Any] | None = None
+    make: Callable[[View], Any] | None = None
     passes: Callable[[Sizes], int] = lambda sizes: 0
     previous: bool = False
     wants: frozenset[Wish] = frozenset()
@@ -69,7 +66,7 @@ def per_row(
 
 def given(
     name: str,
-    make: Callable[["View"], Any],
+    make: Callable[[View], Any],
     num_bytes: Callable[[Sizes], float] = lambda sizes: 0.0,
     split: Split | None = None,
     wants: frozenset[Wish] = frozenset(),
@@ -90,8 +87,8 @@ def _labelled(sizes: Sizes) -> float:
     return LONG * sizes.labelled
 
 
-def _val_targets(view: "View") -> Tensor | None:
-    return None if view.setup.val is None else torch.from_numpy(view.setup.val.targets)
+def _val_targets(view: View) -> Tensor | None:
+    return None if view.val is None else torch.from_numpy(view.val.targets)
 
 
 COLUMNS: dict[str, Column] = {
@@ -129,7 +126,7 @@ COLUMNS: dict[str, Column] = {
             wants=LINEAR_HEAD,
         ),
         given("images", lambda view: view.images()),
-        given("model", lambda view: view.net.to(view.setup.predictor.device).eval()),
+        given("model", lambda view: view.net.to(view.predictor.device).eval()),
         given("scratch", lambda view: view.this_round.folder),
         given("run_folder", lambda view: view.this_round.folder.parent),
     )
@@ -139,13 +136,6 @@ COLUMNS: dict[str, Column] = {
 def column_bytes(columns: Iterable[Column], sizes: Sizes) -> dict[str, int]:
     """Returns how large each column is; pictures and the network are no columns of their own."""
     return {column.name: round(column.num_bytes(sizes)) for column in columns}
-
-
-def one_pass(columns: Iterable[Column], sizes: Sizes) -> Cost:
-    """Returns the cost of a score for each row from one look at the columns, and of the best of them."""
-    size = sum(column_bytes(columns, sizes).values())
-    scores = 8.0 * sizes.candidates
-    return Cost(size / FLOAT + sizes.candidates, size + 4 * scores, 4 * scores, calls=20)
 
 
 def looked_at(columns: Iterable[Column], sizes: Sizes) -> tuple[int, int]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.method.part.part import Part
-from calrun.method.part.setup import FitResult, PlannedFit, Setup, Work
 from calrun.model.base import Classifier
+from calrun.part.part import Part
+from calrun.part.setup import FitResult, PlannedFit, Setup, Work
 from calrun.round import Round
 
 if TYPE_CHECKING:

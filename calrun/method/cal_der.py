@@ -6,10 +6,10 @@ Dimension key: B batch, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.check.legal import one_of
 from calrun.method.objective import refuse_negative
-from calrun.method.part.batch import Batch
-from calrun.method.part.stored import Distilling
+from calrun.method.stored import Distilling
+from calrun.part.batch import Batch
+from calrun.text.legal import one_of
 
 
 class DarkReplay(Distilling):

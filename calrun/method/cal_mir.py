@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from calrun.acquisition.kernel.factors import full_precision
-from calrun.method.part.batch import Batch
 from calrun.method.visit import Choose
 from calrun.model.adapt.mode import in_mode
+from calrun.part.batch import Batch
 
 
 class MostInterfered(Choose):

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.method.objective import refuse_negative
-from calrun.method.part.batch import Batch
-from calrun.method.part.stored import Distilling
+from calrun.method.stored import Distilling
+from calrun.part.batch import Batch
 from calrun.round import Round
 
 

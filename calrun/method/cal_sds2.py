@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calrun.acquisition.kernel.compiled import compiled
 from calrun.acquisition.kernel.factors import full_precision
-from calrun.folder.say import warn
-from calrun.method.part.batch import Batch
+from calrun.machine.compiled import compiled
 from calrun.method.visit import Choose
 from calrun.model.adapt.mode import in_mode
+from calrun.part.batch import Batch
 from calrun.round import Round
+from calrun.text.say import warn
 
 BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
 

@@ -14,19 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.look.candidates import View, gather
+from calrun.look.candidates import gather
+from calrun.look.view import View
 from calrun.method.base import Fit, Method
 from calrun.method.fit.module import FitModule
+from calrun.method.fit.one_row import one_row_passes
 from calrun.method.fit.optimizer import Recipe
 from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective
-from calrun.method.part.one_row import one_row_passes
-from calrun.method.part.part import Part
-from calrun.method.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
 from calrun.method.phase import Phase
 from calrun.method.start import Start
 from calrun.method.visit import Visit
 from calrun.model.base import Classifier
+from calrun.part.part import Part
+from calrun.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
 from calrun.round import Round
 
 
@@ -101,13 +102,20 @@ class Composed(FitModule, Method):
 
     def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
         self.parts.to(self.setup_.predictor.device).eval()
-        return gather(View(self.net, self.setup_, this_round, self.previous), acquisition)
+        return self._seen_by(self.net, acquisition, this_round, self.previous)
 
     def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
         """Returns all rows through a new network, with a checkpoint's features if the start rule has one."""
         net = self.fresh_net(before)
         self.start.first(net, self.fresh_net(before))
-        return gather(View(net, self.setup_, before, net), acquisition)
+        return self._seen_by(net, acquisition, before, net)
+
+    def _seen_by(
+        self, net: Classifier, acquisition: Acquisition, this_round: Round, previous: Classifier | None
+    ) -> Candidates:
+        setup = self.setup_
+        view = View(net, setup.train, setup.val, setup.predictor, this_round, previous)
+        return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
 
     def notes(self) -> dict[str, float]:
         return {name: value for piece in self.pieces.values() for name, value in piece.notes().items()}

@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from calrun.method.fit.stop import EpochFigures
-from calrun.method.part.piece import Look, Piece
 from calrun.model.base import Classifier
+from calrun.part.figures import EpochFigures
+from calrun.part.piece import Look, Piece
 
 
 class Finish(Piece):

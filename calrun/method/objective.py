@@ -8,12 +8,12 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from calrun.check.legal import one_of
-from calrun.method.part.batch import Batch
-from calrun.method.part.piece import Piece
+from calrun.part.batch import Batch
+from calrun.part.piece import Piece
 from calrun.round import Round
 from calrun.task.base import Task
 from calrun.task.classification import Classification
+from calrun.text.legal import one_of
 
 
 class Objective(Piece, ABC):

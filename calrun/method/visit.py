@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calrun.check.legal import one_of
 from calrun.dataset.base import StepRows
-from calrun.method.part.batch import Batch
-from calrun.method.part.piece import Piece
+from calrun.part.batch import Batch
+from calrun.part.piece import Piece
 from calrun.round import Round
+from calrun.text.legal import one_of
 
 
 class Choose(Piece):

@@ -11,13 +11,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.kernel.memory import GIB, free_bytes
-from calrun.check.choices import acquisition_of, choice_sizes
 from calrun.check.keys import refuse_unread
 from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
 from calrun.look.columns import column_bytes, looked_at
-from calrun.method.part.setup import BACKWARD, PlannedFit
+from calrun.part.setup import BACKWARD, PlannedFit
 from calrun.places import CONF
+from calrun.plan.choices import acquisition_of, choice_sizes
 from calrun.plan.network_rates import network_rates
 from calrun.plan.rates import Rates, measure
 from calrun.play import silence_lightning

@@ -7,8 +7,9 @@ from functools import cache
 
 import torch
 
-from calrun.acquisition.kernel.cost import FLOAT, Cost
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import full_precision
+from calrun.look.sizes import FLOAT
 
 SECONDS_EACH = 0.08  # for each of the four measurements
 ROWS, WIDTH, CENTRES = 4096, 512, 512  # of the products that the blocked kernels make

@@ -15,8 +15,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from calrun.machine.children import run_bound
 from calrun.places import CONF, options
-from calrun.process.children import run_bound
 from calrun.report.main import Report, report
 from calrun.report.page.render import to_text
 from calrun.report.read.configuration import all_leaves

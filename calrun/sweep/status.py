@@ -15,7 +15,7 @@ from rich.text import Text
 
 from calrun.folder.claim import Found, newest
 from calrun.folder.committed import read_rounds
-from calrun.sweep.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
+from calrun.folder.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
 
 RUN_FILES = {"config.yaml", "rounds.jsonl", "status.json"}
 ERROR_LENGTH = 200

@@ -22,12 +22,12 @@ from omegaconf.errors import OmegaConfBaseException
 from calrun.errors import exit_code, portable, report, sentence
 from calrun.folder.anew import refuse_held, wanted
 from calrun.folder.identity import identity
-from calrun.folder.say import say
-from calrun.process.job import end_with, this_log
-from calrun.process.watcher import Watcher
+from calrun.folder.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
+from calrun.machine.job import end_with, this_log
 from calrun.run import located
 from calrun.sweep.status import counts, last_error, run_status, shown
-from calrun.sweep.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
+from calrun.sweep.watcher import Watcher
+from calrun.text.say import say
 
 UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # a job that has no folder yet, for it is wrong
 launched: list["Sweep"] = []  # the multirun of this process, until its last word is said

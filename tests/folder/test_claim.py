@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from calrun.folder.claim import Claim, Found, HeldError, Holder, LostError, newest
-from calrun.process.job import Job
-from calrun.process.process import began
+from calrun.machine.job import Job
+from calrun.machine.process import began
 
 HOLD = """
 import sys, time

@@ -13,7 +13,7 @@ from calrun.folder import progress as module
 from calrun.folder.progress import Progress
 from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining, Work, duration, planned_work
-from calrun.method.fit.stop import EpochFigures
+from calrun.part.figures import EpochFigures
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from calrun.folder.identity import run_id
 from calrun.folder.record import Record, flatten
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
-from calrun.method.fit.trainer_options import trainer_arguments
+from calrun.training.trainer_options import trainer_arguments
 
 LINE = {
     "round", "rounds", "labelled", "labelled_fraction", "test", "train_accuracy", "steps", "epochs", "notes",

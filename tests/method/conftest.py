@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from calrun.method.part.batch import Batch
 from calrun.model.base import Output
+from calrun.part.batch import Batch
 from calrun.pool import Pool
 from calrun.round import Round
 

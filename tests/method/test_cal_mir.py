@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from calrun.method.cal_mir import MostInterfered, interference
-from calrun.method.part.batch import Batch
 from calrun.model.base import Classifier
+from calrun.part.batch import Batch
 
 
 def network() -> Classifier:

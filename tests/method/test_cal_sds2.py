@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from calrun.method.cal_sds2 import Summary, _lazy_greedy, dense_greedy, greedy_summary, similarity, uncertainty
-from calrun.method.part.batch import Batch
 from calrun.model.base import Classifier
+from calrun.part.batch import Batch
 
 
 def objective(kernel: torch.Tensor, h: torch.Tensor, chosen: list[int], weight: float) -> float:

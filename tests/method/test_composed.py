@@ -16,10 +16,10 @@ from calrun.method.fit.fit import Fitter
 from calrun.method.fit.optimizer import Recipe
 from calrun.method.fit.stop import FixedEpochs
 from calrun.method.objective import CrossEntropy
-from calrun.method.part.setup import Setup
 from calrun.method.start import Warm
 from calrun.method.visit import AllLabelled, Newest, Replay, Visit
 from calrun.model.base import Classifier
+from calrun.part.setup import Setup
 from calrun.pool import Pool
 from calrun.round import Round
 from calrun.task.classification import Classification

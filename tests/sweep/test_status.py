@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from calrun.folder.claim import Claim, Holder
+from calrun.folder.sweep_file import SWEEP_FILE, note_refusal
 from calrun.sweep.status import statuses
-from calrun.sweep.sweep_file import SWEEP_FILE, note_refusal
 
 FIT = {
     "state": "running",

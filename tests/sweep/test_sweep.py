@@ -19,10 +19,10 @@ from submitit.core.utils import UncompletedJobError
 from calrun.errors import exit_code, portable, report, sentence
 from calrun.folder.claim import Claim, HeldError
 from calrun.folder.record import Record
-from calrun.process.watcher import Watcher
+from calrun.folder.sweep_file import SWEEP_FILE, SWEEP_VARIABLE, planned_names
 from calrun.sweep.status import statuses
 from calrun.sweep.sweep import split_sweep, without_sweeps
-from calrun.sweep.sweep_file import SWEEP_FILE, SWEEP_VARIABLE, planned_names
+from calrun.sweep.watcher import Watcher
 
 
 def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any], tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_later_multirun_adds_to_the_plan(play: Callable[..., Any], tmp_path: P
 
 def test_launchers_that_begin_together_all_add_their_runs(tmp_path: Path) -> None:
     adds = "add_runs(pathlib.Path(sys.argv[1]), sys.argv[2:])"
-    script = f"import sys, pathlib; from calrun.sweep.sweep_file import add_runs; {adds}"
+    script = f"import sys, pathlib; from calrun.folder.sweep_file import add_runs; {adds}"
     launchers = [
         subprocess.Popen([sys.executable, "-c", script, str(tmp_path), *(f"{launcher}-{run}" for run in range(5))])
         for launcher in range(5)

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.acquisition.kernel.cost import FLOAT
 from calrun.acquisition.kernel.glister_regulariser import Gradients
 from calrun.acquisition.kernel.memory import chunk_rows
 from calrun.acquisition.kernel.top_k import finite
+from calrun.look.sizes import FLOAT
 
 Part = tuple[Tensor, Tensor, Tensor]  # features (P, D), logits (P, C), targets (P,)
 CACHE_BYTES = 1 << 21  # features of a chunk that the update leaves in the cache for the gradient

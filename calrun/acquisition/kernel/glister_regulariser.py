@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_BLOCK, full_precision, spans
 from calrun.acquisition.kernel.memory import chunk_rows
+from calrun.look.sizes import FLOAT, Sizes
 
 
 class Regulariser(Protocol):

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.kernel import kernel_cost
-from calrun.acquisition.kernel.cost import Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import Block, distances, squared_norms
 from calrun.acquisition.kernel.lloyd import Effort, kmeans
 from calrun.acquisition.kernel.memory import GIB, limit_bytes
 from calrun.acquisition.kernel.options import refuse_below, refuse_unknown
-from calrun.folder.say import warn
+from calrun.look.sizes import Sizes
+from calrun.text.say import warn
 
 BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
 MICRO = Effort(max_iter=10, tol=0, greedy=False)  # thousands of centres: the best of several draws would take hours

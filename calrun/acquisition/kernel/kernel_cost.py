@@ -8,7 +8,7 @@ Dimension key: N rows, M centres, T leaders, R represented rows, F width of all 
 
 from math import ceil, log
 
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_BLOCK, MAX_CENTRES, feature_bytes
 from calrun.acquisition.kernel.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
 from calrun.acquisition.kernel.kmeans_plusplus import FIRST_BLOCK
@@ -16,6 +16,7 @@ from calrun.acquisition.kernel.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
 from calrun.acquisition.kernel.lloyd import Effort
 from calrun.acquisition.kernel.memory import shortage
 from calrun.acquisition.kernel.similarity import STEP, TILE
+from calrun.look.sizes import FLOAT, Sizes
 
 CONVERTED = 3  # a block is read, and its converted copy written and read
 PRODUCTS = {1: 4, 2: 12}  # traffic of each distance, in numbers, by factors

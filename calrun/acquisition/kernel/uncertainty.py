@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.finite_features import mark_minus_infinity_
 from calrun.acquisition.kernel.memory import chunk_rows, shortage
 from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.top_k import smallest
+from calrun.look.sizes import FLOAT, Sizes
 
 CACHE_BYTES = 1 << 22  # on the host, temporary tensors of a chunk stay in the last-level cache
 

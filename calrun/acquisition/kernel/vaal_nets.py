@@ -15,7 +15,8 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Images
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes, input_bytes
+from calrun.acquisition.kernel.cost import Cost, input_bytes
+from calrun.look.sizes import FLOAT, Sizes
 from calrun.model.adapt.forward_work import forward_work
 
 
@@ -124,7 +125,7 @@ class AdversarialPair(pl.LightningModule):
             descend(self, discriminator, losses[-1])
         self.block_losses_T = torch.stack(
             [loss.detach() for loss in losses]
-        )  # calrun/method/fit/loss_watch.py looks at them
+        )  # calrun/training/loss_watch.py looks at them
 
     def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
         """Returns Eq. 5: reconstruct both, stay near the prior, and look labelled to the discriminator."""

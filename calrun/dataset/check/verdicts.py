@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import PIL
 
-from calrun.folder.files import replace_text
+from calrun.machine.files import replace_text
 
 VERSION = 1  # of what is checked: another number forgets all verdicts
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from calrun.dataset.base import Shot, Source, StepRows
 from calrun.dataset.source.picture import Picture
 from calrun.dataset.source.transform import Transform
-from calrun.process.children import heed_the_parent, signals_held
+from calrun.machine.children import heed_the_parent, signals_held
 from calrun.rng import numpy_rng
 
 Key = tuple[int, tuple[int, int, int] | None]  # row; (seed, step, position) of its augmentation, or None for evaluation

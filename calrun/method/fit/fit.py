@@ -11,16 +11,16 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from calrun.folder.files import replace_file, replace_tensors
-from calrun.folder.say import warn
+from calrun.machine.files import replace_file, replace_tensors
 from calrun.method.composed import Composed, on_host
-from calrun.method.fit.energy import EnergyMeter
-from calrun.method.fit.loss_watch import LossWatch
 from calrun.method.fit.module import Epochs
-from calrun.method.fit.stop import EpochFigures
-from calrun.method.fit.trainer import readable_tensors, train
-from calrun.method.part.setup import FitResult
+from calrun.part.figures import EpochFigures
+from calrun.part.setup import FitResult
 from calrun.round import Round
+from calrun.text.say import warn
+from calrun.training.energy import EnergyMeter
+from calrun.training.loss_watch import LossWatch
+from calrun.training.trainer import readable_tensors, train
 
 DIVERGED = 1e3  # the last epoch's loss over the first step's
 SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing

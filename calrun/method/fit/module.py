@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from calrun.dataset.base import Block, Shot
 from calrun.look.predict import LOGITS, Seen
 from calrun.method.fit.optimizer import Recipe
-from calrun.method.fit.stop import EpochFigures, StoppingRule
+from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective
-from calrun.method.part.batch import Batch
-from calrun.method.part.part import Part
-from calrun.method.part.piece import Piece
-from calrun.method.part.setup import Setup, Work
 from calrun.method.phase import Phase
 from calrun.method.visit import Visit
 from calrun.model.base import Output
+from calrun.part.batch import Batch
+from calrun.part.figures import EpochFigures
+from calrun.part.part import Part
+from calrun.part.piece import Piece
+from calrun.part.setup import Setup, Work
 from calrun.round import Round
 
 
@@ -154,7 +155,7 @@ class FitModule(pl.LightningModule):
         logits = torch.cat([batch.logits.detach() for batch, _ in seen])
         y = torch.cat([batch.y for batch, _ in seen])
         self.correct += self.setup_.task.correct(logits, y).sum()
-        self.block_losses_T = torch.stack([loss for _, loss in seen])  # calrun/method/fit/loss_watch.py looks at them
+        self.block_losses_T = torch.stack([loss for _, loss in seen])  # calrun/training/loss_watch.py looks at them
         self.total_loss += self.block_losses_T.sum()
         self.num_seen += len(y)
         self.num_steps += len(seen)

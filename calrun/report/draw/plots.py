@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calrun.folder.files import replace_file
+from calrun.machine.files import replace_file
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, looks_of
 from calrun.report.draw.style import Look, look_of
 from calrun.report.measure.cost import average_over_budgets, mean_speed_up

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from calrun.folder.files import replace_file
+from calrun.machine.files import replace_file
 from calrun.report.page.render import to_csv, to_latex, to_markdown
 from calrun.report.table.plain import neutral_frame
 from calrun.report.table.tables import Table

@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.kernel.cost import FLOAT, Cost, Sizes, column_bytes
+from calrun.acquisition.kernel.cost import Cost, column_bytes
+from calrun.look.sizes import FLOAT, Sizes
 from calrun.model.adapt.forward_work import forward_work
 from calrun.model.base import Classifier
 

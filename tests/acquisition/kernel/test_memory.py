@@ -13,11 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.batch_bald import BatchBald
-from calrun.acquisition.kernel.cost import Sizes
 from calrun.acquisition.kernel.memory import GIB, chunk_rows, free_bytes, limit_bytes
 from calrun.acquisition.probcover import ProbCover
 from calrun.acquisition.random import RandomRows
 from calrun.check.conflicts import memory_keys
+from calrun.look.sizes import Sizes
 from calrun.places import CONF
 
 OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))

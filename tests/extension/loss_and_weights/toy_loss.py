@@ -8,11 +8,11 @@ from torch import Tensor
 
 from calrun.look.predict import Seen
 from calrun.method.finish import Finish
-from calrun.method.fit.stop import EpochFigures
 from calrun.method.objective import Objective
-from calrun.method.part.batch import Batch
-from calrun.method.part.piece import Look
 from calrun.model.base import Classifier
+from calrun.part.batch import Batch
+from calrun.part.figures import EpochFigures
+from calrun.part.piece import Look
 from calrun.round import Round
 
 

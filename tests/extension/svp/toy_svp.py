@@ -18,9 +18,9 @@ from calrun.dataset.source.transform import Transform
 from calrun.look.predict import features
 from calrun.method.base import Fit, Method
 from calrun.method.composed import Composed
-from calrun.method.part.part import Part
-from calrun.method.part.setup import FitResult, PlannedFit, Setup, Work
 from calrun.model.base import Classifier
+from calrun.part.part import Part
+from calrun.part.setup import FitResult, PlannedFit, Setup, Work
 from calrun.round import Round
 
 

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.look.columns import Column, given, per_row
 from calrun.look.predict import Seen
-from calrun.method.part.batch import Batch
-from calrun.method.part.part import Part
-from calrun.method.part.setup import Setup
 from calrun.model.base import Classifier
+from calrun.part.batch import Batch
+from calrun.part.part import Part
+from calrun.part.setup import Setup
 from calrun.round import Round
 
 

@@ -7,10 +7,10 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.look.columns import Column, given
 from calrun.look.predict import Seen
-from calrun.method.part.part import Part
-from calrun.method.part.piece import Look
-from calrun.method.part.setup import Setup
 from calrun.model.base import Classifier
+from calrun.part.part import Part
+from calrun.part.piece import Look
+from calrun.part.setup import Setup
 from calrun.round import Round
 
 

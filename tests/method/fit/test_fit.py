@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from calrun.experiment import Experiment, build
 from calrun.look.predict import Predictor
 from calrun.method.fit.fit import FitResult, Fitter
-from calrun.method.fit.stop import EpochFigures
+from calrun.part.figures import EpochFigures
 from calrun.round import Round
 
 CPU = {"accelerator": "cpu", "devices": 1}

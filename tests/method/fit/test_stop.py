@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calrun.method.fit.stop import EarlyStopping, EpochFigures, FixedEpochs, Saturation, StoppingRule, TrainAccuracy
+from calrun.method.fit.stop import EarlyStopping, FixedEpochs, Saturation, StoppingRule, TrainAccuracy
+from calrun.part.figures import EpochFigures
 
 
 def trained(*accuracies: float) -> list[EpochFigures]:

@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
-from calrun.method.fit.trainer_options import OPEN, REFUSED, refusals
+from calrun.training.trainer_options import OPEN, REFUSED, refusals
 
 Refusal = Callable[..., str]
 

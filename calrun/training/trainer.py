@@ -1,6 +1,6 @@
 """One Lightning fit, as every fit of a run is made: silent, on one device, without handlers of signals, and resumable.
 
-Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; calrun/process/signals.py, or whoever
+Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; calrun/machine/signals.py, or whoever
 owns the process, answers them instead.
 """
 
@@ -18,7 +18,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
-from calrun.folder.say import warn
+from calrun.text.say import warn
 
 OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves open
     "logger": False,

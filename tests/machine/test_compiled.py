@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from calrun.acquisition.kernel.compiled import compiled
+from calrun.machine.compiled import compiled
 
 
 def test_a_read_only_installation_and_home_compile_without_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from calrun.dataset.source.picture import Picture
 from calrun.dataset.source.streamed import Streamed
 from calrun.dataset.source.transform import Transform
-from calrun.process.children import run_bound, signals_held
+from calrun.machine.children import run_bound, signals_held
 
 FORK = get_context("fork")
 SECONDS = 10.0

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from calrun.look.predict import Seen
-from calrun.method.part.batch import Batch
+from calrun.part.batch import Batch
 from calrun.round import Round
 
 

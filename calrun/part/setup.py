@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from calrun.dataset.base import Source
 from calrun.look.predict import Predictor
-from calrun.method.fit.stop import EpochFigures
 from calrun.model.base import Classifier
+from calrun.part.figures import EpochFigures
 from calrun.task.base import Task
 
 BACKWARD = 2  # times the work of a forward pass

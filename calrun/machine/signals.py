@@ -1,6 +1,6 @@
 """The one owner of a process's signals: whatever the command does, a signal ends it with one line and can be undone.
 
-Nothing else installs handlers, Lightning's Trainer included (calrun/method/fit/trainer.py). Where somebody else owns
+Nothing else installs handlers, Lightning's Trainer included (calrun/training/trainer.py). Where somebody else owns
 the process, as submitit does in a SLURM job, nothing is installed and their handlers keep their meaning.
 """
 

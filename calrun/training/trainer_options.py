@@ -8,7 +8,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.method.fit.trainer import OURS
+from calrun.training.trainer import OURS
 
 NAMED = ("accelerator", "devices", "precision", "deterministic")
 OPEN = ("benchmark", "detect_anomaly")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from calrun.method.part.stored import StoredLogits
+from calrun.method.stored import StoredLogits
 
 
 def test_rows_find_their_own_logits_and_later_rounds_leave_them_alone() -> None:

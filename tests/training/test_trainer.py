@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from calrun.experiment import build
 from calrun.method.fit.fit import FitResult, Fitter
-from calrun.method.fit.trainer import readable_tensors
+from calrun.training.trainer import readable_tensors
 
 CPU = {"accelerator": "cpu", "devices": 1}
 Configure = Callable[..., DictConfig]

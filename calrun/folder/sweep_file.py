@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from calrun.folder.claim import Claim, HeldError
-from calrun.folder.files import make_folder, readable, replace_text
-from calrun.process.job import this_log
+from calrun.machine.files import make_folder, readable, replace_text
+from calrun.machine.job import this_log
 
 SWEEP_FILE = "sweep.json"
 REFUSED = ".refused"  # a file for each run that was refused before it had a folder of its own

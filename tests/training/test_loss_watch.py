@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from calrun.method.fit.loss_watch import SKIPPED_STEPS, LossWatch
+from calrun.training.loss_watch import SKIPPED_STEPS, LossWatch
 
 Typed = Callable[..., Any]
 BREAKS = """

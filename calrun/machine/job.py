@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from calrun.process.signals import heeded
+from calrun.machine.signals import heeded
 
 JOB_PROGRAM = "submitit.core._submit"
 ASK_SECONDS = 10.0  # for SLURM's answer: it gives a job that it ends 30 s

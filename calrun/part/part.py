@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from calrun.method.part.batch import Batch
-from calrun.method.part.piece import Piece
 from calrun.model.base import Classifier
+from calrun.part.batch import Batch
+from calrun.part.piece import Piece
 
 if TYPE_CHECKING:
-    from calrun.method.part.setup import Setup
+    from calrun.part.setup import Setup
 
 
 class Part(nn.Module, Piece):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from calrun.folder.committed import read_rounds
-from calrun.folder.say import round_text
+from calrun.text.say import round_text
 
 REFRESH_SECONDS = 0.5
 

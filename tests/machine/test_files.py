@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from calrun.folder.files import readable, remove_parts, replace_file, replace_tensors, replace_text
+from calrun.machine.files import readable, remove_parts, replace_file, replace_tensors, replace_text
 
 
 def test_a_file_is_replaced_and_its_folders_are_made(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pickle import UnpicklingError
 from typing import Any, TypeVar
 from zipfile import BadZipFile
 
-from calrun.folder.say import warn
+from calrun.text.say import warn
 
 Content = TypeVar("Content")
 BROKEN = (

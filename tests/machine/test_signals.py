@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from calrun.process.signals import heeded
+from calrun.machine.signals import heeded
 
 Typed = Callable[..., Any]
 SENT = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
@@ -94,7 +94,7 @@ def test_a_second_signal_at_once_is_the_same_one_and_closing_goes_on() -> None:
 
 STUBBORN = """
     import os, signal, time
-    from calrun.process import signals
+    from calrun.machine import signals
     signals.GRACE_SECONDS, signals.IMPATIENT_SECONDS = {grace}, 0.0
     with signals.heeded():
         try:

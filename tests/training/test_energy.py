@@ -16,8 +16,8 @@ from calrun.experiment import build
 from calrun.folder.committed import read_rounds
 from calrun.folder.record import Record
 from calrun.loop import run
-from calrun.method.fit.energy import LEAST_SECONDS, EnergyMeter, require_energy
 from calrun.method.fit.fit import Fitter
+from calrun.training.energy import LEAST_SECONDS, EnergyMeter, require_energy
 
 CPU = {"accelerator": "cpu", "devices": 1}
 KWH_A_FIT = 0.25

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from calrun.acquisition.base import Acquisition
-from calrun.acquisition.kernel.cost import Sizes
 from calrun.experiment import Experiment
+from calrun.look.sizes import Sizes
 
 
 def acquisition_of(exp: Experiment, number: int) -> tuple[str, Acquisition]:

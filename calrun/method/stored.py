@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.kernel.cost import FLOAT
-from calrun.check.legal import one_of
+from calrun.look.sizes import FLOAT
 from calrun.method.objective import Objective
-from calrun.method.part.batch import Batch
-from calrun.method.part.piece import Look
+from calrun.part.batch import Batch
+from calrun.part.piece import Look
 from calrun.round import Round
 from calrun.task.base import Task
+from calrun.text.legal import one_of
 
 
 class StoredLogits:

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calrun.check.words import quoted, typed
+from calrun.text.words import quoted, typed
 
 Refusal = Callable[..., str]
 
