@@ -14,8 +14,9 @@ from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.experiment import Experiment, build
-from calrun.look.candidates import View, gather
+from calrun.look.candidates import gather
 from calrun.look.columns import COLUMNS
+from calrun.look.view import View
 from calrun.round import Round
 
 
@@ -39,7 +40,9 @@ def exp(configure: Callable[..., DictConfig]) -> Experiment:
 
 def gathered(exp: Experiment, *needs: str) -> Candidates:
     this_round = Round(1, 2, 20, 0, exp.pool, Path("here"))
-    return gather(View(exp.method.net, exp.method.setup_, this_round, exp.method.net), Needy(*needs))
+    net, setup, acquisition = exp.method.net, exp.method.setup_, Needy(*needs)
+    view = View(net, setup.train, setup.val, setup.predictor, this_round, net)
+    return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
 
 
 def test_candidates_are_the_unlabelled_rows_of_the_pool(exp: Experiment) -> None:

@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.kernel.cost import Cost, column_bytes
+from calrun.acquisition.kernel.cost import Cost
+from calrun.look.columns import column_bytes
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.model.adapt.forward_work import forward_work
 from calrun.model.base import Classifier
@@ -153,7 +154,7 @@ def test_columns_are_as_large_as_foretold(option: str) -> None:
     acquisition = acquisition_of(option)
     sizes = sizes_for(acquisition, candidates=100)
     columns = columns_for(acquisition.needs, sizes)
-    foretold = column_bytes(acquisition.needs, sizes)
+    foretold = column_bytes(acquisition.wanted(), sizes)
     assert foretold.keys() == columns.keys()
     for name, column in columns.items():
         assert foretold[name] == getattr(column, "nbytes", 0), name
