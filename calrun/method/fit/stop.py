@@ -54,8 +54,8 @@ class FixedEpochs(EveryRound):
     def max_epochs(self) -> int:
         return self.epochs
 
-    def scaled(self, scale: float) -> "FixedEpochs":
-        return FixedEpochs(fewer(self.epochs, scale))
+    def scaled(self, scale: float) -> Self:
+        return replace(self, epochs=fewer(self.epochs, scale))
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
         return MAX_EPOCHS if len(history) >= self.epochs else None
@@ -78,7 +78,7 @@ class TrainAccuracy(EveryRound):
         _require_epochs("max_epochs", self.max_epochs)
         _require_threshold(self.threshold)
 
-    def scaled(self, scale: float) -> "TrainAccuracy":
+    def scaled(self, scale: float) -> Self:
         return replace(self, max_epochs=fewer(self.max_epochs, scale))
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
@@ -117,7 +117,7 @@ class Saturation(EveryRound):
                 f"window={self.window} and min_diff={self.min_diff}; the paper's are 10 and 0.001"
             )
 
-    def scaled(self, scale: float) -> "Saturation":
+    def scaled(self, scale: float) -> Self:
         return replace(self, max_epochs=fewer(self.max_epochs, scale), window=fewer(self.window, scale, least=2))
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
@@ -163,7 +163,7 @@ class EarlyStopping(EveryRound):
         accuracies = [_val_accuracy(epoch) for epoch in history]
         return max(range(len(accuracies)), key=lambda epoch: (accuracies[epoch], epoch))
 
-    def scaled(self, scale: float) -> "EarlyStopping":
+    def scaled(self, scale: float) -> Self:
         return replace(self, max_epochs=fewer(self.max_epochs, scale), patience=fewer(self.patience, scale))
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
@@ -191,8 +191,8 @@ class FirstThenLater:
         """Refuses: a fit asks the rule of its round."""
         raise TypeError("ask the rule of a round: FirstThenLater.in_round(number)")
 
-    def scaled(self, scale: float) -> "FirstThenLater":
-        return FirstThenLater(self.first.scaled(scale), self.later.scaled(scale))
+    def scaled(self, scale: float) -> Self:
+        return replace(self, first=self.first.scaled(scale), later=self.later.scaled(scale))
 
     def in_round(self, number: int) -> StoppingRule:
         return self.first if number == 1 else self.later
