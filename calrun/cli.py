@@ -183,8 +183,8 @@ def reproduce_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
-    from calrun.play import silence_lightning
     from calrun.sweep.reproduce import reproduce
+    from calrun.training.trainer import silence_lightning
 
     silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]

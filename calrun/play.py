@@ -1,7 +1,5 @@
 """The rounds that a run folder does not hold yet: everything is built, then played."""
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from calrun.oracle.wanted import LabelsWanted
 from calrun.plan.choices import refused_choices
 from calrun.run import SHOWN_CHOICES, committed
 from calrun.text.words import SEPARATOR
+from calrun.training.trainer import silence_lightning
 from calrun.training.trainer_options import trainer_arguments
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
@@ -97,11 +96,3 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     finally:
         logger.finish(exit_code(ended))
         progress.close()
-
-
-def silence_lightning() -> None:
-    """Keeps Lightning from saying, at every fit, what the run says once."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    warnings.filterwarnings("ignore", module="lightning_fabric")

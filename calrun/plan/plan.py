@@ -20,8 +20,8 @@ from calrun.places import CONF
 from calrun.plan.choices import acquisition_of, choice_sizes
 from calrun.plan.network_rates import network_rates
 from calrun.plan.rates import Rates, measure
-from calrun.play import silence_lightning
 from calrun.round import planned_rounds
+from calrun.training.trainer import silence_lightning
 
 
 @dataclass(frozen=True)

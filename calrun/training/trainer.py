@@ -4,8 +4,10 @@ Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; c
 owns the process, answers them instead.
 """
 
+import logging
 import signal
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,6 +37,14 @@ class NoHandlers(_SignalConnector):
 
     def register_signal_handlers(self) -> None:
         pass
+
+
+def silence_lightning() -> None:
+    """Keeps Lightning from saying, at every fit, what the run says once."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")
 
 
 def train(
