@@ -104,7 +104,7 @@ def run_command(context: typer.Context) -> None:
     from calrun.sweep.sweep import end_sweep
 
     flags = {flag: flag in context.args for flag in (FRESH, ACCEPT_CODE)}
-    wanted.fresh, wanted.accept_code = flags.values()
+    wanted.fresh, wanted.accept_code, wanted.seen = *flags.values(), None
     words = tidied([word for word in context.args if word not in flags])
     if {"--help", "-h"} & {*words}:
         from calrun.shell.described import run_help

@@ -82,19 +82,13 @@ class Experiment:
     record: RecordOptions
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
-        """Yields the rounds after round `after`; buys the initial rows before the first one.
-
-        A run that is extended had bought nothing after what was its last round: that is made up for.
+        """Yields the rounds after round `after`, for which the rows are bought; those of round 1 are bought here.
 
         Raises:
             LabelsWanted: if the oracle has not answered yet with the labels of a round.
         """
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
-        elif after < len(self.sizes) and not len(self.pool.labelled_in(after + 1)):
-            last = self.round(after, folder)
-            candidates = self.method.candidates(self.acquisition, last)
-            self.pool.label(self.acquisition.select(candidates, last.budget, last.rng("acquisition")), after + 1)
         for number in range(after + 1, len(self.sizes) + 1):
             self.pool.ask(number)
             yield self.round(number, folder)

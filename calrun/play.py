@@ -42,8 +42,8 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         raise ValueError(SEPARATOR.join(refused))
     if now.data is None:
         now = identity(cfg)  # what was downloaded just now
-    if wanted.fresh:
-        wanted.apply(folder, now)  # not before it is known that the new run can begin
+    if wanted.begins_anew(folder):
+        wanted.move_aside(folder)  # not before it is known that the new run can begin
     elif committed(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from calrun.folder.anew import wanted
+from calrun.folder.anew import accept_code, wanted
 from calrun.folder.begun import refuse_changed, renamed, siblings
 from calrun.folder.committed import read_rounds
 from calrun.folder.identity import Identity, identity, run_id
@@ -46,8 +46,8 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     now = identity(cfg)
     folder = renamed(run_folder(cfg, choices).absolute(), now)
     if wanted.accept_code:
-        wanted.apply(folder, now)
-    lines = [] if wanted.fresh else committed(folder)
+        accept_code(folder, now)
+    lines = [] if wanted.begins_anew(folder) else committed(folder)
     if lines:
         refuse_changed(folder, now)
     accuracy, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)

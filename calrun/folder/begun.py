@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from calrun.folder.config_file import config_text, parsed
 from calrun.folder.content import Fingerprint
 from calrun.folder.identity import Identity
 
@@ -16,8 +17,7 @@ COMPLETE = "complete"
 def recorded_in(folder: Path) -> dict[str, Any] | None:
     """Returns a run folder's config.yaml; None if it has none, an empty one if it is damaged or cut."""
     try:
-        text = (folder / "config.yaml").read_text(encoding="utf-8")
-        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        found = parsed(config_text(folder / "config.yaml"))
     except FileNotFoundError:
         return None
     except (yaml.YAMLError, ValueError, RecursionError):

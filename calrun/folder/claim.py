@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from calrun.machine.files import BROKEN
 from calrun.machine.job import Job, this_job
 from calrun.machine.process import began, machine
 
@@ -57,7 +58,7 @@ class Holder:
         try:
             said = json.loads(text)
             return cls(**{**said, "pid": int(said["pid"]), "job": Job(**said["job"])})
-        except (ValueError, TypeError, KeyError):
+        except BROKEN:
             return None
 
     def __str__(self) -> str:

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -21,11 +20,13 @@ from calrun.errors import is_mistake, sentence
 from calrun.folder.begun import completed, recorded_in, refuse_foreign
 from calrun.folder.claim import Claim, HeldError, LostError
 from calrun.folder.committed import read_rounds
+from calrun.folder.extended import extend
 from calrun.folder.later import make_records
-from calrun.folder.picks import csv_text, restore_picks, write_picks
+from calrun.folder.picks import csv_text, refuse_short, restore_picks, write_picks
 from calrun.folder.sweep_file import forget_refusal, this_sweep
 from calrun.machine.files import (
     damaged,
+    load_tensors,
     make_folder,
     readable,
     remove_parts,
@@ -84,19 +85,15 @@ class Record:
             with whole(self.folder / f"state-{len(lines)}.pt"):
                 exp.method.restore(state)
             make_records(exp, self)
+            extend(exp, self)
         self.tidy(len(lines), exp.record.keep_states)
         return len(lines)
 
     def read_state(self, number: int) -> dict[str, Any]:
         """Returns what the method carried out of a round."""
-        import torch  # not above: a finished run is answered without it
-
         path = self.folder / f"state-{number}.pt"
-        with whole(path), zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:  # torch takes tensors whose bytes have changed
-                raise zipfile.BadZipFile
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-        return state
+        with whole(path):
+            return load_tensors(path)
 
     # --- what is written ---
 
@@ -115,7 +112,7 @@ class Record:
             ValueError: if another process has taken the folder over, or the round has not bought its budget.
         """
         started, number, lines = time.perf_counter(), line["round"], self.rounds()
-        _refuse_short(exp, number)
+        refuse_short(exp, number)
         self.status(**self.last_status | {"phase": "commit"})
         replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
         self.claim.require()
@@ -229,18 +226,6 @@ def _labelled(path: Path, lines: list[dict[str, Any]], sizes: list[int]) -> list
             raise damaged(path, f"line {number} has {came} labelled rows instead of the budget's {wanted}")
     bought_more = lines[-1]["round"] < lines[-1]["rounds"] and len(lines) < len(sizes)
     return [*labelled, sizes[len(lines)]] if bought_more else labelled
-
-
-def _refuse_short(exp: "Experiment", number: int) -> None:
-    """Refuses to commit a round after which fewer rows were bought than the budget has."""
-    if number == len(exp.sizes):
-        return
-    came, wanted = len(exp.pool.bought.get(number + 1, ())), exp.sizes[number] - exp.sizes[number - 1]
-    if came != wanted:
-        raise ValueError(
-            f"round {number} wants {wanted} rows from the acquisition, but came {came}; an acquisition must return as "
-            "many rows of candidates.rows as its budget says"
-        )
 
 
 def _claim(folder: Path) -> Claim:

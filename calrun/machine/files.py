@@ -3,12 +3,12 @@
 import io
 import os
 import stat
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypeVar
-from zipfile import BadZipFile
 
 from calrun.text.say import warn
 
@@ -22,7 +22,7 @@ BROKEN = (
     EOFError,
     RuntimeError,
     UnpicklingError,
-    BadZipFile,
+    zipfile.BadZipFile,
 )
 
 
@@ -99,14 +99,31 @@ def remove_parts(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def readable(path: Path, load: Callable[[Path], Content]) -> Content | None:
-    """Returns what `load` makes of a file that a run can do without, or `None`; says so if it is there but damaged."""
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Reads a file of tensors and numbers; every byte is checked, for torch itself takes tensors that have changed."""
+    import torch  # as above
+
+    with zipfile.ZipFile(path) as archive:
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile
+    loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return loaded
+
+
+def readable(path: Path, load: Callable[[Path], Content], instead: str = "going on without it") -> Content | None:
+    """Returns what `load` makes of a file that a run can do without; `None` if it is missing or damaged.
+
+    Args:
+        path: of the file.
+        load: reads it.
+        instead: what is done if it is damaged, as the user is told.
+    """
     try:
         return load(path)
     except FileNotFoundError:
         return None
     except (OSError, *BROKEN) as error:
-        warn(f"{path} cannot be read ({type(error).__name__}); going on without it")
+        warn(f"{path} cannot be read ({type(error).__name__}); {instead}")
         return None
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from calrun.folder.claim import Found, newest
 from calrun.folder.committed import read_rounds
 from calrun.folder.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
+from calrun.machine.files import BROKEN
 
 RUN_FILES = {"config.yaml", "rounds.jsonl", "status.json"}
 ERROR_LENGTH = 200
@@ -114,7 +115,7 @@ def not_begun(experiment: Path) -> Iterator[tuple[Path, RunStatus]]:
     path = experiment / SWEEP_FILE
     try:
         names += planned_names(path) if path.exists() else []
-    except (ValueError, LookupError, TypeError, OSError) as error:
+    except (OSError, *BROKEN) as error:
         yield path, RunStatus(SWEEP_FILE, "damaged", note=_cut(f"{path} is damaged ({type(error).__name__})"))
     for name in dict.fromkeys(names):
         yield experiment / name, run_status(experiment / name)

@@ -7,6 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from calrun.errors import exit_code, portable, report, sentence
-from calrun.folder.anew import refuse_held, wanted
+from calrun.folder.anew import accept_code, number_of, refuse_held, wanted
 from calrun.folder.identity import identity
 from calrun.folder.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
 from calrun.machine.job import end_with, this_log
@@ -39,11 +40,12 @@ class Sweep(Callback):
     def __init__(self) -> None:
         self.sweep = ""
         self.folders: list[Path] = []
+        self.replaced: dict[Path, int] = {}  # the folders that --fresh moves aside, by their numbers
         self.watcher: Watcher | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a job in another process needs of it."""
-        return {"sweep": self.sweep, "folders": self.folders, "watcher": None}
+        return {**vars(self), "watcher": None}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
@@ -64,20 +66,37 @@ class Sweep(Callback):
             self.watcher.start()
 
     def begin_anew(self, configurations: Sequence[DictConfig]) -> None:
-        """Does to every run what --fresh or --accept-code asks for, once: a job that is requeued goes on."""
+        """Does to every run what --accept-code asks for, and notes what --fresh does: a job does it once it is built.
+
+        Raises:
+            SystemExit: if it cannot be done to all of them.
+        """
         try:
+            if not self.folders:
+                raise ValueError("--fresh and --accept-code want to know all jobs beforehand; leave out hydra/sweeper")
             refuse_held(self.folders)  # all or none
-            for folder, cfg in zip(self.folders, configurations, strict=True):
-                wanted.apply(folder.absolute(), identity(cfg))
+            for folder, cfg in zip(self.folders, configurations, strict=True) if wanted.accept_code else ():
+                accept_code(folder.absolute(), identity(cfg))
         except (ValueError, OSError) as error:  # of which Hydra would make a warning, and play on
             raise SystemExit(report(error)) from None
+        if wanted.fresh:
+            self.replaced = {folder.absolute(): number_of(folder) for folder in self.folders}
         wanted.fresh = wanted.accept_code = False
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Tells the run which multirun it is part of, so that one that is asked for twice waits for itself."""
+        """Tells the run which multirun it is part of, and whether it begins anew.
+
+        One that is asked for twice waits for itself.
+        """
         os.environ[SWEEP_VARIABLE] = self.sweep
         if this_log():
             os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own speaks there
+        if not self.replaced:
+            return
+        wanted.seen = None
+        with suppress(*UNNAMED):  # the job says why
+            wanted.seen = self.replaced.get(located(*_split(config.copy())).absolute())
+        wanted.fresh = wanted.seen is not None
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Says why a job failed: in its own log, in its exit code, and beside its run's folder if that does not."""

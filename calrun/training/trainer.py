@@ -8,19 +8,16 @@ import logging
 import signal
 import threading
 import warnings
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
-from calrun.text.say import warn
+from calrun.machine.files import load_tensors, readable
 
 OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves open
     "logger": False,
@@ -73,7 +70,7 @@ def train(
     )
     trainer._signal_connector = NoHandlers(trainer)
     interrupt = signal.getsignal(signal.SIGINT)
-    checkpoint = resume if readable_tensors(resume, "the fit begins anew") else None
+    checkpoint = resume if readable(resume, load_tensors, "the fit begins anew") else None
     try:
         trainer.fit(module, train_dataloaders=batches, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as ended:
@@ -82,23 +79,3 @@ def train(
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C from the first one on
         raise KeyboardInterrupt from ended  # what Lightning made of it
-
-
-def readable_tensors(path: Path, instead: str) -> dict[str, Any] | None:
-    """Returns a file of tensors, or `None` if it is missing or damaged; says in one line what is done instead.
-
-    Every byte is checked: torch itself takes tensors whose bytes have changed.
-    """
-    if not path.exists():
-        return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is None:
-            saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            return saved
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile) as error:
-        damaged = type(error).__name__
-    warn(f"{path} is damaged ({damaged}); {instead}")
-    path.unlink()
-    return None

@@ -244,7 +244,7 @@ def test_a_damaged_epoch_of_an_interrupted_fit_is_trained_again(
     (scratch / "vaal").mkdir()
     (scratch / "vaal" / "last-epoch.ckpt").write_bytes(b"PK half a file")
     assert picks(Pictures(x), labelled, rows, 40, RECIPE, scratch) == unbroken
-    assert "last-epoch.ckpt is damaged (BadZipFile); the fit begins anew" in capsys.readouterr().err
+    assert "last-epoch.ckpt cannot be read (BadZipFile); the fit begins anew" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_no_number_ends_the_fit_of_the_pair(scratch: Path) -> None:

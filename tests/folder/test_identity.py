@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +17,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from calrun.folder import content
+from calrun.folder.anew import Wanted, number_of
 from calrun.folder.claim import Claim
 from calrun.folder.code import user_code
 from calrun.folder.content import fingerprint
@@ -331,24 +334,6 @@ def test_initial_rows_count_as_the_bytes_of_their_file(calrun: Typed, small: tup
 # --- how many rounds ---
 
 
-def test_a_run_goes_on_when_more_rounds_are_asked_for(
-    play: Typed, tmp_path: Path, run_folder: Callable[[], Path], result_of: Callable[[Path], Any]
-) -> None:
-    for method in ("method=cal_der", "method=al_ws"):
-        whole = ["paths.outputs=" + str(tmp_path / "whole"), "budget.rounds=3", method]
-        play(*whole)
-        play(method, "budget.rounds=2")
-        answer = play(method, "budget.rounds=3")
-        assert [line.split()[2] for line in answer.out.splitlines() if " round " in line] == ["3/3"]
-        (unbroken,) = (path.parent for path in (tmp_path / "whole").rglob("config.yaml"))
-        ours, theirs = result_of(run_folder()), result_of(unbroken)
-        for line in [*ours[0], *theirs[0]]:
-            line.pop("rounds")
-        assert ours == theirs
-        shutil.rmtree(tmp_path / "whole")
-        shutil.rmtree(tmp_path / "outputs")
-
-
 def test_fewer_rounds_than_were_played_answer_with_the_last_one_asked_for(
     play: Typed, run_folder: Callable[[], Path]
 ) -> None:
@@ -488,6 +473,45 @@ def test_fresh_holds_for_every_job_of_a_multirun_once(play: Typed, tmp_path: Pat
     assert answer.code == 0, answer.err
     assert answer.out.count("moved aside to") == 2
     assert len([path for path in (tmp_path / "outputs/default").iterdir() if path.name.startswith("digits")]) == 2
+
+
+def test_a_job_that_cannot_be_built_leaves_its_folder_where_it_was(play: Typed, tmp_path: Path) -> None:
+    def runs() -> dict[str, int]:
+        return {path.name: path.stat().st_ino for path in (tmp_path / "outputs/default").glob("digits*")}
+
+    play("-m", "seed=0,1", "budget.rounds=1")
+    before = runs()
+    for words in (("-m", "seed=0,1"), ()):
+        answer = play(*words, "budget.rounds=1", "--fresh", "record.energy=maybe")
+        assert answer.code == 2
+        assert "record.energy wants true or false, got 'maybe'" in answer.err
+        assert "moved aside" not in answer.out
+    assert len(before) == 2
+    assert runs() == before
+    assert sum("finished  accuracy" in line for line in play("-m", "seed=0,1", "budget.rounds=1").out.splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_the_same_run_twice_in_a_parallel_multirun_begins_anew_once(tmp_path: Path, small: tuple[str, ...]) -> None:
+    parallel = ("seed=0,0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", f"paths.outputs={tmp_path}")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *small, *parallel]
+    for flags, moved in (([], 0), (["--fresh"], 1)):
+        ended = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended
+        assert ended.stdout.count("moved aside to") == moved
+        assert ended.stdout.count("round  3/3") == 1
+
+
+def test_a_job_that_is_requeued_does_not_begin_anew_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    job = Wanted(fresh=True, seen=number_of(folder))
+    job.move_aside(folder)
+    assert not job.begins_anew(folder)
+    (folder / "config.yaml").parent.mkdir()
+    job.move_aside(folder)
+    assert [path.name for path in (tmp_path / ".replaced").iterdir()] == ["run.1"]
+    assert list((tmp_path / ".replaced/run.1").iterdir()) == list(folder.iterdir()) == []
 
 
 def test_the_code_of_calrun_and_of_packages_is_not_the_users(configure: Callable[..., DictConfig]) -> None:

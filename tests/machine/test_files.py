@@ -3,12 +3,13 @@
 import io
 import json
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from calrun.machine.files import readable, remove_parts, replace_file, replace_tensors, replace_text
+from calrun.machine.files import load_tensors, readable, remove_parts, replace_file, replace_tensors, replace_text
 
 
 def test_a_file_is_replaced_and_its_folders_are_made(tmp_path: Path) -> None:
@@ -83,6 +84,29 @@ def test_an_optional_file_is_read_missed_or_said_to_be_damaged(
     assert capsys.readouterr().err == f"calrun: {path} cannot be read (JSONDecodeError); going on without it\n"
     assert readable(tmp_path, lambda found: found.read_text()) is None
     assert "IsADirectoryError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"\x03" + b"\0" * 7, b"\x04" + b"\0" * 7, 1)),
+        lambda path: path.write_bytes(b""),
+    ],
+)
+def test_tensors_that_are_cut_or_changed_are_seen(
+    damage: Callable[[Path], object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "phase-0.ckpt"
+    assert readable(path, load_tensors, "the fit begins anew") is None
+    replace_tensors(path, {"net": torch.arange(1000)})
+    whole = readable(path, load_tensors, "the fit begins anew")
+    assert whole is not None
+    assert torch.equal(whole["net"], torch.arange(1000))
+    assert capsys.readouterr().err == ""
+    damage(path)
+    assert readable(path, load_tensors, "the fit begins anew") is None
+    assert capsys.readouterr().err == f"calrun: {path} cannot be read (BadZipFile); the fit begins anew\n"
 
 
 def test_half_written_files_are_removed_wherever_they_are(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from calrun.machine.files import replace_file, replace_tensors
+from calrun.machine.files import load_tensors, readable, replace_file, replace_tensors
 from calrun.method.composed import Composed, on_host
 from calrun.method.fit.module import Epochs
 from calrun.part.figures import EpochFigures
@@ -20,7 +20,7 @@ from calrun.round import Round
 from calrun.text.say import warn
 from calrun.training.energy import EnergyMeter
 from calrun.training.loss_watch import LossWatch
-from calrun.training.trainer import readable_tensors, train
+from calrun.training.trainer import train
 
 DIVERGED = 1e3  # the last epoch's loss over the first step's
 SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing
@@ -78,7 +78,7 @@ class Fitter:
     def _phase(self, method: Composed, this_round: Round, number: int) -> "EpochKeeper":
         keeper = EpochKeeper(method, number, this_round.folder / f"phase-{number}.ckpt", self)
         done = this_round.folder / f"phase-{number}.done.pt"
-        if state := readable_tensors(done, "this phase is trained again"):
+        if state := readable(done, load_tensors, "this phase is trained again"):
             keeper.load_state_dict(state["keeper"])
             method.load_state_dict(state["weights"])
             return keeper

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from calrun.folder.config_file import config_text, parsed
 from calrun.folder.identity import HEADER, canonical
 from calrun.report.table.plain import printable
 
@@ -55,9 +56,11 @@ def read_configuration(path: Path) -> Configuration:
     if not path.is_file():
         raise ValueError("config.yaml is missing")
     try:
-        blocks = [parse_block(text) for text in BLOCK_START.split(path.read_text(encoding="utf-8"))]
+        blocks = [parse_block(text) for text in BLOCK_START.split(config_text(path))]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"config.yaml is not YAML ({type(error).__name__})") from error
+    except ValueError as error:
+        raise ValueError(f"config.yaml is left alone: {error}") from error
     tree = {str(key): value for block in blocks for key, value in block.items()}
     choices = tree["choices"] if isinstance(tree.get("choices"), dict) else {}
     lacking = [key for key in ("seed", "run_id") if tree.get(key) is None]
@@ -89,7 +92,7 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
 @cache
 def parse_block(text: str) -> dict[str, Any]:
     """Returns one top-level block of YAML, to be read and not written to."""
-    loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loaded = parsed(text)
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
