@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata test-slurm lint bench bench-acquisition bench-startup clean
+.PHONY: help setup run test test-slow test-realdata test-slurm mutate lint bench bench-acquisition bench-startup clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -28,6 +28,9 @@ test-realdata: setup ## tests on the data sets in ../shared/data
 
 test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by ../shared/slurm
 	@$(PYTEST) -m slurm
+
+mutate: setup ## break calrun line by line and see whether the tests notice
+	@$(BIN)/python scripts/mutate.py --jobs 2
 
 lint: setup ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -53,6 +53,13 @@ def test_coverage_is_within_its_bound_of_the_best() -> None:
         assert int(near_NN[chosen(x_ND, x_ND[:0], 3, 0.7)].any(dim=0).sum()) >= (1 - 1 / np.e) * best
 
 
+@pytest.mark.parametrize(("delta", "first"), [(0.5, 1), (2.0, 3)])
+def test_labelled_rows_cover_balls_of_the_same_radius(delta: float, first: int) -> None:
+    """Distances to the labelled row: 0.3, 0.6, 1.9, 2.1; each candidate's own ball holds no other that is open."""
+    x_ND = torch.tensor([[0.3, 0.0], [0.0, 0.6], [-1.9, 0.0], [0.0, -2.1]])
+    assert chosen(x_ND, torch.zeros(1, 2), 1, delta) == [first]
+
+
 def test_tiny_balls_cover_themselves_in_row_order_to_the_very_last_row() -> None:
     x_ND = torch.arange(30.0)[:, None]
     assert chosen(x_ND, x_ND[:0], 30, 1e-3) == list(range(30))

@@ -52,6 +52,16 @@ def test_a_val_folder_becomes_the_validation_split(folder: Path) -> None:
     assert (len(dataset.train), len(dataset.val), dataset.val.item_id(0)) == (9, 3, "val/cat/0.png")
 
 
+def test_pictures_that_are_left_out_take_their_classes_with_them(folder: Path) -> None:
+    for bad in ("cat/0.png", "dog/3.png"):
+        (folder / "train" / bad).write_bytes(b"")
+    transform = Transform([0.0] * 3, [1.0] * 3)
+    train = load(str(folder), AUGMENTED, transform, 0, check="all", bad_files="skip").train
+    classes = [train.item_id(row).split("/")[1] for row in range(len(train))]
+    assert classes == ["cat"] * 3 + ["dog"] * 3 + ["eel"] * 4
+    assert [list(COLOURS)[target] for target in train.targets] == classes
+
+
 def test_evaluation_shows_each_row_its_own_picture(folder: Path) -> None:
     dataset = opened(folder)
     rows = np.array([9, 0, 6])

@@ -13,6 +13,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
+from calrun.experiment import Experiment
 from calrun.folder.evaluate import entropy
 
 
@@ -41,3 +42,17 @@ def test_what_record_asks_for_is_written(
     plain = play_in(tmp_path / "plain", configure())
     assert "accuracy_by_round" not in plain[0]
     assert not (tmp_path / "plain" / "round-3" / "test_entropy.npy").exists()
+
+
+def test_the_accuracy_of_a_round_is_that_on_its_own_rows(
+    configure: Callable[..., DictConfig], tmp_path: Path, play_in: Callable[..., list[dict[str, Any]]]
+) -> None:
+    played: list[Experiment] = []
+    cfg = configure("method=finetune_new", "record.accuracy_by_round=true", "trainer.cal_epochs=20")
+    last = play_in(tmp_path, cfg, prepare=played.append)[-1]
+    train, net, found = played[0].data.train, played[0].method.net.eval(), []
+    for rows in played[0].pool.bought.values():
+        ((_, x),) = train.batches(rows, 100)
+        found.append((net(x).logits_BC.argmax(1).numpy() == train.targets[rows]).mean())
+    assert len(set(found)) == 3
+    assert last["accuracy_by_round"] == pytest.approx(found)

@@ -1,12 +1,17 @@
 """picks.csv and rounds.jsonl are compared with each other, the budget and the data set when a run goes on."""
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from omegaconf import DictConfig
+
+from calrun.experiment import Experiment
 
 Change = Callable[[list[str]], list[str]]
 Refusal = Callable[..., str]
@@ -92,6 +97,7 @@ def line_with(number: int, **changes: object) -> Change:
         (lambda lines: [lines[0], lines[1][:200]], "line 2 is no JSON"),
         (lambda lines: [lines[0], lines[0]], "line 2: it holds round 1"),
         (lambda lines: [lines[1]], "line 1: it holds round 2"),
+        (line_with(2, round=3), "line 2: it holds round 3"),
         (lambda lines: [lines[0], "\n", lines[1]], "line 2 is no JSON"),
         (line_with(2, labelled=41), "line 2 has 41 labelled rows instead of the budget's 40"),
         (line_with(2, labelled="40"), "line 2: labelled is no number"),
@@ -152,3 +158,19 @@ def test_an_acquisition_that_buys_less_than_its_budget_commits_nothing(
     line = refusal("run", *small, "acquisition=random", "acquisition._target_=short_choice.Short")
     assert "round 1 wants 20 rows from the acquisition, but came 19" in line
     assert not (run_folder() / "rounds.jsonl").exists()
+
+
+def test_items_stand_by_name_and_class_in_the_order_of_choice(
+    pictures: Path, configure: Callable[..., DictConfig], play_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    played: list[Experiment] = []
+    small = ("trainer=cpu", "trainer.max_epochs=1", "budget=counts", "budget.start=10", "budget.rounds=2", "model=mlp")
+    streamed = ("dataset.picture.size=8", "dataset.picture.resize=8", "dataset.num_workers=0")
+    cfg = configure("dataset=image_folder", f"dataset.root={pictures}", *streamed, *small, small=False)
+    play_in(tmp_path / "run", cfg, prepare=played.append)
+    lines = list(csv.DictReader((tmp_path / "run" / "picks.csv").read_text().splitlines()))
+    rows = [int(line["row"]) for line in lines]
+    assert rows == np.concatenate(list(played[0].pool.bought.values())).tolist()
+    assert rows[10:] != sorted(rows[10:])
+    assert [line["item_id"] for line in lines] == [played[0].data.train.item_id(row) for row in rows]
+    assert [line["item_id"].split("/")[1] for line in lines] == [line["class"] for line in lines]

@@ -58,6 +58,18 @@ def test_a_line_says_everything_about_its_round(folder: Path) -> None:
     assert [line["cumulative_fit_seconds"] for line in lines] == pytest.approx([fits[0], sum(fits[:2]), sum(fits)])
 
 
+def test_the_seconds_of_a_fit_are_those_that_the_fit_counts(
+    configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    """They hold those of killed attempts, which the loop has not seen."""
+    cfg = configure("budget.rounds=2")
+    fit = Fitter(trainer_arguments(cfg.trainer), 1e9, lambda *_: None)
+    record = Record(tmp_path, {"run_id": "0", "data_fingerprint": "1"})
+    run(build(cfg), record, lambda *where: replace(fit(*where), seconds=1000.0))  # type: ignore[arg-type]
+    record.close()
+    assert [line["seconds"]["fit"] for line in record.rounds()] == [1000, 1000]
+
+
 def test_work_is_counted_by_hand(folder: Path) -> None:
     """20 new rows a round in one batch of 20, two epochs; 40 replayed rows at most; z' of 20 rows at the end."""
     lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
@@ -112,6 +124,17 @@ def test_states_of_all_rounds_stay_when_asked_for(play: Callable[..., Any], run_
     assert {path.name for path in run_folder().glob("state-*")} == {"state-1.pt", "state-2.pt", "state-3.pt"}
 
 
+def test_a_run_of_fewer_rounds_ends_with_the_accuracy_of_its_own_last(
+    play: Callable[..., Any], run_folder: Callable[[], Path]
+) -> None:
+    play("trainer.max_epochs=10")
+    lines = [json.loads(line) for line in (run_folder() / "rounds.jsonl").read_text().splitlines()]
+    accuracies = [line["test"]["test"]["accuracy"] for line in lines]
+    record = Record(run_folder(), yaml.safe_load((run_folder() / "config.yaml").read_text()))
+    assert record.finish(2) == accuracies[1] != accuracies[2]
+    record.close()
+
+
 def test_what_does_not_decide_a_result_does_not_change_the_run(configure: Callable[..., DictConfig]) -> None:
     plain = run_id(configure())
     same = ("paths.outputs=/x", "logger=wandb", "record.test_entropy=true", "trainer.checkpoint_every_seconds=1")
@@ -126,6 +149,16 @@ def test_a_data_set_may_move_between_machines(configure: Callable[..., DictConfi
         for path in ("/data/cells.npz", "/scratch/cells.npz", "/data/other.npz")
     )
     assert here == there != other
+
+
+@pytest.mark.parametrize(("data", "stays"), [("1", True), ("2", False)])
+def test_what_was_begun_on_other_data_before_any_commit_counts_no_more(data: str, stays: bool, tmp_path: Path) -> None:
+    Record(tmp_path, {"run_id": "0", "data_fingerprint": "1"}).close()
+    (tmp_path / "round-1").mkdir()
+    (tmp_path / "round-1" / "phase-0.ckpt").touch()
+    Record(tmp_path, {"run_id": "0", "data_fingerprint": data}).close()
+    assert (tmp_path / "round-1").exists() is stays
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["data_fingerprint"] == data
 
 
 def test_a_second_record_of_one_folder_is_refused_until_the_first_closes(tmp_path: Path) -> None:

@@ -23,18 +23,18 @@ class Breaks(CrossEntropy):
 
     def __call__(self, current, replay):
         self.calls += 1
-        more = {more} if (self.number, self.calls) >= (2, 8) else 0.0
-        return super().__call__(current, replay) + more
+        loss = super().__call__(current, replay)
+        return loss + ({more} if (self.number, self.calls) >= (2, 8) else {before})
 """
 
 
 @pytest.fixture
-def broken(play: Typed, tmp_path: Path) -> Callable[[str], Any]:
+def broken(play: Typed, tmp_path: Path) -> Callable[..., Any]:
     """Plays two rounds of five steps an epoch whose loss is larger from step 8 of round 2 on."""
 
-    def played(more: str) -> Any:
-        module = f"breaks_by_{sum(map(ord, more))}"
-        (tmp_path / f"{module}.py").write_text(BREAKS.format(more=more))
+    def played(more: str, before: str = "0.0") -> Any:
+        module = f"breaks_by_{sum(map(ord, more + before))}"
+        (tmp_path / f"{module}.py").write_text(BREAKS.format(more=more, before=before))
         epochs = ("stop=fixed_epochs", "trainer.max_epochs=3", "trainer.batch_size=8", "budget.step=20")
         return play(f"method.objective._target_={module}.Breaks", "budget.rounds=2", *epochs)
 
@@ -43,7 +43,7 @@ def broken(play: Typed, tmp_path: Path) -> Callable[[str], Any]:
 
 @pytest.mark.parametrize("more", ["float('nan')", "float('inf')"])
 def test_a_loss_that_is_no_number_ends_the_fit_at_its_step(
-    more: str, broken: Callable[[str], Any], run_folder: Callable[[], Path]
+    more: str, broken: Callable[..., Any], run_folder: Callable[[], Path]
 ) -> None:
     answer = broken(more)
     assert answer.code == 2
@@ -55,7 +55,7 @@ def test_a_loss_that_is_no_number_ends_the_fit_at_its_step(
 
 
 def test_a_loss_a_thousand_times_the_first_is_marked_and_said(
-    broken: Callable[[str], Any], run_folder: Callable[[], Path]
+    broken: Callable[..., Any], run_folder: Callable[[], Path]
 ) -> None:
     answer = broken("1e4")
     assert answer.code == 0
@@ -64,6 +64,11 @@ def test_a_loss_a_thousand_times_the_first_is_marked_and_said(
     lines = [json.loads(line) for line in (run_folder() / "rounds.jsonl").read_text().splitlines()]
     assert ["warning" in line for line in lines] == [False, True]
     assert "the fit has diverged" in lines[1]["warning"]
+
+
+def test_a_first_loss_of_next_to_nothing_makes_no_later_one_large(broken: Callable[..., Any]) -> None:
+    answer = broken("0.5 - loss.detach()", before="1e-9 - loss.detach()")
+    assert (answer.code, answer.err) == (0, "")
 
 
 class Losses(pl.LightningModule):

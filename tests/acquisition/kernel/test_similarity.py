@@ -52,6 +52,12 @@ def test_rows_of_different_groups_are_not_alike() -> None:
     assert similarity.rows(torch.tensor([0]))[0, 2] > 0
 
 
+def test_represented_rows_keep_their_groups() -> None:
+    similarity = Similarity(Kernel("rbf", "none", 10.0), X_ND, np.array([1, 2]), torch.tensor([0, 1, 0]), None)
+    alike = [[False, True], [True, False], [False, True]]
+    assert (similarity.rows(torch.arange(3)) > 0).tolist() == alike
+
+
 def test_a_subset_can_stand_for_all() -> None:
     similarity = Similarity(Kernel("cosine_rescaled", "none", 1.0), X_ND, np.array([1]), None, None)
     torch.testing.assert_close(

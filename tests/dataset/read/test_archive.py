@@ -81,6 +81,17 @@ def test_different_sizes_need_one_wanted_size() -> None:
     assert decode_jpeg("a.npz", jpeg, offsets, np.arange(2), 4).shape == (2, 3, 4, 4)
 
 
+def test_a_wanted_size_is_the_centre_and_never_a_squeezed_picture() -> None:
+    banded = Image.new("RGB", (64, 32))
+    banded.paste((255, 255, 255), (16, 0, 48, 32))  # the centre square alone is white
+    file = BytesIO()
+    banded.save(file, "JPEG", quality=95)
+    jpeg = np.frombuffer(file.getvalue(), np.uint8)
+    (picture,) = decode_jpeg("a.npz", jpeg, np.array([0, len(jpeg)]), np.arange(1), 8)
+    assert picture.shape == (3, 8, 8)
+    assert picture.min() > 200
+
+
 def test_an_unreadable_picture_is_numbered() -> None:
     jpeg, offsets = joined((6, 4), (6, 4))
     broken = jpeg.copy()

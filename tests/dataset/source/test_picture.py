@@ -55,6 +55,13 @@ def test_random_boxes_keep_inside_and_cover_the_wanted_area_and_aspect() -> None
     assert aspect.max() < 1.38
 
 
+def test_wide_and_high_boxes_are_equally_likely() -> None:
+    rng = np.random.default_rng(0)
+    boxes = np.array([random_box(2000, 2000, 0.08, rng) for _ in range(5_000)])
+    log_aspect = np.log((boxes[:, 2] - boxes[:, 0]) / (boxes[:, 3] - boxes[:, 1]))
+    assert abs(log_aspect.mean()) < 0.01  # a uniform aspect has a mean of 0.027
+
+
 def test_a_picture_too_narrow_for_any_crop_gives_its_centre() -> None:
     assert random_box(10, 1000, 0.99, np.random.default_rng(0)) == (0, 495, 10, 505)
 

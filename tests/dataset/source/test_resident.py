@@ -80,6 +80,18 @@ def test_evaluation_batches_are_plain_and_in_order() -> None:
     torch.testing.assert_close(x, torch.tensor(rows / 1000).float().view(-1, 1, 1, 1).expand(5, 1, 4, 4))
 
 
+@pytest.mark.parametrize(("most_bytes", "seen"), [(2**28, [1, 60, 99]), (64 * 50, [60, 98]), (64, [0])])
+def test_the_checksum_looks_at_rows_up_to_the_end(
+    most_bytes: int, seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "CHECKED_BYTES", most_bytes)
+    before = numbered().checksum(0)
+    for row in seen:
+        source = numbered()
+        source.inputs[row] += 1
+        assert source.checksum(0) != before
+
+
 def test_items_are_named_by_their_row_unless_they_have_names() -> None:
     assert numbered().item_id(12) == "12"
     named = Resident(torch.zeros(2, 1), np.zeros(2, np.int64), Transform(**PLAIN), ["a.png", "b.png"])

@@ -184,3 +184,29 @@ def test_storing_targets_counts_as_training(method: str, least: float, configure
     stored = len(exp.method.objective.table) if least else 0
     assert stored == (20 if least else 0)
     assert exp.method.work.samples_forward == 20 + stored
+
+
+def test_of_equal_validation_accuracies_the_last_epoch_is_kept(configure: Configure, tmp_path: Path) -> None:
+    """At a rate this small no prediction changes, but the weights do."""
+    setting = ("val_fraction=0.5", "trainer.max_epochs=3", "optimizer.lr=1e-7", "stop.max_epochs=3")
+    exp, result = fitted(configure("stop=early_stopping", *setting), tmp_path / "best")
+    assert len({figures.val_accuracy for figures in result.epochs}) == 1
+    fixed = ("stop=fixed_epochs", *setting[:-1])
+    assert torch.equal(weights(exp), weights(fitted(configure(*fixed), tmp_path / "last")[0]))
+
+
+def test_the_seconds_of_all_phases_and_of_killed_attempts_count(configure: Configure, tmp_path: Path) -> None:
+    cfg = configure("method=lp_ft", "method.phases.0.stop.epochs=2", "trainer.max_epochs=3", "stop=fixed_epochs")
+
+    def slow(number: int, most: int, figures: EpochFigures) -> None:
+        time.sleep(0.2)
+        if most == 3 and number == 2 and not killed:
+            killed.append(number)
+            raise KeyboardInterrupt
+
+    killed: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fitted(cfg, tmp_path, every=0.0, progress=slow)
+    _, result = fitted(cfg, tmp_path, every=0.0, progress=slow)
+    assert len(result.epochs) == 5
+    assert result.seconds >= 5 * 0.2

@@ -49,13 +49,20 @@ def test_what_the_baseline_lacks_has_no_ratio(make_run: MakeRun, tmp_path: Path)
 
 
 def test_times_of_different_devices_are_not_compared_but_steps_are(make_run: MakeRun, tmp_path: Path) -> None:
-    make_run([0.6])
-    other = make_run([0.5], method="cal_er")
+    make_run([0.6], kwh=[1.0])
+    other = make_run([0.5], method="cal_er", kwh=[1.0])
     path = other / "rounds.jsonl"
     path.write_text(path.read_text().replace('"device": "cpu"', '"device": "another"'))
     row = of_method(speed_up(read([tmp_path]).table), "cal_er")
-    assert np.isnan(row["time"].item())
+    assert np.isnan(row[["time", "energy"]].to_numpy(float)).all()
     assert row["steps"].item() == 1.0
+
+
+def test_samples_are_those_with_a_gradient(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.6])
+    path = make_run([0.5], method="cal_er") / "rounds.jsonl"
+    path.write_text(path.read_text().replace('"samples_backward": 1000', '"samples_backward": 500'))
+    assert of_method(speed_up(read([tmp_path]).table), "cal_er")["samples"].item() == 2.0
 
 
 def test_two_variants_of_the_baseline_pair_with_nothing(make_run: MakeRun, tmp_path: Path) -> None:

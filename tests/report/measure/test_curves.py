@@ -37,6 +37,7 @@ def test_one_seed_has_no_deviation(make_run: MakeRun, tmp_path: Path) -> None:
 def test_mean_height_is_the_trapezoid_area_over_its_width() -> None:
     assert mean_height(np.array([0.0, 1.0, 3.0]), np.array([0.0, 1.0, 1.0]), 0.0, 3.0) == 2.5 / 3
     assert mean_height(np.array([0.0, 2.0]), np.array([0.0, 1.0]), 1.0, 2.0) == 0.75
+    assert mean_height(np.array([0.0, 1.0, 3.0, 4.0]), np.array([0.0, 1.0, 1.0, 0.0]), 0.0, 2.0) == 0.75
     assert np.isnan(mean_height(np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.0, 2.0))
 
 

@@ -37,6 +37,14 @@ def test_equivalent_labels_saving_and_efficiency_by_hand(make_run: MakeRun, tmp_
     assert mean[["saving", "rounds", "of_rounds"]].iloc[0].tolist() == [pytest.approx(1 / 6), 2, 3]
 
 
+def test_what_random_reached_before_it_fell_has_a_number_and_no_lower_bound(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.9, 0.6], acquisition="random")
+    make_run([0.7], acquisition="entropy")
+    (row,) = equivalent_labels(read([tmp_path]).table).to_dict("records")
+    assert row["equivalent"] == pytest.approx(150)
+    assert np.isnan(row["at_least"])
+
+
 def test_a_run_without_its_random_partner_has_no_ratio(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.5, 0.7], acquisition="random", seed=1)
     make_run([0.5, 0.7], acquisition="entropy", seed=0)
