@@ -12,10 +12,10 @@ from omegaconf import DictConfig
 from tests.method import literal, literal_replay
 
 OPTIONS = {  # where these options stand in a configuration
-    "separate": "method.forward_mode=separate",
-    "joint": "method.forward_mode=joint",
-    "unscaled": "method.lr_scale=none",
-    "online": "method.store_when=first_epoch_online",
+    "separate": "method.visit.forward_mode=separate",
+    "joint": "method.visit.forward_mode=joint",
+    "unscaled": "method.visit.lr_scale=none",
+    "online": "method.objective.store_when=first_epoch_online",
     "weighted": "++method.objective.class_weights=inverse",
 }
 SETTING = (
