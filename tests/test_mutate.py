@@ -63,5 +63,5 @@ def test_a_break_that_stops_the_tests_from_being_found_is_refused(mutate: Module
 
 
 def test_a_module_is_mirrored_by_its_test(mutate: ModuleType) -> None:
-    assert mutate.mirror("calrun/report/measure/cost.py") == "tests/report/test_cost.py"
-    assert mutate.mirror("calrun/method/fit/fit.py") == "tests/test_fit.py"
+    assert mutate.mirror("calrun/report/measure/cost.py") == "tests/report/measure/test_cost.py"
+    assert mutate.mirror("calrun/method/fit/fit.py") == "tests/method/fit/test_fit.py"
