@@ -26,16 +26,20 @@ BROKEN = (
 )
 
 
-def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
+def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True, shared: bool = False) -> None:
     """Lets `write` make a file beside `path`, then renames it; on any failure `path` is as it was.
 
-    `durable` waits until the disk has it.
+    Args:
+        path: the file to replace.
+        write: is given the path beside it.
+        durable: waits until the disk has it.
+        shared: other processes may write the same file meanwhile; the last to end wins.
 
     Raises:
         OSError: if the disk is full or read-only; the name of the file is in the error.
     """
     make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part" if shared else f".{path.name}.part")
     try:
         write(beside)
         if durable:

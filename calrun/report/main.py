@@ -20,7 +20,7 @@ from calrun.report.table.overview import budget_figure, overview_figure, overvie
 from calrun.report.table.plain import encoding_of, printable, say
 from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.table.tables import RANDOM, comparison, tidy
-from calrun.report.table.written import write_frame, write_runs, write_table, write_text
+from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
 from calrun.report.verdict.answers import answer_tables
 
 MOST_PROBLEMS_PRINTED = 10
@@ -61,6 +61,7 @@ def report(
     entropies, damaged = runs.test_entropies()
     runs = replace(runs, problems=[*runs.problems, *damaged])
     parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
+    remove_abandoned_parts(out)
     files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
     for part in parts:
         print_part(part, console)
@@ -133,8 +134,9 @@ def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     """Writes the figures that the runs of one panel allow."""
     files = plots.save(plots.learning_curves(panel), out, f"{panel.name}-curves")
-    if panel.rows == "method" and baseline in set(panel.runs["method"]):
-        files += plots.save(plots.speed_up_figure(panel, baseline), out, f"{panel.name}-speed-up")
+    speed_ups = plots.speed_up_figure(panel, baseline)
+    if speed_ups:
+        files += plots.save(speed_ups, out, f"{panel.name}-speed-up")
     matrices = forgetting_matrices(panel)
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")

@@ -247,7 +247,7 @@ def claims_table(ours: pd.DataFrame, paper: PaperTable, least: float = 0.0) -> T
     rows = []
     for claim in claims(ours, least):
         printed = theirs[claim.text]
-        ours_cells = [Cell(claim.text), Cell(claim.answer, bold=True), Cell(claim.because)]
+        ours_cells = [Cell(claim.text), Cell(claim.answer), Cell(claim.because)]
         rows.append([*ours_cells, Cell(printed.answer), Cell(printed.because)])
     return Table(
         title=f"{paper.source}: claims",

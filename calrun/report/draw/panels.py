@@ -41,12 +41,17 @@ class Panel:
     @property
     def parts(self) -> list[str]:
         """What its files are named by."""
-        return [*self.where.split(", "), self.fixed]
+        return [*outside_brackets(self.where), self.fixed]
 
     @property
     def name(self) -> str:
         """The beginning of its files' names."""
         return file_name(*self.parts) + ("-acquisitions" if self.rows == "acquisition" else "")
+
+
+def outside_brackets(name: str) -> list[str]:
+    """Returns the parts of 'digits, mlp (lr=1, width=2)' between commas that stand in no brackets."""
+    return re.split(r", (?![^(]*\))", name)
 
 
 def panels(table: pd.DataFrame) -> Iterator[Panel]:

@@ -3,7 +3,7 @@
 Every line carries its name at its end, so that no legend has to be matched by colour.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -15,13 +15,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calrun.machine.files import replace_file
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, looks_of
 from calrun.report.draw.style import Look, look_of
 from calrun.report.measure.cost import average_over_budgets, mean_speed_up
-from calrun.report.measure.curves import LINE, accuracy_by_budget, floor_of, floor_of_curves, seed_range, seeds_said
+from calrun.report.measure.curves import (
+    LINE,
+    accuracy_by_budget,
+    floor_of,
+    floor_of_curves,
+    last_common_budget,
+    seed_range,
+    seeds_said,
+)
 from calrun.report.measure.significance import band_said, bands
 from calrun.report.table.labels import place_labels, spread, within
+from calrun.report.table.written import write
 
 LETTERS_PER_INCH = 13  # of a title
 NAME_INCHES = 0.17  # of height for each name beside the curves
@@ -52,8 +60,7 @@ def save(figure: Figure, out: Path, name: str) -> list[Path]:
     undated = {"png": None, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     with mpl.rc_context(PRINT):
         for form, metadata in undated.items():
-            write = partial(figure.savefig, format=form, metadata=metadata)
-            replace_file(out / f"{name}.{form}", write, durable=False)
+            write(out / f"{name}.{form}", partial(figure.savefig, format=form, metadata=metadata))
     return [out / f"{name}.{form}" for form in undated]
 
 
@@ -64,7 +71,7 @@ def learning_curves(panel: Panel) -> Figure:
     behind its name.
     """
     summary, looks = accuracy_by_budget(panel.runs), looks_of(panel.runs, panel.rows)
-    floor = 100 * floor_of_curves(summary)
+    floor = 100 * floor_of_curves(summary, panel.runs)
     summary = summary.merge(bands(panel.runs), on=[*LINE, "labelled"])
     with mpl.rc_context(PRINT):
         height = max(3.9, NAME_INCHES * len(looks) + ROUND_INCHES)
@@ -85,7 +92,7 @@ def learning_curves(panel: Panel) -> Figure:
                     looks[line].ink,
                 )
             )
-        set_heights(axes, 100 * summary["mean"].to_numpy(), floor)
+        set_heights(axes, 100 * panel.runs["accuracy"].to_numpy(float), floor)
         axes.set(xlabel="labels", ylabel="test accuracy in %")
         axes.set_title(curves_title(panel.title, summary["n"], width), loc="left", fontsize=9)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -103,7 +110,7 @@ def draw_curve(axes: Axes, own: pd.DataFrame, look: Look) -> float:
 
 
 def set_heights(axes: Axes, y_N: np.ndarray, floor: float) -> None:
-    """Lets the axis span the means: an interval over few seeds may be many times as high, and is cut off."""
+    """Lets the axis span the runs: an interval over few seeds may be many times as high, and is cut off."""
     low, high = y_N[y_N >= floor].min(), y_N.max()
     room = 0.08 * max(high - low, 1.0)
     axes.set_ylim(low - room, min(high + room, max(high, 100.5)))
@@ -115,21 +122,28 @@ def curves_title(title: str, counts: "pd.Series[int]", width: float) -> str:
     return fill(f"{title}: {said}", int(width * LETTERS_PER_INCH))
 
 
-def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
-    """Returns accuracy against speed-up: relative, averaged over budgets (Das et al. 2023, Fig. 3), and at the last."""
-    ratios = mean_speed_up(panel.runs, baseline)
+def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure | None:
+    """Returns accuracy against speed-up: relative, averaged over budgets (Das et al. 2023, Fig. 3), and at the last.
+
+    None where no other method has a speed-up over `baseline`.
+    """
     accuracy = accuracy_by_budget(panel.runs)[[*LINE, "labelled", "mean"]]
-    points = ratios.merge(accuracy, on=[*LINE, "labelled"])
-    last = points[points["labelled"] == points["labelled"].max()]
+    points = mean_speed_up(panel.runs, baseline).dropna(subset=["time", "relative_accuracy"])
+    points = points.merge(accuracy, on=[*LINE, "labelled"])
+    if panel.rows != "method" or set(points["method"]) <= {baseline}:
+        return None
+    budget, looks = last_common_budget(points), looks_of(panel.runs, panel.rows)
+    last = points[points["labelled"] == budget]
     average = average_over_budgets(points)
+    most = points.groupby(LINE)["labelled"].nunique().max()
     with mpl.rc_context(PRINT):
         figure = Figure(figsize=(7.6, 3.7), layout="constrained")
         left, right = figure.subplots(1, 2)
-        scatter(left, average.rename(columns={"relative_accuracy": "y"}), panel.rows)
-        left.set_title("mean over all budgets", loc="left", fontsize=9)
+        scatter(left, average.rename(columns={"relative_accuracy": "y"}), panel.rows, looks)
+        left.set_title(f"mean over {most} budgets" if most > 1 else "at one budget", loc="left", fontsize=9)
         left.set_ylabel(f"accuracy relative to {look_of(baseline).label}")
-        scatter(right, last.assign(y=100 * last["mean"], note=""), panel.rows)
-        right.set_title(f"at {points['labelled'].max():,} labels", loc="left", fontsize=9)
+        scatter(right, last.assign(y=100 * last["mean"], note=""), panel.rows, looks)
+        right.set_title(f"at {budget:,} labels", loc="left", fontsize=9)
         right.set_ylabel("test accuracy in %")
         for axes, level in ((left, 1.0), (right, 100 * float(last.loc[last["method"] == baseline, "mean"].mean()))):
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
@@ -137,7 +151,7 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure:
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             axes.axhline(level, color="#999999", lw=0.8, zorder=0)
             axes.axvline(1.0, color="#999999", lw=0.8, zorder=0)
-        said = seeds_said("means over paired seeds", ratios["time_n"])
+        said = seeds_said("means over paired seeds", points["time_n"])
         figure.suptitle(f"{panel.title}: {said}", x=0.01, ha="left", size=9)
     return figure
 
@@ -175,15 +189,14 @@ def heat_map(axes: Axes, accuracy_TT: np.ndarray, lowest: float) -> None:
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color="w" if dark else "k", size=7)
 
 
-def scatter(axes: Axes, points: pd.DataFrame, rows: str) -> None:
-    """Draws one labelled marker per line at (time, y), its note behind its name; without a paired time it is left out.
+def scatter(axes: Axes, points: pd.DataFrame, rows: str, looks: Mapping[Line, Look]) -> None:
+    """Draws one labelled marker per line at (time, y), its note behind its name.
 
     What lies so far below the others that it would press them together stands at the lower edge, with its value.
     """
-    known = points.dropna(subset=["time", "y"])
-    floor = floor_of(known["y"].to_numpy(float))
-    places, names, looks = [], [], looks_of(points, rows)
-    for line, point in lines_of(known, rows):
+    floor = floor_of(points["y"].to_numpy(float))
+    places, names = [], []
+    for line, point in lines_of(points, rows):
         look = looks[line]
         x, y = float(point["time"].iloc[0]), float(point["y"].iloc[0])
         below = f" ↓ {y:.3g}" if y < floor else ""

@@ -34,7 +34,8 @@ def at_accuracy_table(panel: Panel, baseline: str) -> Iterator[Table]:
         rows=rows,
         notes=[
             f"Cumulative fit time up to the first round at or above the accuracy that {label} has on average at these "
-            "labels; mean over the n seeds in which both reach it; a dash: in none.",
+            "labels; mean over the n seeds in which both reach it, but not in a round 1 that both train alike; a dash: "
+            "in none.",
         ],
     )
 

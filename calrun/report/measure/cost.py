@@ -4,7 +4,6 @@ Das et al. 2023 (Sec. 5): speed-up = wall-clock time of the baseline / wall-cloc
 summed over the rounds up to a budget. On a GPU with small batches time follows steps: they and samples stand beside it.
 """
 
-import numpy as np
 import pandas as pd
 
 from calrun.report.measure.curves import LINE
@@ -16,6 +15,7 @@ COSTS = {
     "energy": "cumulative_energy_kwh",  # NaN unless the runs recorded it (codecarbon)
 }
 PAIR = ["context", "acquisition", "seed", "labelled"]
+PAIRED = ["round", "accuracy", "device", *COSTS.values()]  # what is compared, and what tells equal fits
 
 
 def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
@@ -25,24 +25,26 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     NaN: a seed or a budget that the baseline lacks; time and energy also where the two ran on different devices; the
     costs of a round 1 that both trained alike, where a ratio is noise of the clock.
     """
-    keep = [*PAIR, "accuracy", "device", *COSTS.values()]  # what is compared, and what tells equal fits
     base = table.loc[table["method"] == baseline]
     one = base.drop_duplicates(PAIR, keep=False)  # two variants of the baseline leave open which of them is meant
-    paired = table.merge(one[keep], on=PAIR, how="left", suffixes=("", "_base"), validate="many_to_one")
+    paired = table.merge(one[[*PAIR, *PAIRED]], on=PAIR, how="left", suffixes=("", "_base"), validate="many_to_one")
     result = paired[[*LINE, "seed", "labelled", "labelled_fraction"]].copy()
     for name, column in COSTS.items():
         result[name] = paired[f"{column}_base"] / paired[column].where(paired[column] > 0)
-    same_device = paired["device"].eq(paired["device_base"]) | (paired["device"].isna() & paired["device_base"].isna())
     for name in ("time", "energy"):
-        result[name] = result[name].where(same_device)
-    result.loc[(paired["round"] == 1) & trained_alike(paired), [*COSTS]] = float("nan")
+        result[name] = result[name].where(same_device(paired))
+    result.loc[one_first_fit(paired), [*COSTS]] = float("nan")
     result["relative_accuracy"] = paired["accuracy"] / paired["accuracy_base"]
     return result
 
 
-def trained_alike(paired: pd.DataFrame) -> "pd.Series[bool]":
-    """Says of each pair whether its fits are one and the same: as accurate after as many steps and samples."""
-    alike = paired["accuracy"] == paired["accuracy_base"]
+def same_device(paired: pd.DataFrame) -> "pd.Series[bool]":
+    return paired["device"].eq(paired["device_base"]) | (paired["device"].isna() & paired["device_base"].isna())
+
+
+def one_first_fit(paired: pd.DataFrame) -> "pd.Series[bool]":
+    """Says of each pair whether both are of round 1 and trained alike: as accurate after as many steps and samples."""
+    alike = (paired["round"] == 1) & (paired["round_base"] == 1) & (paired["accuracy"] == paired["accuracy_base"])
     for name in (COSTS["steps"], COSTS["samples"]):
         alike &= paired[name].eq(paired[f"{name}_base"]) | paired[name].isna() | paired[f"{name}_base"].isna()
     return alike
@@ -58,6 +60,12 @@ def mean_speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     groups = ratios.groupby([*LINE, "labelled"])[names]
     parts = [groups.mean(), groups.std().add_suffix("_std"), groups.count().add_suffix("_n")]
     return pd.concat(parts, axis=1).reset_index()
+
+
+def has_ratios(table: pd.DataFrame, baseline: str = "al") -> bool:
+    """Says whether any other method's cost stands against the baseline's at equal seed, labels and device."""
+    others = speed_up(table, baseline).loc[lambda ratios: ratios["method"] != baseline, [*COSTS]]
+    return bool(others.notna().any(axis=None))
 
 
 def average_points(points: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -90,19 +98,18 @@ def speed_up_at_accuracy(table: pd.DataFrame, target: float, baseline: str = "al
     """Returns for each run the baseline's cumulative fit time to first reach `target` accuracy over its own.
 
     Both times are those of the first round at or above the target: a model exists only after a round. NaN where either
-    of the pair never reaches it, or where they ran on different devices.
+    of the pair never reaches it, where they ran on different devices, and where both reach it in a round 1 that they
+    trained alike.
     """
     reached = table.loc[table["accuracy"] >= target].sort_values("round")
-    columns = [*LINE, "seed", "device", "cumulative_fit_seconds", "labelled"]
-    first = reached.drop_duplicates([*LINE, "seed"])[columns]
+    first = reached.drop_duplicates([*LINE, "seed"])[[*LINE, "seed", "labelled", *PAIRED]]
     runs = table.drop_duplicates([*LINE, "seed"])[[*LINE, "seed"]]
     own = runs.merge(first, on=[*LINE, "seed"], how="left")
-    base = first.loc[first["method"] == baseline].drop_duplicates(["context", "acquisition", "seed"], keep=False)
-    base = base[["context", "acquisition", "seed", "device", "cumulative_fit_seconds"]]
-    paired = own.merge(base, on=["context", "acquisition", "seed"], how="left", suffixes=("", "_base"))
+    pair = ["context", "acquisition", "seed"]
+    base = first.loc[first["method"] == baseline].drop_duplicates(pair, keep=False)
+    paired = own.merge(base[[*pair, *PAIRED]], on=pair, how="left", suffixes=("", "_base"))
     ratio = paired["cumulative_fit_seconds_base"] / paired["cumulative_fit_seconds"]
-    same_device = paired["device"].fillna("") == paired["device_base"].fillna("")
-    paired["time"] = ratio.where(same_device, np.nan)
+    paired["time"] = ratio.where(same_device(paired) & ~one_first_fit(paired))
     return paired[[*LINE, "seed", "labelled", "time"]]
 
 

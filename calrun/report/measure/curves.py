@@ -68,17 +68,21 @@ def floor_of(y_N: np.ndarray) -> float:
     return float("-inf")
 
 
-def floor_of_curves(summary: pd.DataFrame) -> float:
+def floor_of_curves(summary: pd.DataFrame, runs: pd.DataFrame) -> float:
     """Returns where to stop the axis of curves: below all points but those that fall out; -inf where none does.
 
     What falls out is a whole line whose best lies far below the others' best, or a point far below the others at its
-    budget: a curve starts low, so points of different budgets do not compare.
+    budget: a curve starts low, so points of different budgets do not compare. What stays, stays with all of its runs.
+
+    Args:
+        summary: means, as `accuracy_by_budget` gives them.
+        runs: what they are means of.
     """
     best = summary.groupby(LINE)["mean"].transform("max")
     by_line = floor_of(summary.groupby(LINE)["mean"].max().to_numpy(float))
     by_budget = summary.groupby("labelled")["mean"].transform(lambda means: floor_of(means.to_numpy(float)))
     falls_out = (best < by_line) | (summary["mean"] < by_budget)
-    kept = summary.loc[~falls_out, "mean"]
+    kept = runs.merge(summary.loc[~falls_out, [*LINE, "labelled"]])["accuracy"]
     floor = float(kept.min() - 0.05 * max(kept.max() - kept.min(), 0.01))
     return floor if (summary["mean"] < floor).any() else float("-inf")
 

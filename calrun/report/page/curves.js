@@ -67,7 +67,7 @@ function draw(chart) {
   const [axis, axisName] = AXES[chart.axisChoice.value];
   const lines = chart.source.lines.filter((line, number) => !chart.hidden.has(number));
   const points = lines.flatMap(line => line.runs.flatMap(run => known(run.points, axis)));
-  const area = areaOf(chart.plot.clientWidth, lines);
+  const area = areaOf(chart.plot.clientWidth, lines, chart.source.floor);
   const svg = make("svg", { viewBox: `0 0 ${area.width} ${area.height}`, width: area.width, height: area.height });
   const nothing = "nothing to show: all lines are hidden or lack this number";
   chart.targets = [];
@@ -77,9 +77,9 @@ function draw(chart) {
   hide(chart);
 }
 
-function areaOf(available, lines) {
+function areaOf(available, lines, floor) {
   const width = Math.max(available, 280), wide = width > NARROW;
-  const room = wide ? Math.min(NAME_SHARE * width, Math.max(...lines.map(line => widthOf(line.label)), 0)) : 0;
+  const room = wide ? Math.min(NAME_SHARE * width, Math.max(...lines.map(line => widthOf(line.label + below(line, floor))), 0)) : 0;
   const right = width - (wide ? room + 26 : 14);
   const height = Math.max(Math.min(440, Math.max(280, width * 0.55)), wide ? lines.length * NAME_HEIGHT + BOTTOM + TOP : 0);
   return { width, height, wide, room, right, bottom: height - BOTTOM };
@@ -87,7 +87,8 @@ function areaOf(available, lines) {
 
 function drawField(chart, svg, field) {
   const x = scale(field.points.map(point => point[field.axis]), LEFT, field.right, 0.02);
-  const floor = chart.source.floor, seen = field.points.map(point => point[ACCURACY]).filter(value => floor === null || value >= floor);
+  const floor = chart.source.floor, above = field.points.map(point => point[ACCURACY]).filter(value => floor === null || value >= floor);
+  const seen = above.length ? above : field.points.map(point => point[ACCURACY]); // the lines that stay may all be hidden
   const inField = scale(seen, field.bottom, TOP, 0.05);
   const y = Object.assign(value => Math.min(inField(value), field.bottom), { low: inField.low, high: inField.high });
   drawGrid(svg, field, x, y);
@@ -100,10 +101,15 @@ function drawField(chart, svg, field) {
     if (chart.single.checked) chart.targets.push(...drawRuns(inside, line, field.axis, x, y));
     chart.targets.push(...drawMean(inside, line, summary, x, y));
     const last = summary[summary.length - 1];
-    ends.push({ line, x: x(last.x), y: y(last.y), below: floor !== null && last.y < floor ? ` ↓ ${(100 * last.y).toFixed(1)} %` : "" });
+    ends.push({ line, x: x(last.x), y: y(last.y), below: above.length ? below(line, floor) : "" });
   }
   if (field.wide) drawNames(svg, ends, field);
   chart.targets.sort((a, b) => field.lines.indexOf(a.line) - field.lines.indexOf(b.line) || a.x - b.x);
+}
+
+function below(line, floor) {
+  const last = means(line, 0).at(-1);
+  return floor !== null && last && last.y < floor ? ` ↓ ${(100 * last.y).toFixed(1)} %` : "";
 }
 
 function drawGrid(svg, { width, height, right, bottom, axisName }, x, y) {

@@ -89,7 +89,7 @@ def curves(panel: Panel) -> dict[str, Any]:
         ]
         band = of_line(bounds, line)[["labelled", "lower", "upper"]].to_numpy()
         lines.append(drawn_look(line, panel.rows, looks[line]) | {"runs": members, "band": band})
-    return {"lines": lines, "band": band_said(summary["n"]), "floor": floor_of_curves(summary)}
+    return {"lines": lines, "band": band_said(summary["n"]), "floor": floor_of_curves(summary, panel.runs)}
 
 
 def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -157,7 +157,6 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
         "energy_kwh_mean": ("energy in Wh", "{:,.4g}"),
         "relative_accuracy": ("relative accuracy", "{:.4f}"),
     }
-    frame[["accuracy_mean", "accuracy_std"]] *= 100
     frame["energy_kwh_mean"] *= 1000
     shown = {key: column for key, column in shown.items() if frame[key].notna().any() or "energy" not in key}
     rows = [

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from calrun.report.read.configuration import BUDGET, CONTEXT, Configuration, digest, part_of
+from calrun.report.read.configuration import BUDGET, CONTEXT, DATA, Configuration, digest, part_of
 from calrun.report.table.plain import printable
 
 COPYING = ("method.", "stop.")  # blocks whose values are mostly interpolations of others
@@ -120,7 +120,7 @@ def source_first(key: str) -> tuple[int, bool, str]:
 
 def difference_labels(members: Sequence[Mapping[str, Any]]) -> list[str]:
     """Returns for each member the leaves in which the members differ as 'alpha=0.1, lr=0.01'; '' for a lone one."""
-    keys = list(changes(members))
+    keys = telling(list(changes(members)), members)
     shown = keys[:MOST_DIFFERENCES]
     labels = [
         ", ".join(f"{name}={short_value(member.get(key, 'none'))}" for key, name in named(shown)) for member in members
@@ -131,6 +131,19 @@ def difference_labels(members: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"{label}, {len(keys) - len(shown)} more: {digest(own)[:6]}" for label, own in zip(labels, rest, strict=True)
     ]
+
+
+def telling(keys: Sequence[str], members: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the keys without what nobody types, the checksums of the data, where the others tell all apart."""
+
+    def count(among: Sequence[str]) -> int:
+        return len({tuple(repr(member.get(key)) for key in among) for member in members})
+
+    kept = list(keys)
+    for name in DATA:
+        others = [key for key in kept if key != name]
+        kept = others if count(others) == count(kept) else kept
+    return kept
 
 
 def named(keys: Sequence[str]) -> Iterable[tuple[str, str]]:

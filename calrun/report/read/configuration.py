@@ -20,7 +20,8 @@ from calrun.report.table.plain import printable
 CHOICES = ("dataset", "model", "acquisition", "method", "budget", "trainer", "optimizer")
 REQUIRED_CHOICES = CHOICES[:4]
 BUDGET = ("budget",)
-CONTEXT = ("dataset", "model", "scale", "val_fraction", "data_fingerprint", "choices.dataset", "choices.model")
+DATA = ("data_fingerprint", "data_content")  # what was loaded, and of files what lay in them
+CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
 
 
@@ -34,6 +35,7 @@ class Configuration:
         context: a digest of what two methods must share to be compared number by number: data, model and budget.
         scale: of a shrunk run; 1 for a whole one.
         class_names: empty where the run did not record them.
+        code_changes: how many rounds each was played after, and what has changed, where a user accepted other code.
     """
 
     run_id: str
@@ -45,6 +47,7 @@ class Configuration:
     context: str
     scale: float = 1.0
     class_names: tuple[str, ...] = ()
+    code_changes: tuple[tuple[int, str], ...] = ()
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -74,7 +77,7 @@ def read_configuration(path: Path) -> Configuration:
 
 
 def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configuration:
-    leaves = all_leaves(tree, choices)
+    leaves = all_leaves(tree, choices) | recorded(tree)
     names = tree.get("class_names")
     return Configuration(
         run_id=printable(str(tree["run_id"])),
@@ -86,7 +89,14 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
         context=digest(part_of(leaves, CONTEXT + BUDGET)),
         scale=tree.get("scale", 1.0),
         class_names=tuple(printable(str(name)) for name in names) if isinstance(names, list) else (),
+        code_changes=tuple(changes_in(tree.get("code_changes"))),
     )
+
+
+def changes_in(found: Any) -> Iterator[tuple[int, str]]:
+    for change in found if isinstance(found, list) else ():
+        if isinstance(change, dict) and isinstance(change.get("after_round"), int):
+            yield change["after_round"], printable(str(change.get("changed")))
 
 
 @cache
@@ -109,6 +119,19 @@ def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
 def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:
     """Returns the leaves of a resolved configuration, and the names that its lines bear."""
     return leaves_of(tree) | {f"choices.{choice}": str(choices[choice]) for choice in REQUIRED_CHOICES}
+
+
+def recorded(tree: dict[str, Any]) -> dict[str, Any]:
+    """Returns what else decides a run's results and stands in no configuration: its data, its code, calrun's own.
+
+    The same names with other bytes in the files, or other code in a class, make another run.
+    """
+    code, files = tree.get("code"), tree.get("data_files_are")
+    named = code.items() if isinstance(code, dict) else ()
+    found = {f"code.{str(name).removesuffix('.py')}": value for name, value in named}
+    if isinstance(files, dict) and files.get("files") and files.get("content"):
+        found["data_content"] = files["content"]
+    return found | ({"results": tree["results"]} if "results" in tree else {})
 
 
 def flat(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -1,12 +1,12 @@
 """One line of rounds.jsonl: what the reports take from it, and whether it holds that."""
 
-import math
 from typing import Any
 
 SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")
 NUMBERS = ("labelled_fraction", "train_accuracy", "imbalance_ratio", "label_entropy", "peak_memory_bytes")
 TEXTS = ("stop_reason", "device")
 LISTS = ("class_counts", "accuracy_by_round")
+MOST = 2**63 - 1  # of a count
 SCALARS = (*NUMBERS, *TEXTS, *LISTS)
 
 
@@ -21,17 +21,27 @@ def check_line(line: Any) -> None:
     tests = line.get("test")
     if not isinstance(tests, dict) or not tests or not all(map(is_numbers, tests.values())):
         raise ValueError("test holds no numbers by test set")
-    accuracy = next(iter(tests.values())).get("accuracy")
-    needed = {"round": line.get("round"), "labelled": line.get("labelled"), "test accuracy": accuracy}
-    for name, value in needed.items():
-        if not is_number(value) or not math.isfinite(value):
-            raise ValueError(f"{name} is no number: {value!r}")
+    for name in ("round", "labelled"):
+        if not is_count(line.get(name)):
+            raise ValueError(f"{name} is no whole number above 0: {line.get(name)!r}")
+    first, *others = (numbers.get("accuracy") for numbers in tests.values())
+    known = [first, *(share for share in (*others, line.get("train_accuracy")) if share is not None)]
+    if wild := [share for share in known if not is_share(share)]:
+        raise ValueError(f"an accuracy is no number from 0 to 1: {wild[0]!r}")
     if not is_numbers(line.get("seconds", {})):
         raise ValueError("seconds holds no numbers by step")
     kinds = ((SUMMED + NUMBERS, is_number), (TEXTS, is_text), (LISTS, is_number_list))
     wrong = [name for names, fits in kinds for name in names if line.get(name) is not None and not fits(line[name])]
     if wrong:
         raise ValueError(f"{wrong[0]} is of the wrong kind: {line[wrong[0]]!r}"[:80])
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST
+
+
+def is_share(value: Any) -> bool:
+    return is_number(value) and 0 <= value <= 1
 
 
 def is_number(value: Any) -> bool:

@@ -5,8 +5,9 @@ Unfinished and damaged folders are listed as problems with what could be read of
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def read(folders: Iterable[Path]) -> Runs:
             f"{', '.join(map(str, folders))}: wanted run folders with at least one finished round, found none"
             + (f" ({reasons})" if reasons else "; a run folder holds config.yaml and rounds.jsonl")
         )
+    kept = with_own_ids(kept)
     by_id = {folder.configuration.run_id: folder for folder in kept}
     configurations = {run_id: folder.configuration for run_id, folder in by_id.items()}
     return Runs(
@@ -136,6 +138,7 @@ def read_folder(path: Path) -> Folder:
     """Reads one run folder; what is damaged beyond use raises, what is only incomplete is a reason."""
     configuration = read_configuration(path / "config.yaml")
     rounds, reasons = read_rounds(path / "rounds.jsonl")
+    reasons += [f"after round {number} {what}" for number, what in configuration.code_changes]
     attempts = read_attempts(read_json(path / "environment.json", reasons), reasons)
     status = read_json(path / "status.json", reasons)
     state, wanted = printable(str(status.get("state", "unknown")))[:40], status.get("rounds", "?")
@@ -215,8 +218,26 @@ def without_repeats(folders: list[Folder]) -> tuple[list[Folder], list[Problem]]
             continue
         kept, left = (other, folder) if len(other.rounds) >= len(folder.rounds) else (folder, other)
         best[key] = kept
-        problems.append(Problem(left.path, f"the same run as {printable(str(kept.path))}, counted once"))
+        problems.append(Problem(left.path, repeated(left, kept)))
     return list(best.values()), problems
+
+
+def repeated(left: Folder, kept: Folder) -> str:
+    """Returns why a folder is left out; what another id was made of, as a checkpoint's bytes, is not known here."""
+    place = printable(str(kept.path))
+    if left.configuration.run_id == kept.configuration.run_id:
+        return f"the same run as {place}, counted once"
+    return f"of the same settings and seed as {place}, but another run (a file that it names was another); left out"
+
+
+def with_own_ids(folders: list[Folder]) -> list[Folder]:
+    """Returns the folders, with longer run ids where several have one: the same names with other data or code."""
+    counts = Counter(folder.configuration.run_id for folder in folders)
+
+    def own(one: Configuration) -> Configuration:
+        return one if counts[one.run_id] == 1 else replace(one, run_id=f"{one.run_id}-{one.setting}")
+
+    return [replace(folder, configuration=own(folder.configuration)) for folder in folders]
 
 
 def table_of(folders: list[Folder]) -> pd.DataFrame:

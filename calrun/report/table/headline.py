@@ -36,9 +36,15 @@ def headline(panel: Panel, against: str, baseline: str) -> str:
     centre = lines[0] if getattr(lines[0], panel.rows) == against else other
     compared = [line for line in lines if line != centre]  # the first of them is of this pair
     comparisons = [paired_t_test(differences(at_budget, line, centre).to_numpy(float)) for line in compared]
-    gap = 100 * (means["mean"].iloc[0] - float(of_line(means, other)["mean"].iloc[0]))
-    said = f"{says}, {gap:.1f} points above {label_of(other, panel.rows)}{faster(panel, lines[0], baseline, budget)}"
-    return f"{said} ({how_sure(pairs, np.array(comparisons))})."
+    seeds = [int(of_line(means, line)["n"].iloc[0]) for line in (lines[0], other)]
+    apart = above(100 * (means["mean"].iloc[0] - float(of_line(means, other)["mean"].iloc[0])))
+    said = f"{says}, {apart} {label_of(other, panel.rows)}{speed(panel, lines[0], other, baseline, budget)}"
+    return f"{said} ({how_sure(pairs, np.array(comparisons), len(pairs) < max(seeds))})."
+
+
+def above(points: float) -> str:
+    said = f"{points:.1f}"
+    return "level with" if float(said) == 0 else f"{said} points above"
 
 
 def differences(at_budget: pd.DataFrame, line: Line, other: Line) -> "pd.Series[float]":
@@ -47,12 +53,13 @@ def differences(at_budget: pd.DataFrame, line: Line, other: Line) -> "pd.Series[
     return (own - base).dropna()
 
 
-def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray) -> str:
+def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray, unpaired: bool) -> str:
     """Returns the interval of a mean paired difference, its n, and the test corrected for all comparisons.
 
     Args:
         pairs: differences by seed.
         p_M: of all comparisons with the same line, the one of `pairs` first.
+        unpaired: there are seeds that only one of the pair has; then the mean of the pairs is said too.
     """
     n = len(pairs)
     if n < 2:
@@ -63,16 +70,21 @@ def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray) -> str:
     low, high = (100 * bound for bound in interval(pairs.to_numpy(float)))
     sure = SURE[answer(pairs.mean(), p, ALPHA)]
     tested = f"p = {p:.2g}" + (f" after Holm's correction over {len(p_M)} comparisons" if len(p_M) > 1 else "")
-    return f"{sure}; 95 % interval of this pair alone {low:+.1f} to {high:+.1f}, n = {n}, {tested}"
+    mean = f"mean of the seeds that both have {100 * pairs.mean():+.1f}, " if unpaired else ""
+    return f"{sure}; {mean}95 % interval of this pair alone {low:+.1f} to {high:+.1f}, n = {n}, {tested}"
 
 
-def faster(panel: Panel, line: Line, baseline: str, budget: int) -> str:
-    """Returns what training cost against the baseline method's, where that is known and is not the line itself."""
+def speed(panel: Panel, best: Line, other: Line, baseline: str, budget: int) -> str:
+    """Returns what training cost against the baseline method's, of the best line, or of the other if that is best."""
+    line = other if best.method == baseline else best
     if panel.rows != "method" or line.method == baseline:
         return ""
     ratios = of_line(mean_speed_up(panel.runs, baseline), line)
     times = ratios.loc[ratios["labelled"] == budget, "time"].dropna()
-    return f" at {times.iloc[0]:.1f}× the speed of {look_of(baseline).label}" if len(times) else ""
+    if times.empty:
+        return ""
+    said = f"{times.iloc[0]:.1f}× the speed of {look_of(baseline).label}"
+    return f", which trains at {said}" if line == other else f" at {said}"
 
 
 def seeds_said(n: int) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from calrun.report.draw.panels import looks_of
 from calrun.report.draw.plots import PRINT, scatter
 from calrun.report.draw.style import look_of
 from calrun.report.measure.cost import average_over_budgets, average_points, mean_speed_up
@@ -33,7 +34,7 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
     """Returns a field per context, averaged over budgets (Figure 3), and one averaged over the contexts too (Figure 1).
 
     The last holds only the methods and settings that every field has: means over different data sets or acquisitions
-    do not compare.
+    do not compare. Where there are none there is no such field.
     """
     by_context = average_over_budgets(points)
     counts = {keys: own["n"] for keys, own in points.groupby(FIELD)}
@@ -41,7 +42,9 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
         (f"{context}, {look_of(str(acquisition)).label}\n{seeds_said('means', counts[context, acquisition])}", own)
         for (context, acquisition), own in by_context.groupby(FIELD)
     ]
-    fields.append((f"mean over these {len(fields)}\n{seeds_said('each of means', points['n'])}", over_all(by_context)))
+    shared = over_all(by_context)
+    if len(shared):
+        fields.append((f"mean over these {len(fields)}\n{seeds_said('each of means', points['n'])}", shared))
     return fields_figure(fields, baseline)
 
 
@@ -55,10 +58,10 @@ def budget_figure(points: pd.DataFrame, baseline: str = "al") -> Figure | None:
     rounded = points.sort_values("labelled").assign(fraction=points["fraction"].round(3))
     rounded = rounded.drop_duplicates([*LINE, "fraction"], keep="last")  # of budgets closer than that
     for fraction, own in rounded.groupby("fraction"):
-        shared = len(own[FIELD].drop_duplicates())
-        if shared > 1:
-            title = f"{100 * float(str(fraction)):.3g} % of the pool, mean over {shared}"
-            fields.append((f"{title}\n{seeds_said('each of means', own['n'])}", over_all(own)))
+        count, shared = len(own[FIELD].drop_duplicates()), over_all(own)
+        if count > 1 and len(shared):
+            title = f"{100 * float(str(fraction)):.3g} % of the pool, mean over {count}"
+            fields.append((f"{title}\n{seeds_said('each of means', own['n'])}", shared))
     return fields_figure(fields, baseline) if fields else None
 
 
@@ -83,7 +86,7 @@ def fields_figure(fields: Sequence[tuple[str, pd.DataFrame]], baseline: str) -> 
             field.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             field.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             field.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
-            scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method")
+            scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method", looks_of(own, "method"))
         for empty in axes[len(fields) :]:
             empty.set_visible(False)
     return figure

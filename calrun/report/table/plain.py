@@ -27,14 +27,16 @@ def printable(text: str) -> str:
 def file_name(*parts: str) -> str:
     """Returns a short name for a file, the same for the same parts and another for others.
 
-    Parts of small letters and digits are joined as they are. Of any others, or of many, the beginning is kept for the
-    reader and a hash tells them apart, whatever the file system makes of case and signs.
+    Parts of small letters and digits are joined as they are. Of any others, or of many, the beginning of each is kept
+    for the reader, up to a bracket, and a hash tells them apart, whatever the file system makes of case and signs.
     """
     whole = "-".join(parts)
     if all(PLAIN_PART.fullmatch(part) for part in parts) and len(whole) <= LONGEST_NAME:
         return whole
     told = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    begins = "-".join(re.findall(r"[a-z0-9_.]+", whole.lower()))[:SHORTENED_NAME].strip("-.")
+    words = ["-".join(PLAIN_PART.findall(part.lower().partition(" (")[0])) for part in parts]
+    room = SHORTENED_NAME if len("-".join(words)) <= SHORTENED_NAME else SHORTENED_NAME // len(words)
+    begins = "-".join(word[:room] for word in words if word).strip("-.")
     return f"{begins}-{told}" if begins else told
 
 

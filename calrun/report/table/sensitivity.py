@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from calrun.report.draw.panels import Panel
+from calrun.report.draw.panels import Panel, outside_brackets
 from calrun.report.draw.style import look_of
 from calrun.report.measure.curves import seed_range
-from calrun.report.page.naming import differing_keys, short_names
+from calrun.report.page.naming import changes, differing_keys, short_names, source_first
 from calrun.report.read.configuration import Configuration
 from calrun.report.read.lines import is_number
 from calrun.report.table.plain import file_name
@@ -60,7 +60,7 @@ class Grid:
 
     @property
     def name(self) -> str:
-        return file_name(*self.context.split(", "), self.panel.fixed, self.method, "over", *self.names)
+        return file_name(*outside_brackets(self.context), self.panel.fixed, self.method, "over", *self.names)
 
     @property
     def notes(self) -> list[str]:
@@ -77,9 +77,10 @@ def grids(panel: Panel, configurations: Mapping[str, Configuration]) -> Iterator
         numbers = [[key for key in keys if all(is_number(one.leaves.get(key)) for one in own)] for keys in axes]
         if not 1 <= len(axes) <= MOST_KEYS or not all(numbers):
             continue
-        keys = [min(names, key=lambda key: (key.count("."), key)) for names in numbers]
+        keys = [min(names, key=source_first) for names in numbers]
         keys.sort(key=lambda key: (len({one.leaves[key] for one in own}), key))
-        along = tuple(sorted({key for names in axes for key in names} - {*keys}))
+        copies = {copy for shown in changes([one.leaves for one in own]).values() for copy in shown}
+        along = tuple(sorted({key for names in axes for key in names} - {*keys} - copies))
         cells = sensitivity_grid(runs, configurations, tuple(keys))
         yield Grid(panel, str(context), str(method), tuple(keys), along, cells)
 
@@ -171,10 +172,10 @@ def number(value: Any) -> Cell:
 
 
 def tidy_grids(found: Sequence[Grid]) -> pd.DataFrame:
-    """Returns every cell of every grid, unrounded, a row per combination and budget, for CSV."""
+    """Returns every cell of every grid, unrounded and in %, a row per combination and budget, for CSV."""
     frames = []
     for grid in found:
-        cells = grid.cells.copy()
+        cells = grid.cells.assign(mean=100 * grid.cells["mean"], std=100 * grid.cells["std"])
         for place, key in enumerate(grid.keys, start=1):
             cells[f"key_{place}"], cells[f"value_{place}"] = key, cells[key]
         frames.append(cells)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line
 from calrun.report.draw.style import ORACLE, look_of
-from calrun.report.measure.cost import COSTS, mean_speed_up
+from calrun.report.measure.cost import COSTS, has_ratios, mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget, span
 
 MOST_BUDGETS = 6
@@ -70,13 +70,12 @@ class Block(NamedTuple):
 
 
 def comparison(panel: Panel, baseline: str = "al") -> Table:
-    """Returns the table of one panel; speed-ups stand in it where the rows are methods and `baseline` is among them."""
+    """Returns the table of one panel; speed-ups stand in it where its rows are methods that pair with `baseline`."""
     accuracy = accuracy_by_budget(panel.runs)
     budgets = shown_budgets(sorted(accuracy["labelled"].unique()))
     last = last_common_budget(panel.runs)
-    has_ratios = panel.rows == "method" and baseline in set(panel.runs["method"])
     blocks = accuracy_blocks(panel, accuracy, budgets)
-    if has_ratios:
+    if panel.rows == "method" and has_ratios(panel.runs, baseline):
         blocks += ratio_blocks(panel, accuracy, budgets, baseline)
     blocks += work_blocks(panel, last) + energy_blocks(panel, last)
     rows = [[cell for block in blocks for cell in block.cells(line)] for line, _ in lines_of(accuracy, panel.rows)]
@@ -86,7 +85,7 @@ def comparison(panel: Panel, baseline: str = "al") -> Table:
         groups=[(block.name, len(block.columns)) for block in blocks],
         columns=[column for block in blocks for column in block.columns],
         rows=with_best_bold(rows, first=2, count=len(budgets)),
-        notes=notes_of(panel, budgets, baseline, has_ratios),
+        notes=notes_of(panel, budgets, baseline),
     )
 
 
@@ -102,12 +101,12 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
 
 
 def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[Block]:
-    """Returns the speed-ups at the budgets that have any, and the other ratios at the last of all that have."""
+    """Returns the speed-ups at the budgets that have any, and the other ratios at the last that most lines have."""
     ratios = mean_speed_up(panel.runs, baseline)
     versus = f"{look_of(baseline).label} / method"
     known = set(ratios.loc[ratios["time"].notna(), "labelled"])
     timed = [budget for budget in budgets if budget in known]
-    paired = ratios.loc[ratios["samples"].notna() | ratios["steps"].notna(), "labelled"]
+    paired = ratios[ratios["samples"].notna() | ratios["steps"].notna()]
 
     def cells(line: Line, name: str, at: list[int]) -> list[Cell]:
         most = float(of_line(accuracy, line)["n"].max())
@@ -119,7 +118,7 @@ def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], basel
         heads = [f"{budget:,}" for budget in timed]
         blocks.append(Block(f"fit time, {versus}", heads, lambda line: cells(line, "time", timed)))
     if len(paired):
-        last = int(paired.max())
+        last = last_common_budget(paired)
         names = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
         at_last = Block(
             f"at {last:,}, {versus}", names, lambda line: [cell for name in names for cell in cells(line, name, [last])]
@@ -221,18 +220,12 @@ def with_best_bold(rows: list[list[Cell]], first: int, count: int, digits: int =
     return bold
 
 
-def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) -> list[str]:
+def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
     notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed. " + BOLD]
     if any("oracle" in variant for variant in panel.runs["variant"]) or set(panel.runs["acquisition"]) & ORACLE:
         notes.append("Oracle: the acquisition reads the classes of unlabelled rows; for comparison, not for use.")
-    if has_ratios:
-        label = look_of(baseline).label
-        notes.append(
-            f"Ratios: cumulative cost of {label} over the method's, mean over the seeds both have: time of training "
-            "alone, optimizer steps, samples with gradient. A round 1 that both train alike has no ratio."
-        )
-    elif panel.rows == "method":
-        notes.append(f"No speed-ups: no run of {baseline!r} is among these.")
+    if panel.rows == "method":
+        notes.append(ratio_note(panel, baseline))
     if panel.runs.loc[panel.runs["labelled"] == budgets[-1], ENERGY].notna().any():
         notes.append("Energy: of training, cumulative, as codecarbon measures or estimates it; mean over n seeds.")
     left_out = sorted(set(panel.runs["labelled"]) - set(budgets))
@@ -241,9 +234,27 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str, has_ratios: bool) 
     return notes
 
 
+def ratio_note(panel: Panel, baseline: str) -> str:
+    """Returns what the ratios are, or why there are none."""
+    label, base = look_of(baseline).label, panel.runs[panel.runs["method"] == baseline]
+    if has_ratios(panel.runs, baseline):
+        return (
+            f"Ratios: cumulative cost of {label} over the method's, mean over the seeds both have: time of training "
+            "alone, optimizer steps, samples with gradient. A round 1 that both train alike has no ratio."
+        )
+    if base.empty:
+        return f"No speed-ups: no run of {baseline!r} is among these."
+    if len(base) == len(panel.runs):
+        return f"No speed-ups: {label} stands alone."
+    if base.drop_duplicates(["context", "variant"])["context"].duplicated().any():
+        return f"No speed-ups: several settings of {label} leave open which of them to compare with."
+    return f"No speed-ups: no other method has a seed and a later round in common with {label}."
+
+
 def tidy(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
-    """Returns all that the comparison tables hold, unrounded, a row per line and budget, for CSV."""
+    """Returns all that the comparison tables hold, unrounded, accuracies in %, a row per line and budget, for CSV."""
     by = [*LINE, "labelled"]
+    table = table.assign(accuracy=100 * table["accuracy"], train_accuracy=100 * table["train_accuracy"].astype(float))
     accuracy = accuracy_by_budget(table).drop(columns="seeds")
     energy = accuracy_by_budget(table, ENERGY)[[*by, "mean", "n"]].rename(
         columns={"mean": "energy_kwh_mean", "n": "energy_kwh_n"}

@@ -9,6 +9,7 @@ import pandas as pd
 from calrun.report.draw.style import look_of
 
 BASELINE = "al"
+WARM = "al_ws"
 DISTILLING = ("cal_der", "cal_sd", "cal_sds2")
 TIMES_CHANCE, ABOVE_MAJORITY = 2, 0.05  # what AL must reach before matching it says anything
 
@@ -36,12 +37,14 @@ def claims(cells: pd.DataFrame, least: float = 0.0) -> list[Claim]:
         return []  # nothing to compare with, or no speed-ups (Tables 11-16 print none)
     held = {name: holds(own, base) for name, own in tested.items()}
     whole = (base, *tested.values())
-    last = tuple(own.tail(1) for own in whole)
+    last = {name: own.tail(1) for name, own in by_method.items()}
+    distilling = (last[name] for name in (BASELINE, *DISTILLING) if name in last)
+    warm = (last[name] for name in (BASELINE, WARM, *tested) if name in last)
     return [
         undecided(every_budget_claim(cells["budget"].unique(), held), whole, least),
         undecided(one_method_claim(tested, held), whole, least),
-        undecided(distilling_claim(tested, base), last, least),
-        undecided(warm_start_claim(tested, by_method.get("al_ws")), last, least),
+        undecided(distilling_claim(tested, base), tuple(distilling), least),
+        undecided(warm_start_claim(tested, by_method.get(WARM)), tuple(warm), least),
     ]
 
 
@@ -114,9 +117,9 @@ def distilling_claim(tested: dict[str, pd.DataFrame], base: pd.DataFrame) -> Cla
     lacking = [name for name in present if not bool(matches(tested[name], base).iloc[-1])]
     if lacking or not present:
         return Claim(text, "no" if lacking else "open", f"not {labels(lacking)}" if lacking else "not run")
-    return Claim(
-        text, "yes" if len(present) == len(DISTILLING) else "open", f"{labels(present)} do; no others were run"
-    )
+    if len(present) == len(DISTILLING):
+        return Claim(text, "yes", "all three do")
+    return Claim(text, "open", f"{labels(present)} {'does' if len(present) == 1 else 'do'}; the others were not run")
 
 
 def warm_start_claim(tested: dict[str, pd.DataFrame], warm: pd.DataFrame | None) -> Claim:

@@ -12,7 +12,7 @@ MACHINE = (  # how a machine computes, which a paper does not set; precision is 
     *("trainer.accelerator", "trainer.devices", "trainer.num_threads", "trainer.channels_last", "trainer.compile"),
     *("trainer.deterministic", "trainer.predict_batch_size"),
 )
-MOST_SHOWN = 8
+FIRST = ("dataset", "model", "acquisition", "method")  # the names of other options say most
 NOTHING = "nothing"
 Leaves = Mapping[str, Any]
 
@@ -29,9 +29,7 @@ def departures(runs: Sequence[Leaves], recipe: Sequence[Leaves]) -> list[str]:
         for key, values in nearest(own, recipe).items():
             found[values][key].add(number)
     said = [sentence for values, by_key in found.items() for sentence in sentences(values, by_key, len(runs))]
-    said.sort(key=lambda sentence: not sentence.startswith(("dataset", "model", "acquisition", "method")))
-    rest = len(said) - MOST_SHOWN
-    return said if rest <= 0 else [*said[:MOST_SHOWN], f"and {rest} more"]
+    return sorted(said, key=lambda sentence: sentence.split()[0] not in FIRST)
 
 
 def nearest(own: Leaves, recipe: Sequence[Leaves]) -> dict[str, tuple[str, str]]:
@@ -70,4 +68,6 @@ def told(leaves: Leaves, key: str) -> str:
 
 
 def block_of(key: str) -> str:
-    return key.partition(".")[0]
+    """Returns the block that a key is of; the names of the data's files go with the data set."""
+    block = key.partition(".")[0]
+    return "dataset" if block == "data" else block

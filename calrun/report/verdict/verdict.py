@@ -61,12 +61,12 @@ def match(ours: pd.DataFrame, method: str, key: str, labelled: float) -> dict[st
         return dict.fromkeys(OURS, np.nan) | {"n": 0}
     row = near.iloc[0]
     return {
-        "ours": 100 * row["accuracy_mean"],
-        "ours_std": 100 * row["accuracy_std"],
+        "ours": row["accuracy_mean"],
+        "ours_std": row["accuracy_std"],
         "n": int(row["n"]),
         "ours_speed_up": row["time_ratio"],
         "epochs": row["epochs_mean"],
-        "train_accuracy": 100 * row["train_accuracy_mean"],
+        "train_accuracy": row["train_accuracy_mean"],
     }
 
 
@@ -110,6 +110,8 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
         "Accuracy in %, mean ± std over n seeds; without ± it is one seed. Epochs: of all rounds so far; train "
         "accuracy: at the end of the last.",
     ]
+    if (found["verdict"] == WITHIN_STD).any():
+        notes.append("Bold: within the paper's standard deviation.")
     if scale != 1:
         notes.insert(0, f"SCALED: pool, budgets and epochs times {scale:g}; the paper's accuracies are out of reach.")
     if unlike:
@@ -136,13 +138,14 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
 
 def verdict_row(row: dict[Any, Any], remarks: Mapping[str, str]) -> list[Cell]:
     label = look_of(str(row["method"])).label + (f" ({row['variant']})" if row["variant"] else "")
+    digits = 2 if np.isnan(row["std"]) else 1  # as the paper prints them
     mark = " ?" * bool(row["suspect"]) + " *" * (row["method"] in remarks)
     return [
         Cell(label),
         Cell(f"{row['budget']}"),
         Cell(f"{row['n']}"),
-        with_std(row["ours"], row["ours_std"]),
-        with_std(row["mean"], row["std"], mark),
+        with_std(row["ours"], row["ours_std"], digits),
+        with_std(row["mean"], row["std"], digits, mark),
         formatted(row["difference"], "{:+.1f}"),
         Cell(str(row["verdict"]), bold=row["verdict"] == WITHIN_STD),
         formatted(row["ours_to_al"], "{:+.1f}"),
@@ -154,11 +157,10 @@ def verdict_row(row: dict[Any, Any], remarks: Mapping[str, str]) -> list[Cell]:
     ]
 
 
-def with_std(mean: float, std: float, mark: str = "") -> Cell:
+def with_std(mean: float, std: float, digits: int, mark: str = "") -> Cell:
     if np.isnan(mean):
         return Cell(MISSING)
-    digits = 2 if np.isnan(std) and round(mean, 1) != round(mean, 2) else 1
-    return Cell(f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.1f}") + mark, float(mean))
+    return Cell(f"{mean:.{digits}f}" + ("" if np.isnan(std) else f" ± {std:.{digits}f}") + mark, float(mean))
 
 
 def formatted(value: float, form: str) -> Cell:

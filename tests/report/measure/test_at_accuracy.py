@@ -21,7 +21,18 @@ def test_time_to_the_first_round_as_good_as_the_baseline_at_each_budget(make_run
     assert rows_of(tmp_path) == {
         "CAL-ER": ["2", "2.0×", "2.0× (n=1)", "6.0×"],
         "CAL-SD": ["2", "–", "–", "–"],
-        "AL": ["2", "1.0×", "1.0×", "1.0×"],
+        "AL": ["2", "–", "1.0×", "1.0×"],
+    }
+
+
+def test_what_both_reach_in_a_first_round_trained_alike_is_no_speed_up(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.7], seconds=[10, 20])
+    make_run([0.5, 0.8], seconds=[5, 5], method="cal_er")
+    make_run([0.6, 0.8], seconds=[5, 5], method="lp_ft")
+    assert rows_of(tmp_path) == {
+        "CAL-ER": ["1", "–", "3.0×"],
+        "LP-FT": ["1", "2.0×", "3.0×"],
+        "AL": ["1", "–", "1.0×"],
     }
 
 

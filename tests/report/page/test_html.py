@@ -225,6 +225,27 @@ class TestInBrowser:
         assert len(set(variants)) == 12
         assert (found["outside"], found["overlaps"]) == (0, 0)
 
+    def test_means_stand_at_their_heights_beside_a_line_that_falls_out(self, make_run: MakeRun, tmp_path: Path) -> None:
+        for seed, start in enumerate((0.4, 0.5, 0.6)):
+            for method, last in (("al", 0.9), ("cal_er", 0.91), ("cal_der", 0.92), ("finetune_new", 0.1)):
+                make_run([start, last], seed=seed, method=method, acquisition="margin")
+        body = """
+          const plot = one("#panel-1 .plot"), dots = [...plot.querySelectorAll("circle[stroke]")];
+          found.title = one("#panel-1 h2").textContent;
+          const heights = dots.map(dot => Math.round(Number(dot.getAttribute("cy"))));
+          found.heights = [...new Set(heights)].sort((a, b) => a - b);
+          found.names = [...plot.querySelectorAll("text.name")].map(name => name.textContent);
+        """
+        found = self.probe(make_run, tmp_path, body)
+        assert found["title"] == "digits, mlp, margin"
+        heights, names = found["heights"], found["names"]
+        assert isinstance(heights, list)
+        assert isinstance(names, list)
+        assert "Fine-tune on new ↓ 10.0 %" in names
+        *_, start, edge = heights  # three means at the end, all at the start, one below the field
+        assert len(heights) == 5
+        assert edge - start > 40
+
     def test_hover_shows_run_seed_and_numbers(self, make_run: MakeRun, tmp_path: Path) -> None:
         body = """
           const plot = one("#panel-0 .plot"), frame = plot.getBoundingClientRect();

@@ -7,6 +7,15 @@ def test_copies_of_one_change_show_once_under_the_shortest_key() -> None:
     assert difference_labels(members) == ["epochs=2", "epochs=4"]
 
 
+def test_a_change_bears_the_key_that_is_typed_and_not_what_was_worked_out_of_it() -> None:
+    members = [{"dataset.num_train": n, "data_fingerprint": f"{n}-10-abc"} for n in (400, 500)]
+    assert difference_labels(members) == ["num_train=400", "num_train=500"]
+    assert difference_labels([{**own, "dataset.num_train": 400} for own in members]) == [
+        "data_fingerprint=400-10-abc",
+        "data_fingerprint=500-10-abc",
+    ]
+
+
 def test_two_changes_that_happen_together_both_show() -> None:
     assert difference_labels([{"lr": 1, "batch": 64}, {"lr": 2, "batch": 128}]) == ["batch=64, lr=1", "batch=128, lr=2"]
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from calrun.report.measure.curves import accuracy_by_budget
 from calrun.report.page.html import environments
 from calrun.report.read.runs import read
 from calrun.report.table.written import write_runs
@@ -63,12 +64,49 @@ def test_damaged_folders_are_listed_and_the_rounds_before_the_damage_count(make_
 
 
 @pytest.mark.parametrize(
+    ("leaves", "other", "variant"),
+    [
+        ({"data_fingerprint": "4-2-a"}, {"data_fingerprint": "4-2-b"}, ""),  # told apart as another context
+        (
+            {"data_files_are": {"files": 1, "content": "a", "read": "all"}},
+            {"data_files_are": {"files": 1, "content": "b", "read": "all"}},
+            "",
+        ),
+        ({"code": {"mine.py": "a"}}, {"code": {"mine.py": "b"}}, "mine=a"),
+        ({"results": 1}, {"results": 2}, "results=1"),
+    ],
+)
+def test_runs_of_one_name_with_other_data_or_code_are_no_seeds_of_each_other(
+    make_run: MakeRun, tmp_path: Path, leaves: dict[str, object], other: dict[str, object], variant: str
+) -> None:
+    make_run([0.5, 0.6], tag="a", run_id="12345678", leaves=leaves)
+    make_run([0.5, 0.9], tag="b", run_id="12345678", leaves=other)
+    runs = read([tmp_path])
+    assert runs.problems == []
+    summary = accuracy_by_budget(runs.table)
+    assert summary["n"].tolist() == [1] * 4
+    assert sorted(summary["mean"]) == [0.5, 0.5, 0.6, 0.9]
+    assert len(runs.folders) == 2
+    assert sorted(set(summary["variant"]))[0] == variant
+
+
+def test_rounds_played_with_other_code_are_said(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6], leaves={"code_changes": [{"after_round": 1, "changed": "mine.py changed"}]})
+    (problem,) = read([tmp_path]).problems
+    assert problem.reason == "after round 1 mine.py changed"
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"test": {"test": {"accuracy": "0.9"}}}, "test holds no numbers"),
-        ({"test": {"test": {"accuracy": float("nan")}}}, "test accuracy is no number: nan"),
-        ({"test": {"test": {}}}, "test accuracy is no number: None"),
-        ({"labelled": "many"}, "labelled is no number: 'many'"),
+        ({"test": {"test": {"accuracy": float("nan")}}}, "an accuracy is no number from 0 to 1: nan"),
+        ({"test": {"test": {"accuracy": 7.9}}}, "an accuracy is no number from 0 to 1: 7.9"),
+        ({"test": {"test": {"accuracy": 0.9}, "noisy": {"accuracy": -1}}}, "an accuracy is no number from 0 to 1: -1"),
+        ({"train_accuracy": 99.5}, "an accuracy is no number from 0 to 1: 99.5"),
+        ({"labelled": 12.5}, "labelled is no whole number above 0: 12.5"),
+        ({"test": {"test": {}}}, "an accuracy is no number from 0 to 1: None"),
+        ({"labelled": "many"}, "labelled is no whole number above 0: 'many'"),
         ({"seconds": 3}, "seconds holds no numbers"),
         ({"steps": "50"}, "steps is of the wrong kind: '50'"),
         ({"class_counts": {"a": 1}}, "class_counts is of the wrong kind"),
@@ -115,17 +153,20 @@ def test_a_broken_status_or_seed_is_listed_and_not_fatal(make_run: MakeRun, tmp_
     }
 
 
-def test_a_run_met_twice_counts_once_and_the_longer_copy_wins(make_run: MakeRun, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("other", "reason"), [({}, "counted once"), ({"run_id": "feed"}, "but another run")])
+def test_a_run_met_twice_counts_once_and_the_longer_copy_wins(
+    make_run: MakeRun, tmp_path: Path, other: dict[str, str], reason: str
+) -> None:
     folder = make_run([0.5, 0.6, 0.7])
     copy = tmp_path / "elsewhere" / folder.name
     shutil.copytree(folder, copy)
     (copy / "rounds.jsonl").write_text((copy / "rounds.jsonl").read_text().splitlines()[0] + "\n")
-    config = yaml.safe_load((copy / "config.yaml").read_text()) | {"experiment": "other", "run_id": "feed"}
+    config = yaml.safe_load((copy / "config.yaml").read_text()) | {"experiment": "other"} | other
     (copy / "config.yaml").write_text(yaml.safe_dump(config))
     runs = read([tmp_path, folder])
     assert len(runs.table) == 3
     assert {problem.folder for problem in runs.problems} == {copy}
-    assert "counted once" in runs.problems[-1].reason
+    assert reason in runs.problems[-1].reason
 
 
 def test_a_round_without_a_number_makes_later_sums_unknown_not_smaller(make_run: MakeRun, tmp_path: Path) -> None:

@@ -40,6 +40,29 @@ def test_where_the_baseline_is_best_it_is_held_against_the_next(make_run: MakeRu
     assert "random has 90.0 %, 10.0 points above margin (untested: 1 pair of equal seeds" in sentence
 
 
+def test_where_plain_al_is_best_the_speed_of_what_it_is_held_against_is_said(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.9], seconds=[10, 30])
+    make_run([0.5, 0.8], seconds=[10, 10], method="cal_er")
+    assert "AL has 90.0 %, 10.0 points above CAL-ER, which trains at 2.0× the speed of AL (unt" in said(tmp_path)
+
+
+def test_seeds_that_one_of_the_pair_lacks_leave_the_mean_of_the_pairs_to_be_said(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    for seed in (0, 1):
+        make_run([0.5, 0.80], seed=seed)
+        make_run([0.5, 0.81 + seed / 100], seed=seed, method="cal_er")
+    make_run([0.5, 0.2], seed=2)
+    assert "21.5 points above AL" in said(tmp_path)
+    assert "mean of the seeds that both have +1.5, 95 % interval of this pair alone -4.9 to +7.9" in said(tmp_path)
+
+
+def test_equal_means_are_level(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5])
+    make_run([0.5], method="cal_er")
+    assert " has 50.0 %, level with " in said(tmp_path)
+
+
 def test_a_line_alone_is_not_compared(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.9])
     assert said(tmp_path).endswith("AL has 90.0 %, one seed; nothing stands beside it.")

@@ -85,10 +85,21 @@ def test_one_data_set_has_no_figure_over_data_sets(make_run: MakeRun, tmp_path: 
     assert budget_figure(overview_points(read([tmp_path]).table)) is None
 
 
+def test_fields_of_several_budget_plans_have_no_empty_mean_beside_them(make_run: MakeRun, tmp_path: Path) -> None:
+    for step in (20, 40):
+        for method in ("al", "cal_er"):
+            make_run([0.5, 0.8], method=method, tag=step, leaves={"budget": {"step": step}})
+    points = overview_points(read([tmp_path]).table)
+    assert len(overview_figure(points).axes) == 2
+    assert budget_figure(points) is None
+
+
 def test_long_titles_end_before_the_next_field(make_run: MakeRun, tmp_path: Path) -> None:
     for acquisition in ("partitioned_badge_pooled", "balanced_random"):
         for method in ("al", "cal_er"):
-            make_run([0.5], acquisition=acquisition, method=method, model="a_network_with_a_rather_long_name_of_its")
+            make_run(
+                [0.5, 0.8], acquisition=acquisition, method=method, model="a_network_with_a_rather_long_name_of_its"
+            )
     figure = overview_figure(overview_points(read([tmp_path]).table))
     figure.draw_without_rendering()
     titles = [field._left_title.get_window_extent() for field in figure.axes]  # type: ignore[attr-defined]

@@ -12,6 +12,13 @@ def test_names_of_small_letters_are_joined_as_they_are() -> None:
     assert file_name("digits", "mlp", "cal_er") == "digits-mlp-cal_er"
 
 
+def test_of_odd_parts_all_that_can_be_read_stand_in_the_name() -> None:
+    name = file_name("digits", "mlp (num_train=400, lr=0.1)", "scaled to 0.3", "badge")
+    assert name.startswith("digits-mlp-scaled-to-0.3-badge-")
+    long = file_name("a" * 50, "b" * 50, "entropy")
+    assert long.startswith("a" * 13 + "-" + "b" * 13 + "-entropy-")
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

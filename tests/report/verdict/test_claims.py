@@ -77,6 +77,23 @@ def test_one_seed_leaves_every_claim_open() -> None:
     assert found[0].because == "one seed of AL, CAL-ER: no deviation to match within"
 
 
+def test_a_claim_is_open_for_the_seeds_of_the_methods_that_it_is_about_alone() -> None:
+    seeds = {"al": 3, "al_ws": 1, "cal_er": 3, "cal_der": 3, "cal_sd": 3, "cal_sds2": 3}
+    speed_ups = {"al": 1.0, "al_ws": 1.5}
+
+    def answers(**other: int) -> list[tuple[str, str]]:
+        rows = [(name, "10%", 80.0, 0.1, speed_ups.get(name, 2.0), n) for name, n in (seeds | other).items()]
+        found = claims(pd.DataFrame(rows, columns=["method", "budget", "mean", "std", "speed_up", "n"]))
+        return [(claim.answer, claim.because) for claim in found]
+
+    every, one, distilling, warm = answers()
+    assert (every[0], one[0], distilling) == ("yes", "yes", ("yes", "all three do"))
+    assert warm == ("open", "one seed of AL w/ WS: no deviation to match within")
+    assert answers(al_ws=3)[3][0] == "yes"
+    every, _, distilling, _ = answers(cal_er=1)
+    assert (every[0], distilling[0]) == ("open", "yes")
+
+
 @pytest.mark.parametrize(("counts", "least"), [([10] * 10, 0.2), ([67, 11, 11, 11], 0.72), ([26, 25, 25, 24], 0.5)])
 def test_the_least_is_twice_chance_or_the_majority_and_five_points(
     make_run: MakeRun, tmp_path: Path, counts: list[int], least: float

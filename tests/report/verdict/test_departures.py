@@ -31,14 +31,21 @@ def test_another_option_is_named_and_its_leaves_are_not_listed() -> None:
     assert departures([run], [RECIPE]) == ["model cnn in place of resnet18"]
 
 
+def test_with_another_data_set_its_files_are_not_listed() -> None:
+    recipe = RECIPE | {"choices.dataset": "cifar10", "dataset.root": "", "data": ["cifar-10-batches-py"]}
+    run = RECIPE | {"choices.dataset": "digits", "dataset.num_train": 100, "data": []}
+    assert departures([run], [recipe]) == ["dataset digits in place of cifar10"]
+    assert departures([recipe | {"data": ["mine"]}], [recipe]) == ["data ['mine'] in place of ['cifar-10-batches-py']"]
+
+
 def test_what_one_of_them_lacks_differs_too() -> None:
     lacking = {key: value for key, value in ER.items() if key != "method.visit.replay_size"}
     assert departures([lacking], [ER]) == ["method.visit.replay_size nothing in place of 128"]
     assert departures([ER], [lacking]) == ["method.visit.replay_size 128 in place of nothing"]
 
 
-def test_many_differences_are_cut_with_their_number() -> None:
-    run = RECIPE | {f"trainer.option_{number}": number for number in range(20)}
-    found = departures([run], [RECIPE])
-    assert len(found) == 9
-    assert found[-1] == "and 12 more"
+def test_all_of_many_differences_are_said_names_of_options_first() -> None:
+    run = ER | {f"method.option_{number}": number for number in range(20)} | {"choices.model": "cnn"}
+    found = departures([run], [ER])
+    assert found[0] == "model cnn in place of resnet18"
+    assert len(found) == 21
