@@ -29,6 +29,7 @@ from calrun.pool import Pool
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
 from calrun.task.base import Task
+from calrun.text.legal import is_a
 from calrun.text.words import SEPARATOR
 from calrun.training.energy import require_energy
 from calrun.training.trainer_options import refusals
@@ -89,6 +90,7 @@ class Experiment:
         """
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
+            self.pool.require(1, self.sizes[0], "choice of initial rows")
         for number in range(after + 1, len(self.sizes) + 1):
             self.pool.ask(number)
             yield self.round(number, folder)
@@ -142,6 +144,8 @@ def build(cfg: DictConfig) -> Experiment:
     )
     method = build_method(cfg, data, task, predictor)
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
+    for group, acquisition in chosen.items():
+        is_a(group, acquisition, Acquisition)
     problems += conflicts(data, method, chosen)
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)

@@ -139,6 +139,21 @@ class Pool:
             with suppress(LabelsWanted):  # whoever plays the round asks again
                 self.ask(number)
 
+    def require(self, number: int, wanted: int, group: str) -> None:
+        """Refuses fewer or more rows than the budget buys for round `number`.
+
+        Args:
+            number: the round.
+            wanted: rows.
+            group: the option that has chosen them.
+        """
+        came = len(self.bought.get(number, ()))
+        if came != wanted:
+            raise ValueError(
+                f"round {number} wants {wanted} rows from the {group}, but came {came}; an acquisition must return as "
+                "many rows of candidates.rows as its budget says"
+            )
+
 
 def _within(labels: np.ndarray, num_classes: int) -> bool:
     """Tells whether labels are classes; within a row of several, -1 marks what counts as none (a segment's border)."""

@@ -73,7 +73,7 @@ def read_mutations(path: Path = MUTATIONS) -> list[Mutation]:
 
 
 def mirror(file: str) -> str:
-    """Returns the test file that mirrors a module: calrun/report/measure/cost.py has tests/report/measure/test_cost.py."""
+    """Returns the test file that mirrors a module: calrun/look/predict.py has tests/look/test_predict.py."""
     module = Path(file).relative_to("calrun")
     return str(Path("tests") / module.with_name(f"test_{module.name}"))
 

@@ -84,13 +84,13 @@ def fingerprint(places: Iterable[Path], check: Check = "sample") -> Fingerprint:
     places = list(places)
     files = [file for number, place in enumerate(places) for file in files_of(place, f"{number}:")]
     size = sum(file.size for file in files)
-    names = digest(f"{file.name}\0{file.size}\n".encode() for file in files)
+    names = digest(encoded(f"{file.name}\0{file.size}\n") for file in files)
     if check == "off":
         return Fingerprint(names, None, "off", len(files), size)
     sampled = check == "sample" and size > SAMPLE_ABOVE_BYTES
     chosen = sample_of(files) if sampled else files
     digests = Remembered(places).digests(chosen, sampled)
-    content = digest(f"{file.name}\0{digests[file.path]}\n".encode() for file in chosen)
+    content = digest(encoded(f"{file.name}\0{digests[file.path]}\n") for file in chosen)
     return Fingerprint(names, content, "sample" if sampled else "all", len(files), size)
 
 
@@ -160,7 +160,7 @@ class Remembered:
     """
 
     def __init__(self, places: list[Path]) -> None:
-        name = digest(f"{os.path.realpath(place)}\n".encode() for place in places)
+        name = digest(encoded(f"{os.path.realpath(place)}\n") for place in places)
         self.path = cache_folder() / "content" / f"{name}.json"
 
     def digests(self, files: list[File], sampled: bool) -> dict[str, str]:
@@ -226,6 +226,11 @@ def sampled_blocks(opened: BinaryIO, size: int) -> Iterator[bytes]:
     for offset in (0, *sorted(inner.tolist()), size - BLOCK_BYTES):
         opened.seek(offset)
         yield opened.read(BLOCK_BYTES)
+
+
+def encoded(text: str) -> bytes:
+    """Returns a text with names of files in it as bytes; the system's names need not be UTF-8."""
+    return text.encode(errors="surrogateescape")
 
 
 def digest(parts: Iterable[bytes]) -> str:

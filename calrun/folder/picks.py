@@ -25,14 +25,8 @@ def write_picks(path: Path, exp: "Experiment") -> None:
 
 def refuse_short(exp: "Experiment", number: int) -> None:
     """Refuses to commit a round after which fewer rows were bought than the budget has."""
-    if number == len(exp.sizes):
-        return
-    came, wanted = len(exp.pool.bought.get(number + 1, ())), exp.sizes[number] - exp.sizes[number - 1]
-    if came != wanted:
-        raise ValueError(
-            f"round {number} wants {wanted} rows from the acquisition, but came {came}; an acquisition must return as "
-            "many rows of candidates.rows as its budget says"
-        )
+    if number < len(exp.sizes):
+        exp.pool.require(number + 1, exp.sizes[number] - exp.sizes[number - 1], "acquisition")
 
 
 def restore_picks(path: Path, exp: "Experiment", labelled: list[int]) -> None:

@@ -53,6 +53,11 @@ class Summary(Choose):
         ):
             if came not in legal:
                 raise ValueError(f"method.visit.choose.{option} wants one of {legal}, got {came!r}")
+        if not 0 < sigma < math.inf or not 0 <= uncertainty_weight < math.inf:
+            raise ValueError(
+                "method.visit.choose wants a finite sigma above 0 and a finite uncertainty_weight from 0 on, got "
+                f"{sigma} and {uncertainty_weight}"
+            )
         self.sigma, self.uncertainty_weight = sigma, float(uncertainty_weight)
         self.features, self.scale, self.uncertainty = features, scale, uncertainty
         greedy_summary(torch.eye(2), torch.ones(2), 1, self.uncertainty_weight)  # compiles before a fit is timed

@@ -29,6 +29,7 @@ from calrun.model.base import Classifier
 from calrun.part.part import Part
 from calrun.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
 from calrun.round import Round
+from calrun.text.legal import is_a
 
 
 class Composed(FitModule, Method):
@@ -55,6 +56,14 @@ class Composed(FitModule, Method):
         phases: Sequence[Phase] = (Phase(),),
         parts: Mapping[str, Part] | None = None,
     ) -> None:
+        for name, piece, kind in (
+            ("start", start, Start),
+            ("visit", visit, Visit),
+            ("objective", objective, Objective),
+        ):
+            is_a(f"method.{name}", piece, kind)
+        if not phases:
+            raise ValueError("method.phases is empty, but a round wants one fit or more; name a phase or leave it out")
         super().__init__(visit, objective, optimizer, phases, setup)
         self.start, self.stop = start, stop
         objective.begin_run(setup.task, len(setup.train), setup.num_classes)

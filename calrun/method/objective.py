@@ -74,6 +74,19 @@ class CrossEntropy(Objective):
         return self.task.loss(logits, torch.cat([current.y, replay.y]), self.weights_C)
 
 
+def refuse_other(objective: Objective, loss: object) -> None:
+    """Raises a ValueError if what an objective returns is no loss; asks nothing of the device."""
+    if isinstance(loss, Tensor) and loss.dim() == 0 and loss.requires_grad:
+        return
+    came = f"a {type(loss).__name__}"
+    if isinstance(loss, Tensor):
+        came = f"a tensor of shape {tuple(loss.shape)}" if loss.dim() else "one without a gradient"
+    raise ValueError(
+        f"method.objective {type(objective).__name__} returns {came}, but a loss is wanted: one number that depends on "
+        "the logits, such as their mean cross-entropy"
+    )
+
+
 def refuse_negative(**weights: float) -> None:
     """Raises a ValueError if the weight of a part of the loss is below 0: the loss would have no least value."""
     for name, weight in weights.items():

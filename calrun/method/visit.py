@@ -163,3 +163,18 @@ class Replay(Newest):
 def of_phase(purpose: str, phase: int) -> str:
     """Returns the purpose of random numbers in one phase of a round; that of the first has the plain name."""
     return f"{purpose} of phase {phase}" if phase else purpose
+
+
+def refuse_unlabelled(steps: list[StepRows], this_round: Round) -> None:
+    """Raises a ValueError if the steps of an epoch visit nothing, or rows whose labels have not been bought."""
+    rows = np.concatenate([part for step in steps for part in (step.current, step.replay)] or [np.empty(0, np.int64)])
+    where, round_of = f"round {this_round.number}: method.visit", this_round.pool.round_of
+    if not len(rows) or not all(len(step.current) for step in steps):
+        raise ValueError(f"{where} plans an epoch or a step without rows; let current_rows return labelled ones")
+    strangers = rows[(rows < 0) | (rows >= len(round_of))]
+    hidden = strangers if len(strangers) else rows[round_of[rows] <= 0]
+    if len(hidden):
+        raise ValueError(
+            f"{where} visits {len(np.unique(hidden))} rows whose labels have not been bought (first: "
+            f"{np.unique(hidden)[:5].tolist()}); choose among this_round.pool.labelled"
+        )

@@ -46,7 +46,11 @@ class Batch(NamedTuple):
     @property
     def stored(self) -> Tensor:
         """The stored targets, which an objective that stores them is given."""
-        assert self.stored_BC is not None
+        if self.stored_BC is None:
+            raise ValueError(
+                "method.objective looks at stored targets, but none are stored; let its class inherit from "
+                "calrun.method.stored.Distilling"
+            )
         return self.stored_BC
 
     def take(self, index: Tensor) -> "Batch":

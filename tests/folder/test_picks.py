@@ -156,7 +156,7 @@ def test_an_acquisition_that_buys_less_than_its_budget_commits_nothing(
 ) -> None:
     (tmp_path / "short_choice.py").write_text(SHORT)
     line = refusal("run", *small, "acquisition=random", "acquisition._target_=short_choice.Short")
-    assert "round 1 wants 20 rows from the acquisition, but came 19" in line
+    assert "round 2 wants 20 rows from the acquisition, but came 19" in line
     assert not (run_folder() / "rounds.jsonl").exists()
 
 
@@ -174,3 +174,20 @@ def test_items_stand_by_name_and_class_in_the_order_of_choice(
     assert rows[10:] != sorted(rows[10:])
     assert [line["item_id"] for line in lines] == [played[0].data.train.item_id(row) for row in rows]
     assert [line["item_id"].split("/")[1] for line in lines] == [line["class"] for line in lines]
+
+
+def test_initial_rows_that_are_fewer_than_the_budget_are_refused(
+    tmp_path: Path, small: tuple[str, ...], refusal: Refusal
+) -> None:
+    (tmp_path / "short_choice.py").write_text(SHORT)
+    line = refusal("run", *small, "initial._target_=short_choice.Short")
+    assert "round 1 wants 20 rows from the choice of initial rows, but came 19" in line
+
+
+def test_a_run_that_is_extended_buys_its_whole_budget(
+    tmp_path: Path, small: tuple[str, ...], calrun: Callable[..., Any], refusal: Refusal
+) -> None:
+    (tmp_path / "short_choice.py").write_text(SHORT)
+    words = ("run", *small, "acquisition=random", "acquisition._target_=short_choice.Short")
+    assert calrun(*words, "budget.rounds=1").code == 0
+    assert "round 2 wants 20 rows from the acquisition, but came 19" in refusal(*words, "budget.rounds=2")

@@ -18,9 +18,9 @@ from calrun.dataset.base import Block, Shot
 from calrun.look.predict import LOGITS, Seen
 from calrun.method.fit.optimizer import Recipe
 from calrun.method.fit.stop import StoppingRule
-from calrun.method.objective import Objective
+from calrun.method.objective import Objective, refuse_other
 from calrun.method.phase import Phase
-from calrun.method.visit import Visit
+from calrun.method.visit import Visit, refuse_unlabelled
 from calrun.model.base import Output
 from calrun.part.batch import Batch
 from calrun.part.figures import EpochFigures
@@ -178,6 +178,7 @@ class FitModule(pl.LightningModule):
             replay = self._choose(current, replay)
         current, replay = self._forward(current, replay)
         loss = self.objective(current, replay)
+        refuse_other(self.objective, loss)
         for part_loss in self.part_losses:
             more = part_loss(current, replay)
             loss = loss if more is None else loss + more
@@ -198,7 +199,14 @@ class FitModule(pl.LightningModule):
 
     def _choose(self, current: Batch, candidates: Batch) -> Batch:
         visit, lr = self.visit, self.raw_optimizer.param_groups[self.head_group]["lr"]
-        chosen = candidates.take(visit.choose(self.net, current, candidates, visit.replay_size, lr))
+        positions = visit.choose(self.net, current, candidates, visit.replay_size, lr)
+        if positions.shape != (visit.replay_size,):
+            came, wanted = tuple(positions.shape), visit.replay_size
+            raise ValueError(
+                f"method.visit.choose {type(visit.choose).__name__} returns positions of shape {came}, but a step "
+                f"replays {wanted} rows; return as many positions of candidates as `size` says"
+            )
+        chosen = candidates.take(positions)
         torch.clear_autocast_cache()  # or training would reuse weights cast without gradients
         forward, backward = visit.choose.cost(len(current.rows), len(candidates.rows))
         self.work.samples_forward += forward
@@ -234,5 +242,6 @@ class Epochs:
     def __iter__(self) -> Iterator[Block]:
         method, epoch = self.method, self.method.epoch
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size, method.phase_number)
+        refuse_unlabelled(steps, method.this_round)
         seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
         yield from method.setup_.train.blocks(steps, seed)  # when first asked: Lightning makes one more

@@ -35,9 +35,9 @@ def load_backbone(net: Classifier, path: str | Path, prefix: str = "", leave_out
     wanted = net.backbone.state_dict()
     faults = _faults(wanted, weights)
     if faults:
-        raise ValueError(
-            f"checkpoint {path} does not fit the backbone: {'; '.join(faults)}{_hint(wanted, stored, prefix)}"
-        )
+        lacks = any(key not in weights for key in wanted if not key.endswith(COUNTER))
+        hint = _hint(wanted, stored, prefix) if lacks else ""
+        raise ValueError(f"checkpoint {path} does not fit the backbone: {'; '.join(faults)}{hint}")
     net.backbone.load_state_dict(weights, strict=False)  # strict but for the counters: checked above
 
 
@@ -72,7 +72,7 @@ def _stored(path: Path) -> object:
                 "they came from, save net.state_dict() alone with torch.save"
             ) from error
         raise ValueError(
-            f"checkpoint {path} cannot be read as plain weights ({first_sentence(error)}); "
+            f"checkpoint {path} cannot be read as plain weights ({type(error).__name__}: {first_sentence(error)}); "
             "save the state_dict alone with torch.save"
         ) from error
 

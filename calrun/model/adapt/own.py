@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from calrun.model.adapt.adapter import first_line
 from calrun.model.adapt.mode import in_mode
-from calrun.model.base import Classifier
+from calrun.model.base import Classifier, Output
 
 TRIED_ROWS = 2
 
@@ -47,24 +47,36 @@ def classifier(net: object, target: str, num_classes: int, input_shape: tuple[in
     """Returns a classifier of calrun's as it is; of any other, the last linear layer becomes the head.
 
     Raises:
-        ValueError: if `net` returns anything but the output of a linear layer, (B, C).
+        ValueError: if `net` returns anything but the output of a linear layer, (B, C), in training or in evaluation.
     """
-    if isinstance(net, Classifier):
-        return net
     if not isinstance(net, nn.Module):
         raise ValueError(
             f"model: {target} gives an object of {type(net).__name__}; a torch.nn.Module that returns logits is wanted"
         )
+    check_state(net, target)
+    if isinstance(net, Classifier):
+        return net
     x = torch.randn(TRIED_ROWS, *input_shape, generator=torch.Generator().manual_seed(0))
     with in_mode(net, training=False), torch.no_grad():
         logits, calls = watched(net, x, target)
-        check_logits(logits, target, num_classes)
-        name, head = returned_by(calls, logits, target)
-        backbone = without(net, name)
-        found = Classifier(backbone, head.in_features, num_classes)
-        found.head = with_bias(head)
-        check_same(found, x, logits, target, name)
+    check_logits(logits, target, num_classes)
+    name, head = returned_by(calls, logits, target)
+    check_steady(net, x, target)
+    before = tried(net, x), tried(net, x, training=True)
+    found = Classifier(without(net, head), head.in_features, num_classes)
+    found.head = with_bias(head)
+    check_same(found, x, before, target, name)
     return found
+
+
+def check_state(net: nn.Module, target: str) -> None:
+    """Refuses a network whose state is more than tensors: a run folder holds nothing else."""
+    others = [name for name, value in net.state_dict().items() if not isinstance(value, Tensor)]
+    if others:
+        raise ValueError(
+            f"model: {target} keeps {len(others)} things in its state that are no tensors (first: {others[:5]}); "
+            "let get_extra_state return a tensor, or leave it out"
+        )
 
 
 def watched(net: nn.Module, x: Tensor, target: str) -> tuple[object, list[tuple[str, nn.Linear, Tensor]]]:
@@ -76,7 +88,7 @@ def watched(net: nn.Module, x: Tensor, target: str) -> tuple[object, list[tuple[
 
     handles = [note(name, layer) for name, layer in net.named_modules() if isinstance(layer, nn.Linear)]
     try:
-        return net(x), calls
+        return net(x.clone()), calls
     except Exception as error:  # whatever the user's own code raises
         raise ValueError(
             f"model: {target} refuses inputs of shape {tuple(x.shape)} ({type(error).__name__}: {first_line(error)}); "
@@ -122,11 +134,12 @@ def same(output: object, logits: object) -> bool:
     )
 
 
-def without(net: nn.Module, name: str) -> nn.Module:
-    """Returns a network that hands on what its layer `name` was given."""
-    if not name:
-        return nn.Identity()
-    net.set_submodule(name, nn.Identity())
+def without(net: nn.Module, head: nn.Linear) -> nn.Module:
+    """Returns a network that hands on what its layer `head` was given, under whichever names it holds it."""
+    for name in [name for name, layer in net.named_modules(remove_duplicate=False) if layer is head]:
+        if not name:
+            return nn.Identity()
+        net.set_submodule(name, nn.Identity())
     return net
 
 
@@ -137,15 +150,50 @@ def with_bias(head: nn.Linear) -> nn.Linear:
     return head
 
 
-def check_same(found: Classifier, x: Tensor, logits: object, target: str, name: str) -> None:
-    """Refuses a network that its head cannot be taken off: it would compute something else from then on."""
+def tried(net: nn.Module, x: Tensor, training: bool = False, seed: int = 0) -> object:
+    """Returns what a network says of x, or the error that it raises; its statistics and modes stay as they were."""
+    buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     try:
-        again = found(x).logits_BC
-        alike = isinstance(logits, Tensor) and again.shape == logits.shape and torch.allclose(again, logits, 1e-4, 1e-5)
-    except Exception:  # whatever the user's own code raises
-        alike = False
-    if not alike:
+        with in_mode(net, training), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            said = net(x.clone())
+            return said.logits_BC if isinstance(said, Output) else said
+    except Exception as error:  # whatever the user's own code raises
+        return error
+    finally:
+        for buffer, old in buffers:
+            buffer.data.copy_(old)
+
+
+def check_steady(net: nn.Module, x: Tensor, target: str) -> None:
+    """Refuses a network that is random in evaluation, or spoils what it is shown."""
+    if not alike(tried(net, x, seed=0), tried(net, x, seed=1)):
+        raise ValueError(
+            f"model: {target} says something else of the same input each time in evaluation mode; let what is random "
+            "in it ask self.training"
+        )
+    shown = x.clone()
+    with in_mode(net, training=False), torch.no_grad():
+        net(shown)
+    if not torch.equal(shown, x):
+        raise ValueError(f"model: {target} changes its input in place; let its forward work on a copy, x.clone()")
+
+
+def check_same(found: Classifier, x: Tensor, before: tuple[object, object], target: str, name: str) -> None:
+    """Refuses a network that its head cannot be taken off: it would compute something else from then on."""
+    if not alike(tried(found, x), before[0]):
         raise ValueError(
             f"model: {target} uses its last nn.Linear {name!r} in another way than as its last step; let its forward "
             "end with this layer, called once on features (B, D)"
         )
+    if not isinstance(before[1], Exception) and not alike(tried(found, x, training=True), before[1]):
+        raise ValueError(
+            f"model: {target} returns the output of its last nn.Linear {name!r} in evaluation mode, but something else "
+            "in training mode; let its forward end with this layer in both"
+        )
+
+
+def alike(first: object, second: object) -> bool:
+    """Tells whether two answers of a network are the same but for rounding."""
+    both = isinstance(first, Tensor) and isinstance(second, Tensor)
+    return both and first.shape == second.shape and torch.allclose(first, second, 1e-4, 1e-5, equal_nan=True)

@@ -71,6 +71,19 @@ def test_all_bad_pictures_are_named_at_once_before_anything_is_made(
     assert not list(tmp_path.glob("outputs/**/config.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("named", "wanted"), [("train/dark/1.png", "1 pictures in"), ("train/dark", "1 class folders in")]
+)
+def test_names_that_are_not_utf_8_are_said_to_be_that(
+    named: str, wanted: str, pictures: Path, refusal: Refusal
+) -> None:
+    path = pictures / named
+    path.rename(path.with_name("\udcff" + path.suffix))
+    line = refusal(*RUN, f"dataset.root={pictures}")
+    assert wanted in line
+    assert "have names that are not UTF-8 or hold a line break (first: '\\udcff" in line
+
+
 def test_five_are_named_and_the_rest_counted(pictures: Path, refusal: Refusal) -> None:
     for number in range(8):
         spoil(pictures / f"train/dark/{number}.png", "empty")

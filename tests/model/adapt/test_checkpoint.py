@@ -71,6 +71,13 @@ def test_a_forgotten_prefix_is_suggested(tmp_path: Path) -> None:
         load_backbone(net, saved(tmp_path, other))
 
 
+def test_another_shape_is_not_taken_for_another_prefix(tmp_path: Path) -> None:
+    net, weights = net_and_weights()
+    stored = {**weights, "deep.1.weight": torch.zeros(1), "1.weight": torch.zeros(9, 9)}
+    with pytest.raises(ValueError, match=r"1\.weight is \(9, 9\), wanted \(4, 3\)\)$"):
+        load_backbone(net, saved(tmp_path, stored))
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "pytorch_model.bin"])
 def test_safetensors_are_read_whatever_their_suffix(name: str, tmp_path: Path) -> None:
     net, weights = net_and_weights()
@@ -99,7 +106,7 @@ def test_damaged_files_are_one_line(content: bytes, name: str, tmp_path: Path) -
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     net, weights = net_and_weights()
-    with pytest.raises(ValueError, match=r"1 keys not finite \(first: 1\.bias\)"):
+    with pytest.raises(ValueError, match=r"1 keys not finite \(first: 1\.bias\)$"):
         load_backbone(net, saved(tmp_path, {**weights, "1.bias": torch.full((4,), torch.nan)}))
 
 

@@ -59,6 +59,38 @@ class Convolved(nn.Module):
     def forward(self, x):
         return self.only(x).flatten(1)
 
+class Auxiliary(Net):
+    def forward(self, x):
+        logits = super().forward(x)
+        return (logits, logits) if self.training else logits
+
+class Dropped(Net):
+    def forward(self, x):
+        return F.dropout(super().forward(x), 0.5, self.training)
+
+class Noisy(Net):
+    def forward(self, x):
+        return super().forward(F.dropout(x, 0.5, training=True))
+
+class Spoiling(Net):
+    def forward(self, x):
+        return super().forward(x.mul_(2))
+
+class Secretive(Net):
+    def get_extra_state(self):
+        return {"seen": 3}
+
+    def set_extra_state(self, state):
+        pass
+
+class Named(Net):
+    def __init__(self, num_classes):
+        super().__init__(num_classes)
+        self.tail = nn.Sequential(self.drop, self.last)
+
+    def forward(self, x):
+        return self.tail(F.relu(self.hidden(F.relu(self.norm(self.stem(x))).flatten(1))))
+
 def number(num_classes):
     return 3
 """
@@ -120,6 +152,14 @@ def test_a_network_of_torchvision_is_taken_as_it_is() -> None:
     assert net(torch.randn(2, 3, 32, 32)).features_BD.shape == (2, 512)
 
 
+def test_a_head_under_two_names_is_taken_off_under_both(mine: str) -> None:
+    net = made(f"{mine}.Named").eval()
+    output = net(torch.randn(4, 1, 8, 8))
+    assert output.features_BD.shape == (4, 12)
+    torch.testing.assert_close(output.logits_BC, net.head(output.features_BD))
+    assert not any("last" in name for name in net.state_dict())
+
+
 def test_a_head_without_bias_gets_one_that_stays_zero(mine: str) -> None:
     net = made(f"{mine}.Net", bias=False)
     net(torch.randn(4, 1, 8, 8)).logits_BC.square().sum().backward()
@@ -136,6 +176,11 @@ def test_a_head_without_bias_gets_one_that_stays_zero(mine: str) -> None:
         ("Twice", "uses its last nn.Linear 'last' in another way than as its last step"),
         ("Broken", r"refuses inputs of shape \(2, 1, 8, 8\) \(RuntimeError: .*; make it fit the data set"),
         ("Convolved", r"does not return the output of an nn.Linear as it is \(it has none\)"),
+        ("Auxiliary", "output of its last nn.Linear 'last' in evaluation mode, but something else in training mode"),
+        ("Dropped", "output of its last nn.Linear 'last' in evaluation mode, but something else in training mode"),
+        ("Noisy", "says something else of the same input each time in evaluation mode"),
+        ("Spoiling", "changes its input in place"),
+        ("Secretive", r"keeps 1 things in its state that are no tensors \(first: \['_extra_state'\]\)"),
         ("number", "gives an object of int; a torch.nn.Module that returns logits is wanted"),
     ],
 )
