@@ -21,6 +21,7 @@ MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImpl
 INTERRUPTED = 130  # the exit code after Ctrl-C
 LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
 LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # what submitit and joblib make of a job that said nothing
+BUY_TWO = "let the budget buy 2 rows or more for each round (its start and its step)"
 BATCH_NORM = "Expected more than 1 value per channel when training"
 
 
@@ -90,8 +91,8 @@ def _text(error: BaseException) -> str:
         return _lost(str(error))
     if BATCH_NORM in str(error):
         return (
-            "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1 and a budget "
-            "that buys 2 rows or more for each round, or a model without BatchNorm"
+            f"the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1, {BUY_TWO}, "
+            "or choose a model without BatchNorm"
         )
     return _of_hydra(str(error)) or str(error)
 

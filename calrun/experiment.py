@@ -12,8 +12,9 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition
-from calrun.check.conflicts import conflicts, mend_numbers
-from calrun.check.kinds import wrong_kinds
+from calrun.check.conflicts import conflicts
+from calrun.check.early import refuse_early
+from calrun.check.kinds import by_import, wrong_kinds
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.subset import Subset
 from calrun.look.predict import Predictor
@@ -32,7 +33,7 @@ from calrun.task.base import Task
 from calrun.text.legal import is_a
 from calrun.text.words import SEPARATOR
 from calrun.training.energy import require_energy
-from calrun.training.trainer_options import refusals
+from calrun.training.trainer_options import refused_by_lightning
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,9 @@ def build(cfg: DictConfig) -> Experiment:
     Raises:
         ValueError: with every conflict found, one after the other.
     """
-    cfg = cfg.copy()
-    problems, sizes = mend_numbers(cfg), []
-    for refused in (wrong_kinds(cfg), refusals(cfg.trainer)):
-        if refused:
-            raise ValueError(SEPARATOR.join([*problems, *refused]))
+    refuse_early(cfg)
+    if refused := [*wrong_kinds(cfg, by_import), *refused_by_lightning(cfg.trainer)]:
+        raise ValueError(SEPARATOR.join(refused))
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
     data = load_data(cfg.dataset)
@@ -146,12 +145,12 @@ def build(cfg: DictConfig) -> Experiment:
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
     for group, acquisition in chosen.items():
         is_a(group, acquisition, Acquisition)
-    problems += conflicts(data, method, chosen)
+    problems, sizes, of_budget = conflicts(data, method, chosen), list[int](), list[str]()
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
-        problems += method.problems(sizes, data.input_shape)
     except ValueError as error:
-        problems.append(str(error))
+        of_budget = [str(error)]
+    problems += [*method.problems(sizes, data.input_shape), *of_budget]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
     acquisition = chosen["acquisition"]
@@ -229,12 +228,8 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
     The rows are the same for every seed, so that runs stay comparable.
 
     Raises:
-        ValueError: if a fraction is outside its range or the data set has a validation split already.
+        ValueError: if the fraction is no row, or the data set has a validation split already.
     """
-    if not 0 <= val_fraction < 1 or not 0 < scale <= 1:
-        raise ValueError(
-            f"val_fraction wants a number from 0 up to 1 and scale one above 0 up to 1, got {val_fraction} and {scale}"
-        )
     if val_fraction > 0 and data.val is not None:
         raise ValueError(
             f"val_fraction is {val_fraction}, but this data set has a validation split of its own; set it to 0"

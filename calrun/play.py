@@ -6,6 +6,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from calrun.check.lightning import trainer_arguments
 from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
 from calrun.folder.anew import wanted
@@ -24,7 +25,6 @@ from calrun.plan.choices import refused_choices
 from calrun.run import SHOWN_CHOICES, committed
 from calrun.text.words import SEPARATOR
 from calrun.training.trainer import silence_lightning
-from calrun.training.trainer_options import trainer_arguments
 
 RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 

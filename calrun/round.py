@@ -55,7 +55,7 @@ class Round:
 
 def planned_rounds(sizes: Sequence[int], seed: int = 0) -> Iterator[Round]:
     """Yields the rounds of a budget on a pretended pool, with any rows in place of those that will be chosen."""
-    pool = Pool.simulated(np.zeros(max(sizes), dtype=np.int64), num_classes=2)
+    pool = Pool.simulated(np.zeros(max(sizes, default=0), dtype=np.int64), num_classes=2)
     for number, size in enumerate(sizes, start=1):
         pool.label(np.arange(len(pool.labelled), size), number)
         budget = sizes[number] - size if number < len(sizes) else 0

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from calrun.check.early import refuse_early
 from calrun.folder.anew import accept_code, wanted
 from calrun.folder.begun import refuse_changed, renamed, siblings
 from calrun.folder.committed import read_rounds
@@ -43,6 +44,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
             played on other data or with other code.
         OSError: if the folder cannot be written; every committed round stays as it was.
     """
+    refuse_early(cfg)
     now = identity(cfg)
     folder = renamed(run_folder(cfg, choices).absolute(), now)
     if wanted.accept_code:

@@ -15,13 +15,13 @@ from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 from PIL import Image
 
+from calrun.check.lightning import trainer_arguments
 from calrun.cli import main
 from calrun.experiment import Experiment, build
 from calrun.folder.record import Record
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
 from calrun.places import CONF
-from calrun.training.trainer_options import trainer_arguments
 
 settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
 settings.load_profile("calrun")

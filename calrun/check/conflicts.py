@@ -1,10 +1,7 @@
 """Finds options that cannot work together, all at once and before the first fit."""
 
 import os
-from collections.abc import Iterator
-from types import UnionType
 
-from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from calrun.acquisition.base import Acquisition
@@ -13,22 +10,6 @@ from calrun.look.columns import COLUMNS
 from calrun.look.dropout import dropout_modules
 from calrun.method.base import Method
 from calrun.model.base import Classifier
-
-Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether none is allowed
-
-MEMORY: Wanted = (int | float, 0.001, True)  # GiB of temporary tensors; a kernel may want more, see shortage()
-NUMBERS: dict[str, Wanted] = {
-    "seed": (int, 0, False),
-    "seed_set_seed": (int, 0, True),
-    "trainer.batch_size": (int, 1, False),
-    "trainer.predict_batch_size": (int, 1, False),
-    "trainer.max_epochs": (int, 1, False),
-    "trainer.cal_epochs": (int, 1, False),
-    "trainer.num_threads": (int, 1, True),
-    "trainer.checkpoint_every_seconds": (int | float, 0, False),
-    "val_fraction": (int | float, 0, False),
-    "scale": (int | float, 0, False),
-}
 
 
 def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
@@ -51,28 +32,6 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
             "to 1"
         )
     return problems
-
-
-def mend_numbers(cfg: DictConfig) -> list[str]:
-    """Returns one sentence for each impossible number; puts a possible one there, so that the rest is checked too."""
-    problems, limits = [], {key: MEMORY for group in ("acquisition", "initial") for key in memory_keys(cfg, group)}
-    for key, (kind, least, optional) in {**NUMBERS, **limits}.items():
-        value = OmegaConf.select(cfg, key)
-        is_number = isinstance(value, kind) and not isinstance(value, bool)
-        if (value is None and optional) or (is_number and value >= least):
-            continue
-        wanted = "a whole number" if kind is int else "a number"
-        problems.append(f"{key} wants {wanted} of at least {least}, got {value!r}")
-        OmegaConf.update(cfg, key, 1 if key == "scale" else least)
-    return problems
-
-
-def memory_keys(cfg: DictConfig, where: str) -> Iterator[str]:
-    """Yields the keys of all memory limits of an acquisition and of those that it holds."""
-    node = OmegaConf.select(cfg, where)
-    for name in map(str, node) if isinstance(node, DictConfig) else ():
-        key = f"{where}.{name}"
-        yield from [key] if name == "memory_gib" else memory_keys(cfg, key)
 
 
 def _slurm_tasks() -> int:

@@ -1,4 +1,8 @@
-"""Values of the wrong kind, found before anything is made of them: an option's types are those of its signature."""
+"""Values of the wrong kind, found before anything is made of them: an option's types are those of its signature.
+
+A signature is read from its source first, which imports nothing and leaves some questions open, and then from the class
+or function itself.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import Parameter, isroutine, signature
@@ -10,13 +14,15 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from calrun.check.keys import unknown_key
+from calrun.check.target import Declared
 from calrun.folder.identity import NEUTRAL_LEAVES
 from calrun.text.words import quoted, typed
 
+Told = Callable[[str], Declared]  # what the class or function of a `_target_` says of its arguments
 NAMES = {int: "a whole number", float: "a number", bool: "true or false", NoneType: "null", str: "text", Path: "text"}
 UNIONS, LISTS, MAPS = (Union, UnionType), (list, tuple, Sequence), (dict, Mapping)
 TEXTS = (object, Any)  # what any text or number of a YAML can stand for
-UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in calrun/check/conflicts.py
+UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in calrun/check/numbers.py
     "trainer.channels_last": bool,
     "trainer.compile": bool,
     "trainer.deterministic": Literal[True, False, "warn"],
@@ -29,14 +35,18 @@ UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in ca
 GIVEN = {"model.num_classes": "the data set", "model.input_shape": "the data set", "method.setup": "calrun"}
 
 
-def wrong_kinds(cfg: DictConfig) -> list[str]:
+def wrong_kinds(cfg: DictConfig, told: Told) -> list[str]:
     """Returns one sentence for each value that cannot be what the class or function of its `_target_` declares.
 
     What is interpolated is judged where it stands.
+
+    Args:
+        cfg: a composed configuration.
+        told: says what a target declares, such as `by_source` or `by_import`.
     """
     found = {key: OmegaConf.select(cfg, key) for key in UNDECLARED}
     undeclared = [_wrong(key, value, UNDECLARED[key]) for key, value in found.items()]
-    return [*filter(None, undeclared), *_wrong_below(cfg, "")]
+    return [*filter(None, undeclared), *_wrong_below(cfg, "", told)]
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -66,28 +76,48 @@ def _is_a(value: Any, kind: type) -> bool:
     return kind in TEXTS or not isinstance(value, str | int | float)
 
 
-def _wrong_below(node: DictConfig | ListConfig, where: str) -> Iterator[str]:
-    hints = {}
+def by_import(target: str) -> Declared:
+    """Returns what a target declares, as Python has it once it is imported."""
+    try:
+        made_by = get_object(target)
+        names: list[str] | None = list(signature(made_by).parameters)
+        if any(each.kind == Parameter.VAR_KEYWORD for each in signature(made_by).parameters.values()):
+            names = None
+        return Declared(_hints(made_by), names)
+    except Exception:  # whatever a user's file can raise: it is named when the target is instantiated
+        return Declared({}, None)
+
+
+def _hints(made_by: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(made_by if isroutine(made_by) else made_by.__init__)
+    except Exception:  # as above
+        return {}
+
+
+def _wrong_below(node: DictConfig | ListConfig, where: str, told: Told) -> Iterator[str]:
+    declared = Declared({}, None)
     if isinstance(node, DictConfig):
-        yield from _unknown(node, where)
-        hints = _hints(node.get("_target_"))
+        target = node.get("_target_")
+        declared = told(target) if isinstance(target, str) else declared
+        yield from _unknown(node, where, declared)
     names: list[Any] = list(node) if isinstance(node, DictConfig) else list(range(len(node)))
     for name in names:
         if OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name):
             continue
         key = f"{where}.{name}".lstrip(".")
         if isinstance(node[name], DictConfig | ListConfig):
-            yield from _wrong_below(node[name], key)
-        if name in hints and key not in GIVEN and (problem := _wrong(key, node[name], hints[name])):
+            yield from _wrong_below(node[name], key, told)
+        hint = declared.hints.get(name, Any)
+        if key not in GIVEN and (problem := _wrong(key, node[name], hint)):
             yield problem
 
 
-def _unknown(node: DictConfig, where: str) -> Iterator[str]:
+def _unknown(node: DictConfig, where: str, declared: Declared) -> Iterator[str]:
     """Names what the class or function of a node does not take, or is given by calrun."""
-    parameters = _parameters(node.get("_target_"))
-    if parameters is None:
+    if declared.names is None:
         return
-    taken = [name for name in parameters if f"{where}.{name}" not in GIVEN]
+    taken = [name for name in declared.names if f"{where}.{name}" not in GIVEN]
     for name in map(str, node):
         key = f"{where}.{name}"
         if key in GIVEN:
@@ -117,24 +147,3 @@ def _named(hint: Any) -> str:
     if origin in MAPS:
         return "keys with values"
     return NAMES.get(hint, "an object (keys with a _target_)")
-
-
-def _hints(target: Any) -> dict[str, Any]:
-    if not isinstance(target, str):
-        return {}
-    try:
-        made_by = get_object(target)
-        return get_type_hints(made_by if isroutine(made_by) else made_by.__init__)
-    except Exception:  # whatever a user's file can raise: it is named when the target is instantiated
-        return {}
-
-
-def _parameters(target: Any) -> list[str] | None:
-    """Returns the names of a target's arguments; None where there is no target, or one that takes any."""
-    if not isinstance(target, str):
-        return None
-    try:
-        found = signature(get_object(target)).parameters.values()
-    except Exception:  # as above
-        return None
-    return None if any(each.kind == Parameter.VAR_KEYWORD for each in found) else [each.name for each in found]

@@ -73,8 +73,9 @@ def _restore_round(path: Path, exp: "Experiment", number: int, found: list[list[
         rows[row] = None
     bought = np.array(list(rows), dtype=np.int64)
     exp.pool.label(bought, number)
+    unlabelled = all(fields[-1] == "" for fields in found)  # the labels of a round come together, perhaps since
     for order, (came, wanted) in enumerate(zip(found, _lines(exp, number, bought), strict=True)):
-        if came != wanted and came != [*wanted[:-1], ""]:  # or the labels have come since
+        if came != wanted and not (unlabelled and came == [*wanted[:-1], ""]):
             raise damaged(path, f"line {first_line + order} is {','.join(came)!r} instead of {','.join(wanted)!r}")
 
 

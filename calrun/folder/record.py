@@ -22,7 +22,8 @@ from calrun.folder.claim import Claim, HeldError, LostError
 from calrun.folder.committed import read_rounds
 from calrun.folder.extended import extend
 from calrun.folder.later import make_records
-from calrun.folder.picks import csv_text, refuse_short, restore_picks, write_picks
+from calrun.folder.metrics import metrics_csv
+from calrun.folder.picks import refuse_short, restore_picks, write_picks
 from calrun.folder.sweep_file import forget_refusal, this_sweep
 from calrun.machine.files import (
     damaged,
@@ -131,7 +132,7 @@ class Record:
         """
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self.claim.require()  # a process that was paused since it looked last must not commit
-        replace_if_possible(self.folder / "metrics.csv", _metrics_csv(lines))
+        replace_if_possible(self.folder / "metrics.csv", metrics_csv(lines))
         replace_text(self.folder / "rounds.jsonl", text)
 
     def status(self, state: str, **more: Any) -> None:
@@ -207,17 +208,6 @@ class Record:
                 path.unlink()
 
 
-def flatten(line: dict[str, Any], prefix: str = "") -> dict[str, float | int | str]:
-    """Returns a round's numbers under names such as test/accuracy; lists are left out."""
-    flat: dict[str, float | int | str] = {}
-    for key, value in line.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}/")
-        elif not isinstance(value, list):
-            flat[prefix + key] = value
-    return flat
-
-
 def _labelled(path: Path, lines: list[dict[str, Any]], sizes: list[int]) -> list[int]:
     """Returns how many rows rounds 1, 2, ... have together, the rows bought after the last line's round included."""
     labelled = [line["labelled"] for line in lines]
@@ -250,9 +240,3 @@ def _logs(status_file: Path) -> list[dict[str, Any]]:
     logs = [log for log in past if isinstance(log, dict)] if isinstance(past, list) else []
     mine = this_log()
     return logs if mine is None or mine in logs else [*logs, mine]
-
-
-def _metrics_csv(lines: list[dict[str, Any]]) -> str:
-    flat = [flatten(line) for line in lines]
-    header = tuple(dict.fromkeys(key for line in flat for key in line))
-    return csv_text(header, [tuple(line.get(key, "") for key in header) for line in flat])

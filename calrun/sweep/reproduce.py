@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
@@ -16,6 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from calrun.machine.children import run_bound
+from calrun.method.fit.scale import fewer, scaled
+from calrun.method.visit import Visit
 from calrun.places import CONF, options
 from calrun.report.main import Report, report
 from calrun.report.page.render import to_text
@@ -28,8 +30,12 @@ from calrun.report.verdict.claims import Claim, claims, least_accuracy
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import PaperTable, paper_table
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
+from calrun.round import planned_rounds
 from calrun.run import finished_accuracy, run_folder
 from calrun.sweep.sweep import job_config, split_sweep, without_sweeps
+
+if TYPE_CHECKING:
+    from calrun.experiment import Experiment
 
 PROBE_STEPS = 3
 
@@ -169,8 +175,13 @@ def estimate(planned: Plan) -> str:
         seconds = table.groupby("method")["fit_seconds"].sum() / table.groupby("method")["run_id"].nunique()
         known = [float(seconds.get(method_of(job), seconds.max())) for job in planned.missing]
         return f"{duration(sum(known))} of training, one after the other, by the runs that are finished"
-    bound = sum(most_samples(job.cfg) for job in planned.missing)
-    rate = samples_per_second(planned.missing[0].cfg)
+    from calrun.experiment import build
+
+    first = planned.missing[0].cfg
+    exp = build(first)
+    pool_size = round(len(exp.pool) / first.scale)  # of the recipe's one data set, unless it has several
+    bound = sum(most_samples(job.cfg, pool_size) for job in planned.missing)
+    rate = samples_per_second(exp)
     return (
         f"at most {duration(bound / rate)} of training, one after the other ({bound / 1e6:.2f} M gradient samples "
         f"if no round stops early, at {rate:,.0f} a second as measured here)"
@@ -181,25 +192,27 @@ def method_of(job: Job) -> str:
     return next((part.split("=", 1)[1] for part in job.overrides if part.startswith("method=")), "")
 
 
-def most_samples(cfg: DictConfig) -> float:
-    """Returns an upper bound on the samples with gradient of a run: every round trains for all its epochs."""
-    scale = float(cfg.scale)
-    sizes: list[float] = [size * scale for size in instantiate(cfg.budget).sizes(10**9)]
-    replays = "replay_size" in cfg.method.get("visit", {})
-    if not replays:
-        return float(sum(sizes) * cfg.trainer.max_epochs * scale)
-    factor = 1 + float(cfg.method.visit.replay_size) / float(cfg.trainer.batch_size)
-    later = (sizes[-1] - sizes[0]) * float(cfg.trainer.cal_epochs) * scale * factor
-    return float(sizes[0] * cfg.trainer.max_epochs * scale + later)
+def most_samples(cfg: DictConfig, pool_size: int) -> float:
+    """Returns an upper bound on the samples with gradient of a run: every round trains for all its epochs.
+
+    Args:
+        cfg: a run's configuration.
+        pool_size: rows that can be labelled, before `scale`.
+    """
+    visit: Visit = instantiate(cfg.method.visit, _convert_="all")
+    samples = 0.0
+    for this_round in planned_rounds(scaled(instantiate(cfg.budget).planned(pool_size), cfg.scale)):
+        is_later = visit.replay_size and this_round.number > 1
+        epochs = fewer(cfg.trainer.cal_epochs if is_later else cfg.trainer.max_epochs, cfg.scale)
+        steps = visit.epoch(this_round, 0, cfg.trainer.batch_size)
+        samples += epochs * sum(len(step.current) + visit.num_replayed(len(this_round.history_rows)) for step in steps)
+    return samples
 
 
-def samples_per_second(cfg: DictConfig) -> float:
+def samples_per_second(exp: "Experiment") -> float:
     """Returns the rate of forward and backward passes of a plan's network at its batch size, without data loading."""
-    from calrun.experiment import build
-
-    exp = build(cfg)
     net = exp.method.evaluated().to(exp.predictor.device)
-    x = torch.zeros(int(cfg.trainer.batch_size), *exp.data.input_shape, device=exp.predictor.device)
+    x = torch.zeros(exp.method.setup_.batch_size, *exp.data.input_shape, device=exp.predictor.device)
     started = 0.0
     for step in range(PROBE_STEPS + 1):
         if step == 1:  # the first step also sets up

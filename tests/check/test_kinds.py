@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import yaml
 from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition
-from calrun.check.kinds import fits, wrong_kinds
-from calrun.places import options
+from calrun.check.kinds import by_import, fits, wrong_kinds
+from calrun.check.target import by_source
+from calrun.folder.code import targets
+from calrun.places import CONF, options
 
 OBJECT = {"_target_": "calrun.acquisition.random.Random"}
 
@@ -44,4 +47,18 @@ def test_what_fits_a_declared_type(hint: Any, fitting: list[Any], others: list[A
 @pytest.mark.parametrize("group", [group for group in options() if group not in ("hparams", "authors", "experiment")])
 def test_every_option_of_calrun_has_values_of_its_own_types(group: str, configure: Callable[..., DictConfig]) -> None:
     for option in options()[group]:
-        assert wrong_kinds(configure(f"{group}={option}", small=False)) == []
+        cfg = configure(f"{group}={option}", small=False)
+        for told in (by_source, by_import):
+            assert wrong_kinds(cfg, told) == []
+
+
+def test_a_source_says_what_the_class_itself_does() -> None:
+    """What it leaves open is never said otherwise; of a class of calrun it leaves little open."""
+    for group in options():
+        for target in targets(
+            [yaml.safe_load((CONF / group / f"{name}.yaml").read_text()) for name in options()[group]]
+        ):
+            read, made = by_source(target), by_import(target)
+            assert read.hints.items() <= made.hints.items(), target
+            assert read.names in (None, made.names), target
+    assert by_source("calrun.acquisition.badge.Badge").hints["memory_gib"] == float | None

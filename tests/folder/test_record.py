@@ -15,13 +15,13 @@ import torch
 import yaml
 from omegaconf import DictConfig
 
+from calrun.check.lightning import trainer_arguments
 from calrun.experiment import build
 from calrun.folder.claim import Holder, LostError
 from calrun.folder.identity import run_id
-from calrun.folder.record import Record, flatten
+from calrun.folder.record import Record
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
-from calrun.training.trainer_options import trainer_arguments
 
 LINE = {
     "round", "rounds", "labelled", "labelled_fraction", "test", "train_accuracy", "steps", "epochs", "notes",
@@ -309,7 +309,3 @@ def test_leftovers_of_a_killed_process_are_removed_when_the_run_goes_on(
     play_in(tmp_path, configure())
     assert {path.name for path in tmp_path.rglob("state-*")} == {"state-3.pt"}
     assert not list(tmp_path.rglob("*.part")) + list(tmp_path.rglob("phase-*"))
-
-
-def test_numbers_are_flattened_and_lists_left_out() -> None:
-    assert flatten({"a": {"b": {"c": 1}}, "d": "x", "e": [1, 2]}) == {"a/b/c": 1, "d": "x"}

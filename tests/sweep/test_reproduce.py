@@ -45,10 +45,17 @@ def test_scaled_runs_go_to_an_experiment_of_their_own() -> None:
     assert [job.folder.parent.name for job in planned.jobs] == ["table1-x0.1"] * 2
 
 
-def test_upper_bound_counts_replayed_samples() -> None:
+def test_upper_bound_counts_the_rows_that_a_step_replays() -> None:
     cold, replay = plan("cal/table1", seeds="0", more=["method=al,cal_er"]).jobs
-    assert most_samples(cold.cfg) == sum(range(3500, 21001, 3500)) * 100
-    assert most_samples(replay.cfg) == 3500 * 100 + 5 * 3500 * 40 * (1 + 128 / 64)
+    assert most_samples(cold.cfg, 60_000) == sum(range(3500, 21001, 3500)) * 100
+    steps = 3500 // 64 + 1
+    assert most_samples(replay.cfg, 60_000) == 3500 * 100 + 5 * 40 * (3500 + steps * 128)
+    (small,) = plan(
+        "cal/table1",
+        seeds="0",
+        more=["method=cal_er", "budget=counts", "budget.start=50", "budget.step=50", "budget.rounds=3"],
+    ).jobs
+    assert most_samples(small.cfg, 60_000) == 50 * 100 + 40 * (50 + 50) + 40 * (50 + 100)  # the history is smaller
 
 
 def test_unknown_experiments_and_scales_are_refused_with_the_legal_ones() -> None:

@@ -7,7 +7,8 @@ import pytest
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
-from calrun.training.trainer_options import OPEN, REFUSED, refusals
+from calrun.check.lightning import OPEN, REFUSED
+from calrun.training.trainer_options import refused_by_lightning
 
 Refusal = Callable[..., str]
 
@@ -57,6 +58,6 @@ def test_variables_that_would_cut_every_fit_are_named(refused: Refusal, monkeypa
 
 
 def test_what_is_open_reaches_lightning(configure: Callable[..., DictConfig]) -> None:
-    assert refusals(configure("+trainer.lightning.detect_anomaly=true").trainer) == []
-    assert "Lightning refuses" in refusals(configure("+trainer.lightning.banana=1").trainer)[0]
-    assert "asks for 2" in refusals(configure("trainer.devices=2").trainer)[0]
+    assert refused_by_lightning(configure("+trainer.lightning.detect_anomaly=true").trainer) == []
+    assert "Lightning refuses" in refused_by_lightning(configure("+trainer.lightning.banana=1").trainer)[0]
+    assert "asks for 2" in refused_by_lightning(configure("trainer.devices=2").trainer)[0]

@@ -8,6 +8,7 @@ from torch import nn
 from torch.func import functional_call
 
 from calrun.dataset.base import StepRows
+from calrun.errors import BUY_TWO
 from calrun.model.adapt.mode import in_mode
 from calrun.round import planned_rounds
 
@@ -71,7 +72,7 @@ def _pass_of_one(method: "Composed", step: StepRows) -> tuple[str, str] | None:
     if current == 1 and (apart or (chooses and visit.choose.steps_on_current)):
         if method.setup_.batch_size == 1:
             return "train on one new row at a time (trainer.batch_size)", "choose trainer.batch_size above 1"
-        return "train on one new row", "let the budget buy 2 rows or more for each round (its start and its step)"
+        return "train on one new row", BUY_TWO
     if replayed == 1 and apart:
         return "replay one row a step", "raise method.visit.replay_size above 1"
     return None

@@ -195,5 +195,6 @@ def check_same(found: Classifier, x: Tensor, before: tuple[object, object], targ
 
 def alike(first: object, second: object) -> bool:
     """Tells whether two answers of a network are the same but for rounding."""
-    both = isinstance(first, Tensor) and isinstance(second, Tensor)
-    return both and first.shape == second.shape and torch.allclose(first, second, 1e-4, 1e-5, equal_nan=True)
+    if not isinstance(first, Tensor) or not isinstance(second, Tensor) or first.shape != second.shape:
+        return False
+    return torch.allclose(first, second, 1e-4, 1e-5, equal_nan=True)

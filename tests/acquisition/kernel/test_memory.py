@@ -16,7 +16,7 @@ from calrun.acquisition.batch_bald import BatchBald
 from calrun.acquisition.kernel.memory import GIB, chunk_rows, free_bytes, limit_bytes
 from calrun.acquisition.probcover import ProbCover
 from calrun.acquisition.random import RandomRows
-from calrun.check.conflicts import memory_keys
+from calrun.check.numbers import memory_keys
 from calrun.look.sizes import Sizes
 from calrun.places import CONF
 
