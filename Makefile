@@ -13,6 +13,10 @@ setup: .venv/ready ## make .venv with the exact versions of constraints.txt
 .venv/ready: pyproject.toml constraints.txt scripts/setup.sh
 	@bash scripts/setup.sh
 
+ifdef PYTHON # as in `make test PYTHON=python3.12`: what stands may be another's
+.PHONY: .venv/ready
+endif
+
 run: setup ## play the CAL comparison on the bundled digits: one table, two figures
 	@$(BIN)/calrun run -m experiment=digits
 	@$(BIN)/calrun report outputs/digits
