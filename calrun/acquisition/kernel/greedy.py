@@ -3,8 +3,8 @@
 Minoux 1978, "Accelerated greedy algorithms for maximizing submodular set functions": gains only fall, so those of an
 earlier pick bound those of now, and only rows whose bound might win are evaluated. The picks are those of the naive
 greedy algorithm on the similarities as they were computed, ties to the lowest row. Gains that would be equal without
-rounding need not be so in single precision: copies of a row, in different places of a product, may differ in the last
-digit, and then the larger one wins.
+rounding need not be so as computed, in single precision or double: copies of a row, in different places of a product,
+may differ in the last digit, and then the larger one wins.
 
 Dimension key: N rows, R represented rows, B rows evaluated together.
 """
