@@ -22,7 +22,10 @@ chosen() { # the interpreter that PYTHON names and no other, else that of .venv,
         echo "$PYTHON"
         return
     fi
-    ! runs .venv/bin/python "import pip; $usable" || { echo .venv/bin/python && return; }
+    if runs .venv/bin/python "import pip; $usable"; then
+        echo .venv/bin/python
+        return
+    fi
     for python in python3.13 python3.12 python3.11 python3; do
         runs "$python" "$usable" && echo "$python" && return
     done
