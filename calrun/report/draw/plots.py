@@ -145,11 +145,13 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure | None:
         scatter(right, last.assign(y=100 * last["mean"], note=""), panel.rows, looks)
         right.set_title(f"at {budget:,} labels", loc="left", fontsize=9)
         right.set_ylabel("test accuracy in %")
-        for axes, level in ((left, 1.0), (right, 100 * float(last.loc[last["method"] == baseline, "mean"].mean()))):
+        for level in 100 * last.loc[last["method"] == baseline, "mean"]:
+            right.axhline(level, color="#999999", lw=0.8, zorder=0)
+        left.axhline(1.0, color="#999999", lw=0.8, zorder=0)
+        for axes in (left, right):
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
             axes.set_xlabel(f"speed-up of training over {look_of(baseline).label}")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
-            axes.axhline(level, color="#999999", lw=0.8, zorder=0)
             axes.axvline(1.0, color="#999999", lw=0.8, zorder=0)
         said = seeds_said("means over paired seeds", points["time_n"])
         figure.suptitle(f"{panel.title}: {said}", x=0.01, ha="left", size=9)

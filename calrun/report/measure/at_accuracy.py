@@ -12,13 +12,19 @@ from calrun.report.table.tables import Cell, Table, ratio_cell, shown_budgets
 
 
 def at_accuracy_table(panel: Panel, baseline: str) -> Iterator[Table]:
-    """Yields the table of one panel of methods, or none where several settings of the baseline leave open which."""
+    """Yields the table of one panel of methods.
+
+    None where several settings of the baseline leave open which of them is meant, or where no other method has a ratio.
+    """
     base = panel.runs[panel.runs["method"] == baseline]
     if len(base[LINE].drop_duplicates()) != 1:
         return
     accuracy = accuracy_by_budget(base).set_index("labelled")["mean"]
     budgets = shown_budgets(sorted(accuracy.index))
     by_budget = [speed_up_at_accuracy(panel.runs, float(accuracy[budget]), baseline) for budget in budgets]
+    known = [ratios.loc[ratios["method"] != baseline, "time"].notna().any() for ratios in by_budget]
+    if not any(known):
+        return
     label = look_of(baseline).label
     heads = [f"{budget:,}\n{100 * accuracy[budget]:.1f} %" for budget in budgets]
     rows = []

@@ -36,6 +36,12 @@ def test_what_both_reach_in_a_first_round_trained_alike_is_no_speed_up(make_run:
     }
 
 
+def test_without_any_ratio_there_is_no_table(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.7])
+    make_run([0.5, 0.6], method="cal_er")
+    assert list(at_accuracy_table(next(panels(read([tmp_path]).table)), "al")) == []
+
+
 def test_two_settings_of_the_baseline_leave_no_accuracy_to_reach(make_run: MakeRun, tmp_path: Path) -> None:
     for alpha in (1, 2):
         make_run([0.5], tag=alpha, leaves={"method": {"alpha": alpha}})
