@@ -35,6 +35,8 @@ def sentence(error: BaseException) -> str:
     if target and cause is not error and isinstance(cause, TypeError):
         key = target.group(1)
         text = f"{key}: {text}; leave it out or choose another {key.split('.')[0]}"
+    elif target and cause is not error and not is_mistake(cause):
+        text = f"{target.group(1)}: its class raises {type(cause).__name__} ({text}); CALRUN_DEBUG=1 shows where"
     return re.sub(r"\s+", " ", text).strip()
 
 

@@ -1,7 +1,7 @@
 """The user's own code in a run: the source of every class that a configuration names outside calrun.
 
 Nothing is imported: files are found as Python's import would find them, and compared by their syntax trees without
-docstrings and comments, which change no result.
+docstrings, comments and `pass`, which change no result.
 """
 
 import ast
@@ -18,14 +18,18 @@ DIGEST_BYTES = 8
 UNSAID = ("type_comment", "kind", "ctx")  # fields of a syntax tree that say nothing of what the code does
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 LIBRARY_FOLDERS = ("site-packages", "dist-packages")
+LOOKUPS = tuple(f"hydra.utils.get_{kind}" for kind in ("class", "method", "object", "static_method"))
 OURS = Path(__file__).parents[1]
 
 
 def targets(tree: Any) -> Iterator[str]:
-    """Yields every `_target_` of a configuration."""
+    """Yields every `_target_` of a configuration, and what Hydra is asked to look up by its name."""
     if isinstance(tree, dict):
-        if isinstance(tree.get("_target_"), str):
-            yield tree["_target_"]
+        target = tree.get("_target_")
+        if isinstance(target, str):
+            yield target
+        if target in LOOKUPS and isinstance(tree.get("path"), str):
+            yield tree["path"]
         tree = list(tree.values())
     if isinstance(tree, list):
         for item in tree:
@@ -114,20 +118,15 @@ def digest(parsed: ast.Module) -> str:
 
 
 def shape(node: Any) -> Any:
-    """Returns a syntax tree as nested tuples without docstrings, and without fields that are empty."""
+    """Returns a syntax tree as nested tuples without what does nothing, and without fields that are empty."""
     if isinstance(node, list):
-        return [shape(item) for item in node]
+        return [shape(item) for item in node if not does_nothing(item)]
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = [(name, value) for name, value in ast.iter_fields(node) if name not in UNSAID]
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-        fields = [(name, without_docstring(value) if name == "body" else value) for name, value in fields]
     return type(node).__name__, [(name, shape(value)) for name, value in fields if value not in (None, [])]
 
 
-def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    is_text = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return body[1:] if is_text else body
+def does_nothing(node: Any) -> bool:
+    """Tells whether a statement is a docstring, another lone text or number, or `pass`."""
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
@@ -33,11 +34,16 @@ def round_line(exp: Experiment, this_round: Round, result: FitResult, metrics: d
         "samples_backward": work.samples_backward,
         "stop_reason": result.stop_reason,
         **({"warning": result.warning} if result.warning else {}),
-        "notes": {**exp.method.notes(), **({} if this_round.is_last else exp.acquisition.notes())},
+        "notes": plain({**exp.method.notes(), **({} if this_round.is_last else exp.acquisition.notes())}),
         **balance(exp.task.class_counts(pool.targets_of(labelled), pool.num_classes)),
         "peak_memory_bytes": peak_memory_bytes(device),
         "device": str(device),
     }
+
+
+def plain(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns notes whose numbers are Python's own, whichever library they came from."""
+    return {name: value.item() if hasattr(value, "item") else value for name, value in notes.items()}
 
 
 def balance(counts: np.ndarray) -> dict[str, Any]:

@@ -518,6 +518,22 @@ def test_the_code_of_calrun_and_of_packages_is_not_the_users(configure: Callable
     assert identity(configure("method=cal_sds2", "acquisition=badge")).code == {}
 
 
+def test_a_docstring_in_the_place_of_pass_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    digests = set()
+    for body in ("pass", '"""Words."""', '"""Words."""\n    pass', "size = 3", 'size = 3\n    """What it is."""'):
+        (tmp_path / "worded.py").write_text(f"class Plain:\n    {body}\n")
+        digests.add(user_code({"_target_": "worded.Plain"})["worded.py"])
+    assert len(digests) == 2
+
+
+def test_what_hydra_looks_up_by_name_is_code_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "schedule.py").write_text("def half(epoch, epochs):\n    return 0.5\n")
+    node = {"_target_": "hydra.utils.get_method", "path": "schedule.half"}
+    assert list(user_code({"optimizer": {"schedule": node}})) == ["schedule.py"]
+
+
 def test_code_is_found_without_importing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     package = tmp_path / "package"
