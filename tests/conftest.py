@@ -1,5 +1,6 @@
 """calrun as its user types it, and runs small enough to play many times."""
 
+import faulthandler
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -46,6 +47,13 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves a test that names its own limit to that: the limit of the process is one for all and may be shorter."""
+    if item.get_closest_marker("timeout"):
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)
