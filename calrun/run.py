@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 from calrun.check.early import refuse_early
 from calrun.folder.anew import accept_code, wanted
 from calrun.folder.begun import refuse_changed, renamed, siblings
-from calrun.folder.committed import read_rounds
 from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
+from calrun.folder.round_line import accuracy, read_rounds
 from calrun.places import experiment_folder
 from calrun.sweep.settle import settle
 from calrun.text.say import say
@@ -52,15 +52,15 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     lines = [] if wanted.begins_anew(folder) else committed(folder)
     if lines:
         refuse_changed(folder, now)
-    accuracy, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
-    if accuracy is None or unrecorded.can_be_made:
+    final, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
+    if final is None or unrecorded.can_be_made:
         from calrun.play import play_missing  # here: it imports everything that trains
 
         return play_missing(cfg, choices, folder, now, quiet)
     settle(folder, cfg.record.keep_states)
-    say(f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
+    say(f"{folder}  finished  accuracy {final:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
     unrecorded.say(quiet)
-    return accuracy
+    return final
 
 
 def committed(folder: Path) -> list[dict[str, Any]]:
@@ -80,8 +80,7 @@ def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None
     planned = num_rounds(cfg, lines[-1])
     if len(lines) < planned:
         return None
-    tests: dict[str, dict[str, float]] = lines[planned - 1]["test"]
-    return next(iter(tests.values()))["accuracy"]
+    return accuracy(lines[planned - 1])
 
 
 def num_rounds(cfg: DictConfig, line: dict[str, Any]) -> int:

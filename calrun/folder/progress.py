@@ -14,8 +14,9 @@ from rich.text import Text
 
 from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining, duration
+from calrun.folder.round_line import round_text
 from calrun.part.figures import EpochFigures
-from calrun.text.say import round_text, say
+from calrun.text.say import say
 
 REFRESH_SECONDS = 0.5
 PIPED_SECONDS = 60.0
@@ -63,10 +64,10 @@ class Progress:
         if not self.quiet:
             self.console.print(round_text(self.name, line))
 
-    def end(self, accuracy: float) -> None:
-        """Says that the run is finished, and where."""
+    def end(self, final: float) -> None:
+        """Says that the run is finished, and where, and its accuracy after the last round."""
         self.close()
-        say(f"{self.record.folder}  finished  accuracy {accuracy:.2%}", self.quiet)
+        say(f"{self.record.folder}  finished  accuracy {final:.2%}", self.quiet)
 
     def close(self) -> None:
         """Clears the live line."""

@@ -19,11 +19,10 @@ from omegaconf import OmegaConf
 from calrun.errors import is_mistake, sentence
 from calrun.folder.begun import completed, recorded_in, refuse_foreign
 from calrun.folder.claim import Claim, HeldError, LostError
-from calrun.folder.committed import read_rounds
 from calrun.folder.extended import extend
 from calrun.folder.later import make_records
-from calrun.folder.metrics import metrics_csv
 from calrun.folder.picks import refuse_short, restore_picks, write_picks
+from calrun.folder.round_line import accuracy, jsonl, metrics_csv, read_rounds, timed
 from calrun.folder.sweep_file import forget_refusal, this_sweep
 from calrun.machine.files import (
     damaged,
@@ -118,8 +117,7 @@ class Record:
         replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
         self.claim.require()
         write_picks(self.folder / "picks.csv", exp)
-        line["seconds"] = {**self.seconds, "fit": line.pop("fit_seconds"), "commit": time.perf_counter() - started}
-        line["cumulative_fit_seconds"] = line["seconds"]["fit"] + sum(past["seconds"]["fit"] for past in lines)
+        line = timed(line, {**self.seconds, "commit": time.perf_counter() - started}, lines)
         self.amend([*lines, line])
         self.tidy(number, exp.record.keep_states)
         return line
@@ -130,10 +128,9 @@ class Record:
         Raises:
             ValueError: if another process has taken the folder over.
         """
-        text = "".join(json.dumps(line) + "\n" for line in lines)
         self.claim.require()  # a process that was paused since it looked last must not commit
         replace_if_possible(self.folder / "metrics.csv", metrics_csv(lines))
-        replace_text(self.folder / "rounds.jsonl", text)
+        replace_text(self.folder / "rounds.jsonl", jsonl(lines))
 
     def status(self, state: str, **more: Any) -> None:
         """Says what the run is doing.
@@ -150,11 +147,10 @@ class Record:
 
     def finish(self, num_rounds: int) -> float:
         """Says that every planned round is committed; returns the last one's accuracy on the first test set."""
-        tests: dict[str, dict[str, float]] = self.rounds()[num_rounds - 1]["test"]
-        accuracy = next(iter(tests.values()))["accuracy"]
-        self.status("finished", round=num_rounds, rounds=num_rounds, accuracy=accuracy)
+        final = accuracy(self.rounds()[num_rounds - 1])
+        self.status("finished", round=num_rounds, rounds=num_rounds, accuracy=final)
         forget_refusal(self.folder)
-        return accuracy
+        return final
 
     def fail(self, error: Exception) -> None:
         """Says that the run has stopped, if it may still say so; the rounds that are committed stay."""

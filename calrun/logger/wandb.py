@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import wandb
 
-from calrun.folder.metrics import flatten
+from calrun.folder.round_line import flatten
 from calrun.logger.base import Logger
 from calrun.machine.files import replace_text
 

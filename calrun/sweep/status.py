@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calrun.folder.claim import Found, newest
-from calrun.folder.committed import read_rounds
+from calrun.folder.round_line import accuracy, read_rounds
 from calrun.folder.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
 from calrun.machine.files import BROKEN
 
@@ -105,7 +105,7 @@ def run_status(folder: Path) -> RunStatus:
         "labels wanted": _reason(said),
         "interrupted": str(claim or "it has stopped") + _log(said),
     }
-    note = _accuracy(lines) if state == "finished" else notes.get(state, "")
+    note = f"{accuracy(lines[-1]):.2%}" if state == "finished" else notes.get(state, "")
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 
 
@@ -181,10 +181,6 @@ def _where(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
         return f"{said['round']}/{said['rounds']}"  # killed between its last commit and its last word
     epoch = f"epoch {said['epoch']}/{said.get('epochs', '?')}" if "epoch" in said else ""
     return " ".join(f"{said['round']}/{said.get('rounds', '?')} {said.get('phase', '')} {epoch}".split())
-
-
-def _accuracy(lines: list[dict[str, Any]]) -> str:
-    return f"{next(iter(lines[-1]['test'].values()))['accuracy']:.2%}"
 
 
 def _reason(said: dict[str, Any]) -> str:

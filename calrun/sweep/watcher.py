@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from calrun.folder.committed import read_rounds
-from calrun.text.say import round_text
+from calrun.folder.round_line import read_rounds, round_text
 
 REFRESH_SECONDS = 0.5
 

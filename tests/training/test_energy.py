@@ -13,8 +13,8 @@ import pytest
 from omegaconf import DictConfig
 
 from calrun.experiment import build
-from calrun.folder.committed import read_rounds
 from calrun.folder.record import Record
+from calrun.folder.round_line import read_rounds
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
 from calrun.training.energy import LEAST_SECONDS, EnergyMeter, require_energy

@@ -3,19 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from calrun.folder.round_line import imbalance_ratio, label_entropy
 from calrun.report.measure.curves import LINE
-
-
-def imbalance_ratio(counts_C: np.ndarray) -> float:
-    """Returns labels of the most over those of the least sampled class; inf where a class has none (Emam, Sec. 5)."""
-    least = counts_C.min()
-    return float(counts_C.max() / least) if least else float("inf")
-
-
-def label_entropy(counts_C: np.ndarray) -> float:
-    """Returns the entropy in nats of the class distribution, log C at most (Emam et al., App. B)."""
-    p_C = counts_C[counts_C > 0] / counts_C.sum()
-    return float((p_C * -np.log(p_C)).sum()) + 0.0  # never -0
 
 
 def balance_by_budget(table: pd.DataFrame) -> pd.DataFrame:
@@ -24,7 +13,7 @@ def balance_by_budget(table: pd.DataFrame) -> pd.DataFrame:
     Worked out from the class counts. A ratio is infinite while a class is without labels; its mean is so then too.
     """
     known = table[table["class_counts"].notna()]
-    counts = [np.asarray(counts, float) for counts in known["class_counts"]]
+    counts = list(known["class_counts"])
     known = known.assign(
         imbalance_ratio=[imbalance_ratio(counts_C) for counts_C in counts],
         label_entropy=[label_entropy(counts_C) for counts_C in counts],

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calrun.folder.round_line import PLAIN, check_line, headline, whole_lines
 from calrun.report.page.naming import add_names
 from calrun.report.read.attempts import read_attempts
 from calrun.report.read.configuration import Configuration, read_configuration
-from calrun.report.read.lines import SCALARS, SUMMED, check_line
 from calrun.report.table.plain import printable
 
 RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # one of them makes a folder a run's
+SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # over a run's rounds
 DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # what reading a file of any content can end in
 
 
@@ -166,20 +167,10 @@ def read_json(path: Path, reasons: list[str]) -> dict[str, Any]:
 
 def read_rounds(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Returns rounds 1, 2, ... up to the first line that is broken or out of order, and the reason for stopping."""
-    rounds: list[dict[str, Any]] = []
     if not path.is_file():
-        return rounds, ["rounds.jsonl is missing"]
-    for number, text in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            line = json.loads(text)
-            check_line(line)
-        except (ValueError, ArithmeticError, RecursionError) as error:
-            why = "not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else said(error)
-            return rounds, [f"rounds.jsonl line {number} is broken ({why}); later rounds are left out"]
-        if line["round"] != number:
-            return rounds, [f"rounds.jsonl line {number} holds round {line['round']}; later rounds are left out"]
-        rounds.append(line)
-    return rounds, []
+        return [], ["rounds.jsonl is missing"]
+    rounds, fault = whole_lines(path, check_line)
+    return rounds, [f"rounds.jsonl {printable(fault)}; later rounds are left out"] if fault else []
 
 
 def entropies_in(path: Path) -> np.ndarray:
@@ -258,8 +249,8 @@ def rows_of(folder: Folder) -> Iterator[dict[str, Any]]:
             "round": line["round"],
             "labelled": line["labelled"],
         }
-        row |= {name: line.get(name) for name in SCALARS}
-        row |= metrics_of(line["test"])
+        row |= {name: line.get(name) for name in PLAIN if name not in SUMMED}
+        row |= metrics_of(line)
         row |= {f"{name}_seconds": seconds for name, seconds in line.get("seconds", {}).items()}
         row |= {name: line[name] for name in SUMMED if line.get(name) is not None}
         for name in SUMMED:
@@ -268,10 +259,7 @@ def rows_of(folder: Folder) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def metrics_of(test: dict[str, dict[str, float]]) -> dict[str, float]:
+def metrics_of(line: dict[str, Any]) -> dict[str, float]:
     """Returns the first test set's metrics by their plain names, any other set's as metric@set."""
-    headline, *others = test.items()
-    flat = dict(headline[1])
-    for name, metrics in others:
-        flat |= {f"{metric}@{name}": value for metric, value in metrics.items()}
-    return flat
+    others = list(line["test"].items())[1:]
+    return headline(line) | {f"{metric}@{name}": value for name, own in others for metric, value in own.items()}

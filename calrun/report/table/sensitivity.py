@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from calrun.folder.round_line import is_number
 from calrun.report.draw.panels import Panel, outside_brackets
 from calrun.report.draw.style import look_of
 from calrun.report.measure.curves import seed_range
 from calrun.report.page.naming import changes, differing_keys, short_names, source_first
 from calrun.report.read.configuration import Configuration
-from calrun.report.read.lines import is_number
 from calrun.report.table.plain import file_name
 from calrun.report.table.tables import (
     BOLD,

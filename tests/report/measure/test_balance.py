@@ -1,19 +1,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pytest
-
-from calrun.report.measure.balance import balance_by_budget, class_histograms, imbalance_ratio, label_entropy
+from calrun.report.measure.balance import balance_by_budget, class_histograms
 from calrun.report.read.runs import read
 
 MakeRun = Callable[..., Path]
-
-
-def test_ratio_and_entropy_by_hand() -> None:
-    assert imbalance_ratio(np.array([6.0, 2.0])) == 3.0
-    assert imbalance_ratio(np.array([6.0, 0.0])) == np.inf
-    assert label_entropy(np.array([5.0, 5.0, 0.0])) == pytest.approx(np.log(2))
 
 
 def test_by_budget_over_seeds(make_run: MakeRun, tmp_path: Path) -> None:

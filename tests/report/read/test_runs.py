@@ -57,7 +57,7 @@ def test_damaged_folders_are_listed_and_the_rounds_before_the_damage_count(make_
     runs = read([tmp_path])
     assert runs.table.groupby("method").size().to_dict() == {"al": 1, "cut": 1, "gap": 1}
     reasons = {problem.folder: problem.reason for problem in runs.problems}
-    assert "line 2 is broken" in reasons[cut]
+    assert "line 2 is no JSON" in reasons[cut]
     assert "holds round 3" in reasons[gap]
     assert "not YAML" in reasons[bare]
     assert "rounds.jsonl is missing" in reasons[empty]
@@ -99,15 +99,15 @@ def test_rounds_played_with_other_code_are_said(make_run: MakeRun, tmp_path: Pat
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"test": {"test": {"accuracy": "0.9"}}}, "test holds no numbers"),
+        ({"test": {"test": {"accuracy": "0.9"}}}, "test is of the wrong kind"),
         ({"test": {"test": {"accuracy": float("nan")}}}, "an accuracy is no number from 0 to 1: nan"),
         ({"test": {"test": {"accuracy": 7.9}}}, "an accuracy is no number from 0 to 1: 7.9"),
         ({"test": {"test": {"accuracy": 0.9}, "noisy": {"accuracy": -1}}}, "an accuracy is no number from 0 to 1: -1"),
-        ({"train_accuracy": 99.5}, "an accuracy is no number from 0 to 1: 99.5"),
-        ({"labelled": 12.5}, "labelled is no whole number above 0: 12.5"),
+        ({"train_accuracy": 99.5}, "train_accuracy is of the wrong kind: 99.5"),
+        ({"labelled": 12.5}, "labelled is of the wrong kind: 12.5"),
         ({"test": {"test": {}}}, "an accuracy is no number from 0 to 1: None"),
-        ({"labelled": "many"}, "labelled is no whole number above 0: 'many'"),
-        ({"seconds": 3}, "seconds holds no numbers"),
+        ({"labelled": "many"}, "labelled is of the wrong kind: 'many'"),
+        ({"seconds": 3}, "seconds is of the wrong kind"),
         ({"steps": "50"}, "steps is of the wrong kind: '50'"),
         ({"class_counts": {"a": 1}}, "class_counts is of the wrong kind"),
         ({"device": 3}, "device is of the wrong kind: 3"),
@@ -122,7 +122,7 @@ def test_a_value_of_the_wrong_kind_costs_its_round_and_no_other_run(
     lines[1] |= change
     (folder / "rounds.jsonl").write_text("\n".join(map(json.dumps, lines)))
     runs = read([tmp_path / "outputs"])
-    assert f"line 2 is broken ({reason}" in runs.problems[0].reason
+    assert f"line 2: {reason}" in runs.problems[0].reason
     assert runs.table.groupby("method").size().to_dict() == {"al": 1, "cal_er": 1}
     write_runs(tmp_path / "report", runs.table)
 
@@ -217,7 +217,7 @@ def test_parquet_and_csv_hold_the_whole_table(make_run: MakeRun, tmp_path: Path)
         ("config.yaml", b"choices: 5\nseed: 1\n", "config.yaml lacks run_id, choices.dataset"),
         ("config.yaml", b"a: 2001-99-99\n", "month must be in 1..12"),
         ("rounds.jsonl", b'{"round": 1, "labelled": 1%s, "test": {"test": {"accuracy": 1}}}' % (b"0" * 400), "line 1"),
-        ("rounds.jsonl", b'{"a":' * 50_000, "line 1 is broken"),
+        ("rounds.jsonl", b'{"a":' * 50_000, "line 1 is no JSON"),
     ],
 )
 def test_no_damaged_file_ends_a_report(
