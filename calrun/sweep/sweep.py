@@ -31,6 +31,7 @@ from calrun.sweep.watcher import Watcher
 from calrun.text.say import say
 
 UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # a job that has no folder yet, for it is wrong
+OF_LOKY = "ignore:resource_tracker:UserWarning"  # joblib's tidier calls it a leak when a launcher was killed
 launched: list["Sweep"] = []  # the multirun of this process, until its last word is said
 
 
@@ -60,6 +61,9 @@ class Sweep(Callback):
         for experiment in {folder.parent for folder in self.folders}:
             add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
         launched[:] = [self]
+        warnings = os.environ.get("PYTHONWARNINGS", "")
+        if OF_LOKY not in warnings:  # the tidier is a process of its own, which begins with the first job
+            os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (warnings, OF_LOKY)))
         if sys.stdout.isatty():
             os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
             self.watcher = Watcher(self.folders)

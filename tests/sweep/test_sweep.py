@@ -5,9 +5,11 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,23 @@ def test_a_job_that_dies_by_a_signal_is_told_at_the_end_of_its_multirun(small: t
     assert ended.stderr.splitlines()[-1].startswith("calrun: a job's process has ended before its run was finished")
     assert "Traceback" not in ended.stderr
     assert re.search(r"-s[01]-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
+
+
+@pytest.mark.slow
+def test_a_parallel_multirun_that_is_killed_leaves_no_words_of_its_libraries(
+    small: tuple[str, ...], tmp_path: Path
+) -> None:
+    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path}")
+    words = (*small, *parallel, "stop=fixed_epochs", "trainer.max_epochs=100000")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
+    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(list(tmp_path.glob("default/*/status.json"))) < 2:
+        assert launcher.poll() is None
+        time.sleep(0.1)
+    launcher.kill()
+    _, said = launcher.communicate(timeout=60)  # what its children say last, too
+    assert (launcher.returncode, said) == (-signal.SIGKILL, "")
+    assert {run.state for run in statuses(tmp_path)} == {"interrupted"}
 
 
 def test_a_sweep_is_split_as_hydra_does() -> None:
