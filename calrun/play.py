@@ -21,12 +21,13 @@ from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
 from calrun.oracle.wanted import LabelsWanted
+from calrun.places import SHOWN_GROUPS
 from calrun.plan.choices import refused_choices
-from calrun.run import SHOWN_CHOICES, committed
+from calrun.run import committed
 from calrun.text.words import SEPARATOR
 from calrun.training.trainer import silence_lightning
 
-RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
+RECORDED_CHOICES = (*SHOWN_GROUPS, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 
 
 def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:
@@ -64,12 +65,12 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
     """Returns what config.yaml holds: the resolved configuration, the options' names, and what identifies the run."""
     resolved: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     names = {group: choices[group] for group in RECORDED_CHOICES if group in choices}
-    chosen = (exp.acquisition, exp.initial)
+    chosen = {"acquisition": exp.acquisition, "initial": exp.initial}
     about = {
         **now.recorded(),
         "experiment": cfg.experiment_name,
         "data_fingerprint": exp.fingerprint(),
-        "uses_oracle": any("truth" in column.wants for each in chosen for column in each.wanted()),
+        "cheats": [group for group, each in chosen.items() if each.looks_at_truth()],
         "class_names": list(exp.data.class_names),
     }
     return {**about, "choices": names, **resolved}

@@ -15,18 +15,16 @@ from calrun.folder.begun import refuse_changed, renamed, siblings
 from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
 from calrun.folder.round_line import accuracy, read_rounds
-from calrun.places import experiment_folder
+from calrun.places import SHOWN_GROUPS, experiment_folder
 from calrun.sweep.settle import settle
 from calrun.text.say import say
-
-SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
 
 
 def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     """Returns where a configuration's run lives: the same configuration gives the same folder."""
-    if missing := [group for group in SHOWN_CHOICES if choices.get(group) is None]:
+    if missing := [group for group in SHOWN_GROUPS if choices.get(group) is None]:
         raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
-    slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
+    slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_GROUPS)
     return experiment_folder(cfg.paths.outputs, cfg.experiment_name) / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
 
 

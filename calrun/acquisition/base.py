@@ -49,6 +49,10 @@ class Acquisition(ABC):
         known = {**COLUMNS, **self.columns()}
         return [known[name] for name in sorted(self.needs)]
 
+    def looks_at_truth(self) -> bool:
+        """Tells whether it looks at labels that nobody has bought."""
+        return any("truth" in column.wants for column in self.wanted())
+
     def notes(self) -> dict[str, float]:
         """Returns what a round's line should say of the last choice."""
         return {}

@@ -29,7 +29,7 @@ NEUTRAL_LEAVES = ("dataset.check",)
 ROUNDS = "budget.rounds"
 HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
     *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
-    *("experiment", "uses_oracle", "class_names", "choices", "complete"),
+    *("experiment", "cheats", "class_names", "choices", "complete"),
 )
 PLACES = ("root", "path", "file", "folder", "checkpoint")  # keys whose values are places on disk, also after a _
 FOLDERS = ("root", "folder")  # of these, outside the data set, what lies in them may be the run's own

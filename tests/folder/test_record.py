@@ -100,7 +100,7 @@ def test_the_configuration_is_resolved_and_names_the_choices(folder: Path) -> No
     assert config["choices"]["method"] == "cal_der"
     assert config["choices"]["budget"] == "counts"
     assert config["method"]["stop"]["later"]["epochs"] == 2
-    assert config["uses_oracle"] is False
+    assert config["cheats"] == []
     assert "${" not in (folder / "config.yaml").read_text()
 
 

@@ -68,11 +68,10 @@ LOOKS = {
     "vaal": Look("VAAL", "#882255", "h"),
     "typiclust": Look("TypiClust", "#661100", "8"),
     "probcover": Look("ProbCover", "#661100", "H", (5, 2)),
-    "balancing": Look("balancing sampler (oracle)", "#332288", "<", (5, 2)),
-    "balanced_random": Look("balanced random (oracle)", "#777777", "P", (5, 2)),
+    "balancing": Look("balancing sampler", "#332288", "<", (5, 2)),
+    "balanced_random": Look("balanced random", "#777777", "P", (5, 2)),
     "random": Look("random", "#777777", "p", (1, 1.5)),
 }
-ORACLE = frozenset({"balancing", "balanced_random"})  # acquisitions that read the classes of unlabelled rows
 VARIANT_MARKERS = "oDsv^P"
 VARIANT_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1, 1.5), (8, 2, 1, 2), (2, 4))
 SPARE_COLOURS = ("#44AA99", "#999933", "#6699CC", "#AA3377", "#8C564B", "#225522")
@@ -93,11 +92,6 @@ def look_of(name: str) -> Look:
     number = crc32(name.encode())
     colour = SPARE_COLOURS[number % len(SPARE_COLOURS)]
     return Look(name, colour, SPARE_MARKERS[number // 7 % len(SPARE_MARKERS)], (3.0, 1.0 + number % 3))
-
-
-def option_name(name: str) -> str:
-    """Returns the option's own name, with a mark where it stands for an acquisition that knows the labels."""
-    return f"{name} (oracle)" if name in ORACLE else name
 
 
 def place_of(name: str) -> tuple[int, str]:

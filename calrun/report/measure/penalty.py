@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from calrun.report.draw.panels import Panel
-from calrun.report.draw.style import look_of, place_of
+from calrun.report.draw.panels import Panel, label_of, lines_of
+from calrun.report.draw.style import place_of
 from calrun.report.measure.curves import seed_range
 from calrun.report.measure.significance import penalty_matrix
 from calrun.report.table.tables import Cell, Table, number
@@ -22,7 +22,8 @@ def penalty_table(panel: Panel) -> Iterator[Table]:
     if not matrix.notna().any(axis=None):
         return
     names = sorted(matrix.index, key=place_of)
-    labels = [look_of(name).label for name in names]
+    label = {line.acquisition: label_of(line, "acquisition") for line, _ in lines_of(panel.runs, "acquisition")}
+    labels = [label[name] for name in names]
     heads = [*labels, "mean"]
     square = matrix.loc[names, names]
     square["mean"] = square.mean(axis=1)

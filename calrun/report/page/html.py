@@ -17,7 +17,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, looks_of, of_line
-from calrun.report.draw.style import Look, option_name
+from calrun.report.draw.style import Look
 from calrun.report.measure.balance import class_histograms
 from calrun.report.measure.curves import accuracy_by_budget, floor_of_curves
 from calrun.report.measure.significance import band_said, bands
@@ -27,7 +27,6 @@ from calrun.report.table.plain import printable
 from calrun.report.table.sensitivity import Grid
 from calrun.report.table.tables import ENERGY, Cell, Table, tidy
 
-NAMED_BY = ("dataset", "model", "method", "acquisition")
 POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]
 
 
@@ -160,8 +159,7 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
     frame["energy_kwh_mean"] *= 1000
     shown = {key: column for key, column in shown.items() if frame[key].notna().any() or "energy" not in key}
     rows = [
-        [Cell(option_name(str(row[name]))) for name in names]
-        + [cell(row[key], form) for key, (_, form) in shown.items()]
+        [Cell(str(row[name])) for name in names] + [cell(row[key], form) for key, (_, form) in shown.items()]
         for row in frame.to_dict("records")
     ]
     heads = [*names, *(head for head, _ in shown.values())]
@@ -185,7 +183,7 @@ def run_table(runs: Runs) -> Table:
         shown["watt_hours"] = "{:,.4g}"
         heads.append("energy in Wh")
     rows = [
-        [Cell(option_name(str(row[name]))) for name in names]
+        [Cell(str(row[name])) for name in names]
         + [cell(row[key], form) for key, form in shown.items()]
         + [Cell(str(row["device"])), Cell(printable(runs.folders[row["run_id"]].name))]
         for row in last.to_dict("records")
@@ -203,8 +201,7 @@ def difference_table(runs: Runs) -> Table:
     leaves = [{key: value for key, value in own.leaves.items() if not key.startswith("choices.")} for own in firsts]
     found = changes(leaves)
     rows = [
-        [Cell(", ".join(option_name(own.choices[name]) for name in NAMED_BY)), Cell(str(len(ids)), len(ids))]
-        + [Cell(short_value(values.get(key, "–"))) for key in found]
+        [Cell(own.name), Cell(str(len(ids)), len(ids))] + [Cell(short_value(values.get(key, "–"))) for key in found]
         for own, ids, values in zip(firsts, members.values(), leaves, strict=True)
     ]
     heads = ["setting", "runs", *map(printable, found)]

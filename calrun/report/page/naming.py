@@ -19,7 +19,7 @@ MOST_DIFFERENCES, LONGEST_VALUE = 3, 24  # in a name; a hash tells apart what is
 
 
 def add_names(table: pd.DataFrame, configurations: Mapping[str, Configuration]) -> pd.DataFrame:
-    """Returns `table` with the columns panel, context and variant (empty where the names tell the settings apart)."""
+    """Returns `table` with the columns panel, context, variant (empty where names tell the settings apart), cheats."""
     panels = name_panels(configurations.values())
     plans = name_plans(configurations.values(), panels)
     variants = name_variants(configurations.values(), panels, plans)
@@ -28,6 +28,7 @@ def add_names(table: pd.DataFrame, configurations: Mapping[str, Configuration]) 
     named["panel"] = [panels[one.context] for one in own]
     named["context"] = [joined(panels[one.context], plans[one.context]) for one in own]
     named["variant"] = [variants[one.setting] for one in own]
+    named["cheats"] = [", ".join(one.cheats) for one in own]
     return named
 
 
@@ -67,7 +68,7 @@ def name_variants(
     """Returns by setting what tells it from others of the same panel, method and acquisition; mostly ''.
 
     Where a panel has several budget plans, each of its lines says which it follows. A setting whose acquisition reads
-    the labels of the pool, though its name does not say so, is marked 'oracle'.
+    the labels of the pool is marked 'oracle'.
     """
     groups: dict[tuple[str, ...], dict[str, Configuration]] = defaultdict(dict)
     for one in configurations:
@@ -77,17 +78,9 @@ def name_variants(
     for (_, plan, *_), members in groups.items():
         labels = difference_labels([member.leaves for member in members.values()])
         for (setting, member), label in zip(members.items(), labels, strict=True):
-            parts = [plan, label, "oracle" if by_class(member) else ""]
+            parts = [plan, label, "oracle" if "acquisition" in member.cheats else ""]
             names[setting] = ", ".join(part for part in parts if part)
     return names
-
-
-def by_class(configuration: Configuration) -> bool:
-    """Says whether the acquisition, or one within it, selects class by class, which reads the labels of the pool."""
-    leaves = configuration.leaves.items()
-    return any(
-        value is True and key.startswith("acquisition.") and key.endswith(".class_conditional") for key, value in leaves
-    )
 
 
 def joined(name: str, label: str) -> str:

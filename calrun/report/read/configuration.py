@@ -15,10 +15,10 @@ import yaml
 
 from calrun.folder.config_file import config_text, parsed
 from calrun.folder.identity import HEADER, canonical
+from calrun.places import SHOWN_GROUPS
 from calrun.report.table.plain import printable
 
-CHOICES = ("dataset", "model", "acquisition", "method", "budget", "trainer", "optimizer")
-REQUIRED_CHOICES = CHOICES[:4]
+CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer")
 BUDGET = ("budget",)
 DATA = ("data_fingerprint", "data_content")  # what was loaded, and of files what lay in them
 CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")
@@ -36,6 +36,7 @@ class Configuration:
         scale: of a shrunk run; 1 for a whole one.
         class_names: empty where the run did not record them.
         code_changes: how many rounds each was played after, and what has changed, where a user accepted other code.
+        cheats: the groups whose option looks at labels that nobody has bought: `acquisition`, `initial`.
     """
 
     run_id: str
@@ -48,6 +49,14 @@ class Configuration:
     scale: float = 1.0
     class_names: tuple[str, ...] = ()
     code_changes: tuple[tuple[int, str], ...] = ()
+    cheats: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The options by which a run is known, with a mark where one looks at labels that nobody has bought."""
+        return ", ".join(
+            f"{self.choices[group]} (oracle)" if group in self.cheats else self.choices[group] for group in SHOWN_GROUPS
+        )
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -67,7 +76,7 @@ def read_configuration(path: Path) -> Configuration:
     tree = {str(key): value for block in blocks for key, value in block.items()}
     choices = tree["choices"] if isinstance(tree.get("choices"), dict) else {}
     lacking = [key for key in ("seed", "run_id") if tree.get(key) is None]
-    lacking += [f"choices.{choice}" for choice in REQUIRED_CHOICES if choices.get(choice) is None]
+    lacking += [f"choices.{choice}" for choice in SHOWN_GROUPS if choices.get(choice) is None]
     if lacking:
         raise ValueError(f"config.yaml lacks {', '.join(lacking)}")
     for key, kind in (("seed", int), ("scale", int | float)):
@@ -78,7 +87,7 @@ def read_configuration(path: Path) -> Configuration:
 
 def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configuration:
     leaves = all_leaves(tree, choices) | recorded(tree)
-    names = tree.get("class_names")
+    names, cheats = (tree.get(key) for key in ("class_names", "cheats"))
     return Configuration(
         run_id=printable(str(tree["run_id"])),
         experiment=printable(str(tree.get("experiment") or tree.get("experiment_name") or "")),
@@ -90,6 +99,7 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
         scale=tree.get("scale", 1.0),
         class_names=tuple(printable(str(name)) for name in names) if isinstance(names, list) else (),
         code_changes=tuple(changes_in(tree.get("code_changes"))),
+        cheats=tuple(map(str, cheats)) if isinstance(cheats, list) else (),
     )
 
 
@@ -118,7 +128,7 @@ def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
 
 def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:
     """Returns the leaves of a resolved configuration, and the names that its lines bear."""
-    return leaves_of(tree) | {f"choices.{choice}": str(choices[choice]) for choice in REQUIRED_CHOICES}
+    return leaves_of(tree) | {f"choices.{choice}": str(choices[choice]) for choice in SHOWN_GROUPS}
 
 
 def recorded(tree: dict[str, Any]) -> dict[str, Any]:

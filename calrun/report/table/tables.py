@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line
-from calrun.report.draw.style import ORACLE, look_of
+from calrun.report.draw.style import look_of
 from calrun.report.measure.cost import COSTS, has_ratios, mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget, span
 
@@ -222,8 +222,11 @@ def with_best_bold(rows: list[list[Cell]], first: int, count: int, digits: int =
 
 def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
     notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed. " + BOLD]
-    if any("oracle" in variant for variant in panel.runs["variant"]) or set(panel.runs["acquisition"]) & ORACLE:
+    if panel.runs["cheats"].str.contains("acquisition").any():
         notes.append("Oracle: the acquisition reads the classes of unlabelled rows; for comparison, not for use.")
+    if (initial := panel.runs.loc[panel.runs["cheats"].str.contains("initial"), "run_id"].nunique()) > 0:
+        runs = f"{initial} of {panel.runs['run_id'].nunique()} runs"
+        notes.append(f"Initial rows of {runs}: chosen by their classes, which nobody had bought then.")
     if panel.rows == "method":
         notes.append(ratio_note(panel, baseline))
     if panel.runs.loc[panel.runs["labelled"] == budgets[-1], ENERGY].notna().any():

@@ -1,8 +1,5 @@
-import yaml
-from hydra.utils import get_class
-
-from calrun.places import CONF, options
-from calrun.report.draw.style import LOOKS, ORACLE, look_of, luminance, option_name, place_of
+from calrun.places import options
+from calrun.report.draw.style import LOOKS, look_of, luminance, place_of
 
 
 def test_methods_are_told_apart_by_colour_and_unknown_ones_look_the_same_every_time() -> None:
@@ -17,16 +14,6 @@ def test_every_acquisition_has_a_colour_and_dash_of_its_own() -> None:
     names = options("acquisition")["acquisition"]
     assert {name for name in names if name not in LOOKS} == set()
     assert len({(LOOKS[name].colour, LOOKS[name].dash) for name in names}) == len(names)
-
-
-def test_acquisitions_that_read_the_labels_of_the_pool_say_so_in_their_name() -> None:
-    """By what their classes declare; `needs` of a class that chooses class by class on request is an instance's."""
-    for name in options("acquisition")["acquisition"]:
-        target = yaml.safe_load((CONF / "acquisition" / f"{name}.yaml").read_text()).get("_target_", "")
-        declared = getattr(get_class(target), "needs", ()) if target else ()
-        uses_oracle = isinstance(declared, frozenset) and "oracle" in declared
-        assert (name in ORACLE) == uses_oracle == look_of(name).label.endswith("(oracle)"), name
-        assert option_name(name) == (f"{name} (oracle)" if uses_oracle else name)
 
 
 def test_names_are_readable_on_white() -> None:

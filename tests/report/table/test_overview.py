@@ -55,7 +55,7 @@ def test_fields_bear_printed_names_and_their_ticks_do_not_touch(make_run: MakeRu
     figure = overview_figure(overview_points(read([tmp_path]).table))
     figure.draw_without_rendering()
     titles = [field.get_title(loc="left").split("\n")[0] for field in figure.axes]
-    assert titles[:2] == ["digits, mlp, BADGE", "digits, mlp, balanced random (oracle)"]
+    assert titles[:2] == ["digits, mlp, BADGE", "digits, mlp, balanced random"]
     low, high = figure.axes[0].get_xlim()
     ticks = [tick for tick in figure.axes[0].get_xticklabels() if low <= tick.get_position()[0] <= high]
     boxes = [tick.get_window_extent() for tick in ticks]

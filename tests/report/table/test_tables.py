@@ -38,9 +38,9 @@ def test_accuracy_then_cumulative_speed_up_as_in_the_paper(make_run: MakeRun, tm
 
 def test_what_reads_the_labels_of_the_pool_is_marked_and_explained(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.5], acquisition="random")
-    make_run([0.6], acquisition="balancing")
+    make_run([0.6], acquisition="balancing", leaves={"cheats": ["acquisition"]})
     for by_class in (False, True):
-        leaves = {"acquisition": {"class_conditional": by_class}}
+        leaves = {"acquisition": {"class_conditional": by_class}, "cheats": ["acquisition"] * by_class}
         make_run([0.7], acquisition="facility_location", tag=by_class, leaves=leaves)
     (panel,) = [panel for panel in panels(read([tmp_path]).table) if panel.rows == "acquisition"]
     table = comparison(panel)
@@ -53,9 +53,17 @@ def test_what_reads_the_labels_of_the_pool_is_marked_and_explained(make_run: Mak
     assert any(note.startswith("Oracle: ") for note in table.notes)
 
 
-def test_class_by_class_alone_is_marked_too_and_nothing_else_is(make_run: MakeRun, tmp_path: Path) -> None:
-    make_run([0.7], acquisition="dispersion_min", leaves={"acquisition": {"class_conditional": True}})
+def test_one_that_reads_labels_alone_is_marked_too_whatever_its_name(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.7], acquisition="my_own", leaves={"cheats": ["acquisition"]})
     assert list(texts(table_of(tmp_path))) == ["AL (oracle)"]
+
+
+def test_initial_rows_chosen_by_class_are_said_of_the_runs_that_have_them(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.7], leaves={"cheats": ["initial"]})
+    make_run([0.7], method="cal_er")
+    table = table_of(tmp_path)
+    assert list(texts(table)) == ["CAL-ER", "AL"]
+    assert any(note.startswith("Initial rows of 1 of 2 runs: chosen by their classes") for note in table.notes)
 
 
 def test_without_an_oracle_none_is_mentioned(make_run: MakeRun, tmp_path: Path) -> None:
