@@ -61,8 +61,8 @@ def test_a_far_key_names_no_nearest_one(refused: Refusal) -> None:
 
 
 def test_a_plus_is_advised_only_where_the_value_is_read(refused: Refusal) -> None:
-    assert "write +method.lr_scale=... to give it one" in refused("method.lr_scale=banana")
-    assert "method.lr_scale wants" in refused("+method.lr_scale=banana")
+    assert "write +method.phases=... to give it one" in refused("method.phases=banana")
+    assert "method.phases wants" in refused("+method.phases=banana")
     assert "write +trainer.lightning.banana=..." in refused("trainer.lightning.banana=1")
     assert "Lightning refuses" in refused("+trainer.lightning.banana=1")
 
