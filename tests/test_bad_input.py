@@ -130,7 +130,7 @@ def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wa
         ("logger=wandb logger.mode=maybe", "logger.mode wants 'online' or 'offline' or 'disabled', got 'maybe'"),
         ("record.keep_states=maybe", "record.keep_states wants true or false, got 'maybe'"),
         ("method.objective=x", "method.objective wants an object (keys with a _target_), got 'x'"),
-        ("+method.foo=3", "method.foo is no option; method as chosen has: forward_mode"),
+        ("+method.foo=3", "method.foo is no option; method as chosen has: objective, optimizer, parts"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:

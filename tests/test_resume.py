@@ -88,7 +88,7 @@ def state_of(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors that the last round left."""
     (path,) = folder.glob("state-*.pt")
     state = torch.load(path, weights_only=True)
-    return state["net"] | {f"stored {name}": tensor for name, tensor in state["stored"].items()}
+    return state["net"] | {f"stored {name}": tensor for name, tensor in state["pieces"]["objective"].items()}
 
 
 def assert_same(broken: Path, unbroken: Path, result_of: Callable[[Path], Any]) -> None:

@@ -89,9 +89,10 @@ def test_picks_name_every_bought_row_once_in_the_order_of_choice(folder: Path) -
 
 def test_the_state_holds_weights_and_stored_targets_and_no_code(folder: Path) -> None:
     state = torch.load(folder / "state-3.pt", weights_only=True)
-    assert set(state) == {"net", "stored"}
-    assert len(state["stored"]["logits_LC"]) == 60
-    assert int((state["stored"]["position_N"] >= 0).sum()) == 60
+    assert set(state) == {"net", "parts", "pieces", "previous"}
+    stored = state["pieces"]["objective"]
+    assert len(stored["logits_LC"]) == 60
+    assert int((stored["position_N"] >= 0).sum()) == 60
 
 
 def test_the_configuration_is_resolved_and_names_the_choices(folder: Path) -> None:
