@@ -27,6 +27,7 @@ from calrun.method.start import Start
 from calrun.method.visit import Visit
 from calrun.model.base import Classifier
 from calrun.part.part import Part
+from calrun.part.piece import Piece
 from calrun.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
 from calrun.round import Round
 from calrun.text.legal import is_a
@@ -100,6 +101,11 @@ class Composed(FitModule, Method):
 
     def train_round(self, fit: Fit, this_round: Round) -> FitResult:
         return fit(self, this_round)
+
+    @property
+    def works_on(self) -> bool:
+        """Whether a piece has work to do when the fits of a round have ended."""
+        return any(type(piece).end_round is not Piece.end_round for piece in self.pieces.values())
 
     def end_round(self) -> None:
         """Lets the pieces look once more, as the targets of the newest rows are stored."""

@@ -69,6 +69,8 @@ class Fitter:
 
     def _end(self, method: Composed) -> tuple[float, float]:
         """Lets the method end its round, which may store targets: training work. Returns the seconds and kWh of it."""
+        if not method.works_on:
+            return 0.0, 0.0
         with EnergyMeter(self.energy) as meter:
             started = time.perf_counter()
             method.end_round()
