@@ -35,7 +35,7 @@ def sentence(error: BaseException) -> str:
     if target and cause is not error and isinstance(cause, TypeError):
         key = target.group(1)
         text = f"{key}: {text}; leave it out or choose another {key.split('.')[0]}"
-    elif target and cause is not error and not is_mistake(cause):
+    elif target and cause is not error and not is_mistake(cause) and not isinstance(cause, ImportError):
         text = f"{target.group(1)}: its class raises {type(cause).__name__} ({text}); CALRUN_DEBUG=1 shows where"
     return re.sub(r"\s+", " ", text).strip()
 
@@ -176,6 +176,9 @@ def _unknown_option(choice: str, others: str) -> str:
 
 
 SAID_BY_HYDRA: dict[str, Callable[..., str]] = {
+    r"Error loading '(\S+)':\s*(.*?)\s*Are you sure": lambda name, why: (
+        f"{name} cannot be loaded ({why}); correct the _target_ that names it, or mend its module"
+    ),
     r"Missing mandatory value: (\S+)": lambda key: f"{key} has no value yet; add {key}=...",  # behind an interpolation
     r"dereferencing interpolation '\$\{(\S+)\}': Incompatible value 'None'": lambda key: (
         f"{key} has no value; give it one: {key}=..."

@@ -62,6 +62,13 @@ def test_what_is_no_acquisition_is_one_sentence(choice: str, message: str, choos
     assert len(answer.err.splitlines()) == 1
 
 
+def test_a_class_that_is_not_there_is_named_with_the_reason(choose: Answered) -> None:
+    answer = choose("Absent")
+    assert answer.code == 2
+    assert ".Absent cannot be loaded (ModuleNotFoundError(" in answer.err.splitlines()[-1]
+    assert answer.err.splitlines()[-1].endswith("correct the _target_ that names it, or mend its module")
+
+
 def test_notes_may_come_from_any_library(choose: Answered, run_folder: Callable[[], Path]) -> None:
     assert choose("Counted").code == 0
     first = json.loads((run_folder() / "rounds.jsonl").read_text().splitlines()[0])
