@@ -100,11 +100,11 @@ def line_with(number: int, **changes: object) -> Change:
         (line_with(2, round=3), "line 2: it holds round 3"),
         (lambda lines: [lines[0], "\n", lines[1]], "line 2 is no JSON"),
         (line_with(2, labelled=41), "line 2 has 41 labelled rows instead of the budget's 40"),
-        (line_with(2, labelled="40"), "line 2: labelled is no whole number"),
-        (line_with(1, rounds=None), "line 1: rounds is no whole number"),
-        (line_with(2, test={}), "line 2: test holds no numbers"),
+        (line_with(2, labelled="40"), "line 2: labelled is of the wrong kind: '40'"),
+        (line_with(1, rounds=None), "line 1: it has no number of rounds"),
+        (line_with(2, test={}), "line 2: test is of the wrong kind"),
         (line_with(2, seconds={}), "line 2: it has no seconds of the fit"),
-        (lambda lines: [lines[0], "[]\n"], "line 2: no object"),
+        (lambda lines: [lines[0], "[]\n"], "line 2: it is no object"),
     ],
 )
 def test_rounds_that_were_cut_or_changed_are_refused_with_their_line(
