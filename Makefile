@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata test-slurm lint bench bench-acquisition bench-startup clean
+.PHONY: help setup run test test-slow test-realdata test-slurm mutate lint bench bench-acquisition bench-startup clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -12,6 +12,10 @@ setup: .venv/ready ## make .venv with the exact versions of constraints.txt
 
 .venv/ready: pyproject.toml constraints.txt scripts/setup.sh
 	@bash scripts/setup.sh
+
+ifdef PYTHON # as in `make test PYTHON=python3.12`: what stands may be another's
+.PHONY: .venv/ready
+endif
 
 run: setup ## play the CAL comparison on the bundled digits: one table, two figures
 	@$(BIN)/calrun run -m experiment=digits
@@ -28,6 +32,9 @@ test-realdata: setup ## tests on the data sets in ../shared/data
 
 test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by ../shared/slurm
 	@$(PYTEST) -m slurm
+
+mutate: setup ## break calrun line by line and see whether the tests notice
+	@$(BIN)/python scripts/mutate.py --jobs 2
 
 lint: setup ## ruff and mypy --strict
 	@$(BIN)/ruff check .

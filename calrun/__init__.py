@@ -1,5 +1,5 @@
 """calrun: a config-driven runner for deep active-learning experiments."""
 
-import calrun.resolvers  # noqa: F401 - so that whoever composes calrun's YAMLs can read them
+import calrun.check.resolvers  # noqa: F401 - so that whoever composes calrun's YAMLs can read them
 
 __version__ = "0.1.0"

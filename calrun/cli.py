@@ -14,15 +14,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun import __version__
-from calrun.children import die_with_launcher
-from calrun.completion import ASK, answers, script
+from calrun.check.keys import keys, refuse_unread
 from calrun.errors import report as report_error
-from calrun.job import cancellable
-from calrun.keys import keys, refuse_unread
+from calrun.machine.children import die_with_launcher
+from calrun.machine.job import cancellable
+from calrun.machine.signals import heeded
+from calrun.machine.streams import make_patient
+from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
-from calrun.signals import heeded
-from calrun.streams import make_patient
-from calrun.words import at_home, options_last, refuse_options
+from calrun.shell.completion import ASK, answers, script
+from calrun.text.words import at_home, options_last, refuse_options
 
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
@@ -44,7 +45,7 @@ def run_task(cfg: DictConfig) -> float:
         with cancellable():
             return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
-        if hydra_cfg.mode != RunMode.RUN:
+        if hydra_cfg.mode != RunMode.RUN and not isinstance(error, LabelsWanted):
             raise  # with Hydra's line that tells which job of a multirun it was
         failed.append(error)
         return nan
@@ -99,14 +100,14 @@ def run_command(context: typer.Context) -> None:
     --fresh moves runs that are there already aside and plays them anew; --accept-code goes on with runs whose code has
     changed since they were begun.
     """
-    from calrun.anew import wanted
-    from calrun.sweep import end_sweep
+    from calrun.folder.anew import wanted
+    from calrun.sweep.sweep import end_sweep
 
     flags = {flag: flag in context.args for flag in (FRESH, ACCEPT_CODE)}
-    wanted.fresh, wanted.accept_code = flags.values()
+    wanted.fresh, wanted.accept_code, wanted.seen = *flags.values(), None
     words = tidied([word for word in context.args if word not in flags])
     if {"--help", "-h"} & {*words}:
-        from calrun.described import run_help
+        from calrun.shell.described import run_help
 
         typer.echo(run_help())
         return
@@ -128,8 +129,8 @@ def plan_command(
 ) -> None:
     """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE)."""
     words = tidied(context.args)
-    from calrun.plan import composed, plan
-    from calrun.plan_table import show
+    from calrun.plan.plan import composed, plan
+    from calrun.plan.table import show
 
     show(plan(composed(words, config_dir)), as_json)
 
@@ -137,7 +138,7 @@ def plan_command(
 @app.command("status")
 def status_command(folder: Annotated[Path, typer.Argument(help="a run, an experiment, or all outputs")]) -> None:
     """Shows which runs are finished, running, interrupted, failed or waiting."""
-    from calrun.status import show
+    from calrun.sweep.status import show
 
     show(folder)
 
@@ -148,7 +149,7 @@ def list_command(
     config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
 ) -> None:
     """Lists the options of every group, or of one, with what each is."""
-    from calrun.described import described
+    from calrun.shell.described import described
 
     typer.echo("\n".join(described(group, config_dir)))
 
@@ -165,7 +166,7 @@ def report_command(
 ) -> None:
     """Turns run folders into tables and figures."""
     from calrun.report.main import report
-    from calrun.report.prices import Prices
+    from calrun.report.measure.prices import Prices
 
     asked = label_price is not None or hour_price is not None
     prices = Prices(label_price or 0.0, hour_price or 0.0) if asked else None
@@ -182,8 +183,8 @@ def reproduce_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
-    from calrun.play import silence_lightning
-    from calrun.report.reproduce import reproduce
+    from calrun.sweep.reproduce import reproduce
+    from calrun.training.trainer import silence_lightning
 
     silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]

@@ -11,14 +11,17 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from calrun.keys import unknown_key
+from calrun.check.keys import unknown_key
+from calrun.check.target import arguments
+from calrun.oracle.wanted import LabelsWanted
 from calrun.places import options
-from calrun.target import arguments
-from calrun.words import misread, nearest, quoted, typed
+from calrun.text.words import misread, nearest, quoted, typed
 
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C
+LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
 LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # what submitit and joblib make of a job that said nothing
+BUY_TWO = "let the budget buy 2 rows or more for each round (its start and its step)"
 BATCH_NORM = "Expected more than 1 value per channel when training"
 
 
@@ -32,12 +35,14 @@ def sentence(error: BaseException) -> str:
     if target and cause is not error and isinstance(cause, TypeError):
         key = target.group(1)
         text = f"{key}: {text}; leave it out or choose another {key.split('.')[0]}"
+    elif target and cause is not error and not is_mistake(cause) and not isinstance(cause, ImportError):
+        text = f"{target.group(1)}: its class raises {type(cause).__name__} ({text}); CALRUN_DEBUG=1 shows where"
     return re.sub(r"\s+", " ", text).strip()
 
 
 def report(error: BaseException) -> int:
-    """Prints what went wrong and returns the exit code: 2 for a user's mistake, 1 for others; ours have a traceback."""
-    if os.environ.get("CALRUN_DEBUG") == "1" or not (is_mistake(error) or _is_lost(error)):
+    """Prints why a command ends; returns the exit code: 2 for a user's mistake, 1 for others; ours have a traceback."""
+    if os.environ.get("CALRUN_DEBUG") == "1" or not (isinstance(error, (*MISTAKES, LabelsWanted)) or _is_lost(error)):
         traceback.print_exception(error)
     else:
         print(f"calrun: {sentence(error)}", file=sys.stderr)
@@ -64,6 +69,8 @@ def exit_code(error: BaseException | None) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
+    if isinstance(error, LabelsWanted):
+        return LABELS_WANTED
     return 2 if is_mistake(error) else 1
 
 
@@ -86,8 +93,8 @@ def _text(error: BaseException) -> str:
         return _lost(str(error))
     if BATCH_NORM in str(error):
         return (
-            "the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1 and a budget "
-            "that buys 2 rows or more for each round, or a model without BatchNorm"
+            f"the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1, {BUY_TWO}, "
+            "or choose a model without BatchNorm"
         )
     return _of_hydra(str(error)) or str(error)
 
@@ -169,6 +176,9 @@ def _unknown_option(choice: str, others: str) -> str:
 
 
 SAID_BY_HYDRA: dict[str, Callable[..., str]] = {
+    r"Error loading '(\S+)':\s*(.*?)\s*Are you sure": lambda name, why: (
+        f"{name} cannot be loaded ({why}); correct the _target_ that names it, or mend its module"
+    ),
     r"Missing mandatory value: (\S+)": lambda key: f"{key} has no value yet; add {key}=...",  # behind an interpolation
     r"dereferencing interpolation '\$\{(\S+)\}': Incompatible value 'None'": lambda key: (
         f"{key} has no value; give it one: {key}=..."

@@ -11,26 +11,29 @@ import torch
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, open_dict
 
-from calrun.acquisition.base import Acquisition, Candidates
-from calrun.candidates import gather
-from calrun.conflicts import conflicts, mend_numbers
+from calrun.acquisition.base import Acquisition
+from calrun.check.conflicts import conflicts
+from calrun.check.early import refuse_early
+from calrun.check.kinds import by_import, wrong_kinds
 from calrun.dataset.base import Dataset
-from calrun.dataset.subset import Subset
-from calrun.energy import require_energy
-from calrun.kinds import wrong_kinds
+from calrun.dataset.source.subset import Subset
+from calrun.look.predict import Predictor
 from calrun.method.base import Method
-from calrun.method.one_row import one_row_passes
-from calrun.method.setup import Setup
+from calrun.method.fit.scale import scaled
+from calrun.model.adapt.memory_format import safe_channels_last
+from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
-from calrun.model.memory_format import safe_channels_last
-from calrun.model.own import make_net
+from calrun.oracle.base import Oracle
+from calrun.oracle.simulated import Simulated
+from calrun.part.setup import Setup
 from calrun.pool import Pool
-from calrun.predict import Predictor
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
-from calrun.scale import scale_epochs, scaled
-from calrun.trainer_options import refusals
-from calrun.words import SEPARATOR
+from calrun.task.base import Task
+from calrun.text.legal import is_a
+from calrun.text.words import SEPARATOR
+from calrun.training.energy import require_energy
+from calrun.training.trainer_options import refused_by_lightning
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class RecordOptions:
         accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
-        energy: the energy of each fit, which wants codecarbon (see calrun/energy.py).
+        energy: the energy of each fit, which wants codecarbon (see calrun/training/energy.py).
 
     Raises:
         ValueError: energy is wanted and cannot be measured here.
@@ -68,6 +71,8 @@ class Experiment:
     """
 
     data: Dataset
+    task: Task
+    oracle: Oracle
     pool: Pool
     method: Method
     acquisition: Acquisition
@@ -79,22 +84,17 @@ class Experiment:
     record: RecordOptions
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
-        """Yields the rounds after round `after`; buys the initial rows before the first one.
+        """Yields the rounds after round `after`, for which the rows are bought; those of round 1 are bought here.
 
-        A run that is extended had bought nothing after what was its last round: that is made up for.
+        Raises:
+            LabelsWanted: if the oracle has not answered yet with the labels of a round.
         """
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
-        elif after < len(self.sizes) and not len(self.pool.labelled_in(after + 1)):
-            last = self.round(after, folder)
-            rows = self.acquisition.select(self.candidates(last), last.budget, last.rng("acquisition"))
-            self.pool.label(rows, after + 1)
+            self.pool.require(1, self.sizes[0], "choice of initial rows")
         for number in range(after + 1, len(self.sizes) + 1):
+            self.pool.ask(number)
             yield self.round(number, folder)
-
-    def candidates(self, this_round: Round) -> Candidates:
-        """Returns the unlabelled rows through the trained network's eyes."""
-        return gather(self.method.net, self.data, self.pool, self.acquisition, self.predictor, this_round)
 
     def fingerprint(self) -> str:
         """Returns a checksum of the data set as it was loaded, the same for the same data on every machine."""
@@ -112,9 +112,7 @@ class Experiment:
 
     def _choose_initial(self, folder: Path) -> np.ndarray:
         before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder / "round-0")
-        net = self.method.fresh_net(before)
-        self.method.start.first(net, self.method.fresh_net(before))  # a checkpoint's features, if the method has one
-        candidates = gather(net, self.data, self.pool, self.initial, self.predictor, before)
+        candidates = self.method.initial_candidates(self.initial, before)
         return self.initial.select(candidates, self.sizes[0], before.rng("initial rows"))
 
 
@@ -124,44 +122,51 @@ def build(cfg: DictConfig) -> Experiment:
     Raises:
         ValueError: with every conflict found, one after the other.
     """
-    cfg = cfg.copy()
-    problems, sizes = mend_numbers(cfg), []
-    if wrong := wrong_kinds(cfg):
-        raise ValueError(SEPARATOR.join([*problems, *wrong]))
-    if refused := refusals(cfg.trainer):
-        raise ValueError(SEPARATOR.join([*problems, *refused]))
-    scale_epochs(cfg)
+    refuse_early(cfg)
+    if refused := [*wrong_kinds(cfg, by_import), *refused_by_lightning(cfg.trainer)]:
+        raise ValueError(SEPARATOR.join(refused))
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
     data = load_data(cfg.dataset)
+    data = replace(data, train=instantiate(cfg.row_transform)(data.train, data.num_classes))
     data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
-    pool = Pool(data.train.targets, data.num_classes, held_out)
+    task: Task = instantiate(cfg.task)
+    oracle = build_oracle(cfg.oracle, data)
+    pool = Pool(oracle, len(data.train), data.num_classes, held_out)
     trainer = cfg.trainer
     predictor = Predictor(
-        trainer.accelerator, trainer.predict_precision, trainer.predict_batch_size, trainer.channels_last
+        trainer.accelerator,
+        trainer.predict_precision,
+        trainer.predict_batch_size,
+        trainer.channels_last,
+        task.reduced,
     )
-    method = build_method(cfg, data, predictor)
+    method = build_method(cfg, data, task, predictor)
     chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
-    problems += conflicts(data, method, chosen)
+    for group, acquisition in chosen.items():
+        is_a(group, acquisition, Acquisition)
+    problems, sizes, of_budget = conflicts(data, method, chosen), list[int](), list[str]()
     try:
         sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
-        problems += one_row_passes(method, sizes, data.input_shape)
     except ValueError as error:
-        problems.append(str(error))
+        of_budget = [str(error)]
+    problems += [*method.problems(sizes, data.input_shape), *of_budget]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
-    seed_set_seed = cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed
-    options = RecordOptions(**cfg.record)
+    acquisition = chosen["acquisition"]
+    method.attach(acquisition.parts(), any(column.previous for column in acquisition.wanted()))
     return Experiment(
         data,
+        task,
+        oracle,
         pool,
         method,
         **chosen,
         sizes=sizes,
         predictor=predictor,
         seed=cfg.seed,
-        seed_set_seed=seed_set_seed,
-        record=options,
+        seed_set_seed=cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed,
+        record=RecordOptions(**cfg.record),
     )
 
 
@@ -177,7 +182,14 @@ def load_data(cfg: DictConfig) -> Dataset:
     return data
 
 
-def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method:
+def build_oracle(cfg: DictConfig, data: Dataset) -> Oracle:
+    """Instantiates the oracle; the data set's own labels are shown to the one that simulates alone."""
+    told = {"targets": data.train.targets} if get_object(cfg._target_) is Simulated else {}
+    oracle: Oracle = instantiate(cfg, **told)
+    return oracle
+
+
+def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predictor) -> Method:
     """Instantiates the method with what the run gives it."""
 
     def build_net() -> Classifier:
@@ -185,7 +197,16 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
 
     trainer = cfg.trainer
     setup = Setup(
-        build_net, data.train, data.val, predictor, trainer.batch_size, trainer.channels_last, trainer.compile
+        build_net,
+        data.train,
+        data.val,
+        predictor,
+        task,
+        data.num_classes,
+        trainer.batch_size,
+        cfg.scale,
+        trainer.channels_last,
+        trainer.compile,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
@@ -196,7 +217,7 @@ def build_method(cfg: DictConfig, data: Dataset, predictor: Predictor) -> Method
         except TypeError as error:
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
         method: Method = pieces(setup=setup)
-    if not safe_channels_last(method.net, predictor.device):
+    if not safe_channels_last(method.evaluated(), predictor.device):
         setup.channels_last = predictor.channels_last = False
     return method
 
@@ -207,12 +228,8 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
     The rows are the same for every seed, so that runs stay comparable.
 
     Raises:
-        ValueError: if a fraction is outside its range or the data set has a validation split already.
+        ValueError: if the fraction is no row, or the data set has a validation split already.
     """
-    if not 0 <= val_fraction < 1 or not 0 < scale <= 1:
-        raise ValueError(
-            f"val_fraction wants a number from 0 up to 1 and scale one above 0 up to 1, got {val_fraction} and {scale}"
-        )
     if val_fraction > 0 and data.val is not None:
         raise ValueError(
             f"val_fraction is {val_fraction}, but this data set has a validation split of its own; set it to 0"

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from calrun.evaluate import evaluate
 from calrun.experiment import Experiment
-from calrun.fit import Fitter
-from calrun.measures import round_line
-from calrun.record import Record
+from calrun.folder.evaluate import evaluate
+from calrun.folder.record import Record
+from calrun.folder.round_line import round_line
+from calrun.method.fit.fit import Fitter
 
 
 def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[dict[str, Any]], None]] = ()) -> float:
@@ -15,7 +15,7 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
     for this_round in exp.rounds(record.folder, after=record.restore(exp)):
         with record.time("fit", this_round):
             exp.method.begin_round(this_round)
-            result = fit(exp.method, this_round)
+            result = exp.method.train_round(fit, this_round)
 
         with record.time("evaluate", this_round):
             metrics = evaluate(exp, this_round)
@@ -23,7 +23,7 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         rows = exp.pool.nothing
         if not this_round.is_last:
             with record.time("score", this_round):
-                candidates = exp.candidates(this_round)
+                candidates = exp.method.candidates(exp.acquisition, this_round)
 
             with record.time("select", this_round):
                 rows = exp.acquisition.select(candidates, this_round.budget, this_round.rng("acquisition"))

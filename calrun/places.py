@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+SHOWN_GROUPS = ("dataset", "model", "method", "acquisition")  # whose options name a run
 CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
 

@@ -1,32 +1,33 @@
 """The rounds that a run folder does not hold yet: everything is built, then played."""
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from calrun.anew import wanted
-from calrun.begun import refuse_changed
-from calrun.choices import refused_choices
-from calrun.environment import add_attempt, device_name
+from calrun.check.lightning import trainer_arguments
 from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
-from calrun.identity import Identity, identity
-from calrun.later import missing_records
+from calrun.folder.anew import wanted
+from calrun.folder.begun import refuse_changed
+from calrun.folder.environment import add_attempt, device_name
+from calrun.folder.identity import Identity, identity
+from calrun.folder.later import missing_records
+from calrun.folder.progress import Progress
+from calrun.folder.record import Record
+from calrun.folder.remaining import Remaining
 from calrun.logger.base import Logger
 from calrun.loop import run
-from calrun.progress import Progress
-from calrun.record import Record
-from calrun.remaining import Remaining
-from calrun.run import SHOWN_CHOICES, committed
-from calrun.trainer_options import trainer_arguments
-from calrun.words import SEPARATOR
+from calrun.method.fit.fit import Fitter
+from calrun.oracle.wanted import LabelsWanted
+from calrun.places import SHOWN_GROUPS
+from calrun.plan.choices import refused_choices
+from calrun.run import committed
+from calrun.text.words import SEPARATOR
+from calrun.training.trainer import silence_lightning
 
-RECORDED_CHOICES = (*SHOWN_CHOICES, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
+RECORDED_CHOICES = (*SHOWN_GROUPS, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
 
 
 def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:
@@ -42,13 +43,17 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         raise ValueError(SEPARATOR.join(refused))
     if now.data is None:
         now = identity(cfg)  # what was downloaded just now
-    if wanted.fresh:
-        wanted.apply(folder, now)  # not before it is known that the new run can begin
+    if wanted.begins_anew(folder):
+        wanted.move_aside(folder)  # not before it is known that the new run can begin
     elif committed(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
     try:
+        exp.oracle.begin(exp.data.train, exp.data.class_names, record.folder)
         return _play(cfg, exp, record, quiet)
+    except LabelsWanted as wanted_labels:
+        record.pause(wanted_labels)
+        raise
     except Exception as error:  # what interrupts a run is no fault of it: its claim shows that nobody plays it
         record.fail(error)
         raise
@@ -60,11 +65,12 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
     """Returns what config.yaml holds: the resolved configuration, the options' names, and what identifies the run."""
     resolved: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     names = {group: choices[group] for group in RECORDED_CHOICES if group in choices}
+    chosen = {"acquisition": exp.acquisition, "initial": exp.initial}
     about = {
         **now.recorded(),
         "experiment": cfg.experiment_name,
         "data_fingerprint": exp.fingerprint(),
-        "uses_oracle": "oracle" in exp.acquisition.needs | exp.initial.needs,
+        "cheats": [group for group, each in chosen.items() if each.looks_at_truth()],
         "class_names": list(exp.data.class_names),
     }
     return {**about, "choices": names, **resolved}
@@ -91,11 +97,3 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     finally:
         logger.finish(exit_code(ended))
         progress.close()
-
-
-def silence_lightning() -> None:
-    """Keeps Lightning from saying, at every fit, what the run says once."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    warnings.filterwarnings("ignore", module="lightning_fabric")

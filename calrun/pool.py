@@ -1,24 +1,38 @@
-"""Who is labelled since when. The pool is the only oracle: nobody else reads the targets of unlabelled rows."""
+"""Who is labelled since when. Labels come from the oracle alone, once they are bought."""
+
+from contextlib import suppress
+from typing import Self
 
 import numpy as np
+
+from calrun.oracle.base import Oracle
+from calrun.oracle.simulated import Simulated
+from calrun.oracle.wanted import LabelsWanted
 
 
 class Pool:
     """The rows of the training set and the round in which each was labelled.
 
     Args:
-        targets: the true classes, int64 (N,), shown only through `targets_of` and the `oracle` of declared cheats.
+        oracle: who gives labels.
+        num_rows: N.
         num_classes: C.
         held_out: rows that are never offered or labelled (a validation split).
     """
 
-    def __init__(self, targets: np.ndarray, num_classes: int, held_out: np.ndarray | None = None) -> None:
-        self._targets = targets
+    def __init__(self, oracle: Oracle, num_rows: int, num_classes: int, held_out: np.ndarray | None = None) -> None:
+        self._oracle = oracle
         self.num_classes = num_classes
-        self.round_of = np.zeros(len(targets), dtype=np.int32)  # 0: unlabelled, -1: held out
+        self.round_of = np.zeros(num_rows, dtype=np.int32)  # 0: unlabelled, -1: held out
         if held_out is not None:
             self.round_of[held_out] = -1
         self.bought: dict[int, np.ndarray] = {}  # the rows of each round, in the order of choice
+        self._answered: dict[int, np.ndarray] = {}  # their labels, in the same order
+
+    @classmethod
+    def simulated(cls, targets: np.ndarray, num_classes: int, held_out: np.ndarray | None = None) -> Self:
+        """Returns a pool whose oracle knows all labels."""
+        return cls(Simulated(targets), len(targets), num_classes, held_out)
 
     def __len__(self) -> int:
         return int((self.round_of >= 0).sum())
@@ -44,32 +58,57 @@ class Pool:
         return np.flatnonzero((self.round_of > 0) & (self.round_of < number))
 
     def known_targets(self) -> np.ndarray:
-        """Returns the classes of all rows, int64 (N,), with -1 where the label has not been bought."""
-        return np.where(self.round_of > 0, self._targets, -1)
+        """Returns the labels of all rows (N, ...), with -1 where none has been given."""
+        first = next(iter(self._answered.values()), np.empty(0, dtype=np.int64))
+        known = np.full((len(self.round_of), *first.shape[1:]), -1, dtype=np.int64)
+        for number, answers in self._answered.items():
+            known[self.bought[number]] = answers
+        return known
 
     def targets_of(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the classes of labelled rows.
+        """Returns the labels of labelled rows.
 
         Raises:
             ValueError: if a row is not labelled.
         """
-        hidden = rows[self.round_of[rows] <= 0]
+        hidden = rows[~np.isin(self.round_of[rows], list(self._answered))]
         if len(hidden):
             raise ValueError(
                 f"the labels of {len(hidden)} rows are asked for before they are bought (first: "
                 f"{hidden[:5].tolist()}); "
                 "only an acquisition that declares `oracle` in its `needs` may see them"
             )
-        targets: np.ndarray = self._targets[rows]
+        targets: np.ndarray = self.known_targets()[rows]
         return targets
 
-    def oracle(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the true classes of any rows, for acquisitions that declare that they cheat."""
-        targets: np.ndarray = self._targets[rows]
-        return targets
+    def truth(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the labels of any rows, for acquisitions that declare that they cheat."""
+        return self._oracle.truth(rows)
+
+    def is_answered(self, number: int) -> bool:
+        """Tells whether the labels bought for a round are there."""
+        return number in self._answered
+
+    def ask(self, number: int) -> None:
+        """Takes the labels bought for a round from the oracle, unless they are there.
+
+        Raises:
+            LabelsWanted: if the oracle has none yet.
+            ValueError: if it answers with something else than one label per row.
+        """
+        if number in self._answered or number not in self.bought:
+            return
+        rows = self.bought[number]
+        answers = np.asarray(self._oracle.answer(rows, number))
+        if len(answers) != len(rows) or answers.dtype.kind not in "iu" or not _within(answers, self.num_classes):
+            raise ValueError(
+                f"round {number} wants {len(rows)} labels from 0 to {self.num_classes - 1} from "
+                f"{type(self._oracle).__name__}, but came {answers.dtype} of shape {answers.shape}; correct the oracle"
+            )
+        self._answered[number] = answers.astype(np.int64)
 
     def label(self, rows: np.ndarray, number: int) -> None:
-        """Buys the labels of `rows` for round `number`.
+        """Buys the labels of `rows` for round `number`, and takes those that the oracle gives at once.
 
         Raises:
             ValueError: if a row is no number, repeated, labelled already, held out or outside the pool; nothing is
@@ -97,3 +136,26 @@ class Pool:
         self.round_of[rows] = number
         if len(rows):
             self.bought[number] = rows
+            with suppress(LabelsWanted):  # whoever plays the round asks again
+                self.ask(number)
+
+    def require(self, number: int, wanted: int, group: str) -> None:
+        """Refuses fewer or more rows than the budget buys for round `number`.
+
+        Args:
+            number: the round.
+            wanted: rows.
+            group: the option that has chosen them.
+        """
+        came = len(self.bought.get(number, ()))
+        if came != wanted:
+            raise ValueError(
+                f"round {number} wants {wanted} rows from the {group}, but came {came}; an acquisition must return as "
+                "many rows of candidates.rows as its budget says"
+            )
+
+
+def _within(labels: np.ndarray, num_classes: int) -> bool:
+    """Tells whether labels are classes; within a row of several, -1 marks what counts as none (a segment's border)."""
+    least = -1 if labels.ndim > 1 else 0
+    return not labels.size or (labels.min() >= least and labels.max() < num_classes)

@@ -1,5 +1,6 @@
 """One round of active learning: train on what is labelled, evaluate, then buy labels unless it is the last."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,12 @@ class Round:
     def torch_seed(self, purpose: str, *more: int) -> int:
         """Returns this round's torch seed for a purpose."""
         return torch_seed(self.seed, self.number, purpose, *more)
+
+
+def planned_rounds(sizes: Sequence[int], seed: int = 0) -> Iterator[Round]:
+    """Yields the rounds of a budget on a pretended pool, with any rows in place of those that will be chosen."""
+    pool = Pool.simulated(np.zeros(max(sizes, default=0), dtype=np.int64), num_classes=2)
+    for number, size in enumerate(sizes, start=1):
+        pool.label(np.arange(len(pool.labelled), size), number)
+        budget = sizes[number] - size if number < len(sizes) else 0
+        yield Round(number, len(sizes), budget, seed, pool, Path())

@@ -9,23 +9,22 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from calrun.anew import wanted
-from calrun.begun import refuse_changed, renamed, siblings
-from calrun.committed import read_rounds
-from calrun.identity import Identity, identity, run_id
-from calrun.later import missing_records
-from calrun.places import experiment_folder
-from calrun.say import say
-from calrun.settle import settle
-
-SHOWN_CHOICES = ("dataset", "model", "method", "acquisition")
+from calrun.check.early import refuse_early
+from calrun.folder.anew import accept_code, wanted
+from calrun.folder.begun import refuse_changed, renamed, siblings
+from calrun.folder.identity import Identity, identity, run_id
+from calrun.folder.later import missing_records
+from calrun.folder.round_line import accuracy, read_rounds
+from calrun.places import SHOWN_GROUPS, experiment_folder
+from calrun.sweep.settle import settle
+from calrun.text.say import say
 
 
 def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
     """Returns where a configuration's run lives: the same configuration gives the same folder."""
-    if missing := [group for group in SHOWN_CHOICES if choices.get(group) is None]:
+    if missing := [group for group in SHOWN_GROUPS if choices.get(group) is None]:
         raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
-    slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_CHOICES)
+    slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_GROUPS)
     return experiment_folder(cfg.paths.outputs, cfg.experiment_name) / f"{slug}-s{cfg.seed}-{run_id(cfg)}"
 
 
@@ -43,22 +42,23 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
             played on other data or with other code.
         OSError: if the folder cannot be written; every committed round stays as it was.
     """
+    refuse_early(cfg)
     now = identity(cfg)
     folder = renamed(run_folder(cfg, choices).absolute(), now)
     if wanted.accept_code:
-        wanted.apply(folder, now)
-    lines = [] if wanted.fresh else committed(folder)
+        accept_code(folder, now)
+    lines = [] if wanted.begins_anew(folder) else committed(folder)
     if lines:
         refuse_changed(folder, now)
-    accuracy, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
-    if accuracy is None or unrecorded.can_be_made:
+    final, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
+    if final is None or unrecorded.can_be_made:
         from calrun.play import play_missing  # here: it imports everything that trains
 
         return play_missing(cfg, choices, folder, now, quiet)
     settle(folder, cfg.record.keep_states)
-    say(f"{folder}  finished  accuracy {accuracy:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
+    say(f"{folder}  finished  accuracy {final:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
     unrecorded.say(quiet)
-    return accuracy
+    return final
 
 
 def committed(folder: Path) -> list[dict[str, Any]]:
@@ -78,8 +78,7 @@ def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None
     planned = num_rounds(cfg, lines[-1])
     if len(lines) < planned:
         return None
-    tests: dict[str, dict[str, float]] = lines[planned - 1]["test"]
-    return next(iter(tests.values()))["accuracy"]
+    return accuracy(lines[planned - 1])
 
 
 def num_rounds(cfg: DictConfig, line: dict[str, Any]) -> int:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from calrun.experiment import load_data
-from calrun.identity import identity
+from calrun.folder.identity import identity
 from calrun.places import CONF
 
 CLASSES = 10

@@ -17,10 +17,10 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
+from calrun.method.fit.fit import Fitter
 from calrun.places import CONF
-from calrun.play import silence_lightning
 from calrun.round import Round
+from calrun.training.trainer import silence_lightning
 
 CASES = {  # name: overrides, rows, epochs
     "cnn, batch 128": (["model=cnn", "trainer.batch_size=128"], 8),

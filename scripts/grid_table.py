@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from calrun.report.runs import read
+from calrun.report.read.runs import read
 
 WORSE = -0.05  # points; what is printed as -0.1 or less loses
 

@@ -56,16 +56,16 @@ MODES = {
 INSTANTS = {  # what begins then, and which call of it in an unbroken run lies in round 2
     "build": ("calrun.play:build", 1),
     "start of fit": ("pytorch_lightning:Trainer._run_stage", 2),
-    "epoch": ("calrun.method.base:Method.training_step", 3),
+    "epoch": ("calrun.method.fit.module:FitModule.training_step", 3),
     "evaluate": ("calrun.loop:evaluate", 2),
-    "score": ("calrun.experiment:Experiment.candidates", 2),
+    "score": ("calrun.method.composed:Composed.candidates", 2),
     "select": ("calrun.acquisition.entropy:Entropy.select", 2),
-    "commit": ("calrun.record:Record.save", 2),
+    "commit": ("calrun.folder.record:Record.save", 2),
 }
 ELSEWHERE = {  # two fits a round, and the fits of the acquisition
     ("two-phase", "start of fit"): (INSTANTS["start of fit"][0], 4),
     ("inner fit", "start of fit"): (INSTANTS["start of fit"][0], 4),
-    ("inner fit", "epoch"): ("calrun.acquisition.vaal_nets:AdversarialPair.training_step", 20),
+    ("inner fit", "epoch"): ("calrun.acquisition.kernel.vaal_nets:AdversarialPair.training_step", 20),
     ("inner fit", "select"): ("calrun.acquisition.vaal:Vaal.select", 2),
 }
 SIGNALS = ("TERM", "INT", "USR2", "KILL", "USR2 under submitit")

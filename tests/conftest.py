@@ -1,5 +1,6 @@
 """calrun as its user types it, and runs small enough to play many times."""
 
+import faulthandler
 import json
 import signal
 from collections.abc import Callable, Iterator
@@ -15,13 +16,13 @@ from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 from PIL import Image
 
+from calrun.check.lightning import trainer_arguments
 from calrun.cli import main
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
+from calrun.folder.record import Record
 from calrun.loop import run
+from calrun.method.fit.fit import Fitter
 from calrun.places import CONF
-from calrun.record import Record
-from calrun.trainer_options import trainer_arguments
 
 settings.register_profile("calrun", derandomize=True, deadline=None)  # the same examples on every machine
 settings.load_profile("calrun")
@@ -46,6 +47,13 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leaves a test that names its own limit to that: the limit of the process is one for all and may be shorter."""
+    if item.get_closest_marker("timeout"):
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calrun.claim import Claim
+from calrun.errors import sentence
+from calrun.folder.claim import Claim
 from calrun.places import options
 
 Refusal = Callable[..., str]
@@ -129,7 +130,7 @@ def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wa
         ("logger=wandb logger.mode=maybe", "logger.mode wants 'online' or 'offline' or 'disabled', got 'maybe'"),
         ("record.keep_states=maybe", "record.keep_states wants true or false, got 'maybe'"),
         ("method.objective=x", "method.objective wants an object (keys with a _target_), got 'x'"),
-        ("+method.foo=3", "method.foo is no option; method as chosen has: forward_mode"),
+        ("+method.foo=3", "method.foo is no option; method as chosen has: objective, optimizer, parts"),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named_with_what_was_wanted(override: str, wanted: str, refused: Refusal) -> None:
@@ -222,12 +223,42 @@ def test_rounds_that_buy_one_row_play_where_no_pass_is_of_one(words: tuple[str, 
     assert (answer.code, answer.err) == (0, "")
 
 
+def test_a_step_of_one_row_that_only_a_fit_finds_names_start_and_step_too() -> None:
+    said = sentence(ValueError("Expected more than 1 value per channel when training, got input size [1, 64]"))
+    assert "let the budget buy 2 rows or more for each round (its start and its step)" in said
+
+
 def test_several_conflicts_are_reported_together(refused: Refusal) -> None:
-    line = refused("stop=early_stopping", "acquisition=bald", "trainer.batch_size=0", "budget.start=5000")
+    line = refused("stop=early_stopping", "acquisition=bald", "budget.start=5000")
     problems = line.split("; also: ")
-    assert len(problems) == 4
-    for word, problem in zip(("batch_size", "dropout", "validation split", "5,000 labels"), problems, strict=True):
+    assert len(problems) == 3
+    for word, problem in zip(("dropout", "validation split", "5,000 labels"), problems, strict=True):
         assert word in problem
+
+
+EARLY = {
+    "trainer.batch_size=0": "trainer.batch_size wants a whole number of at least 1, got 0",
+    "acquisition.memory_gib=-1": "acquisition.memory_gib wants a number of at least 0.001, got -1",
+    "record.energy=maybe": "record.energy wants true or false, got 'maybe'",
+    "acquisition.first=3": "acquisition.first wants 'argmax_norm' or 'uniform', got 3",
+    "+acquisition.batch=3": "acquisition.batch is no option",
+    "trainer.predict_precision=64-true": "trainer.predict_precision=64-true is none of 32-true",
+    "+trainer.lightning.max_steps=2": "trainer.lightning sets max_steps, but a fit ends when",
+    "budget.rounds=0": "budget.rounds wants a whole number of at least 1, but is 0",
+}
+
+
+def test_what_needs_no_network_is_refused_all_at_once_and_before_torch_is_imported(
+    small: tuple[str, ...], tmp_path: Path
+) -> None:
+    script = "import sys; from calrun.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    words = ["run", *small, "acquisition=badge", *EARLY, f"paths.outputs={tmp_path}"]
+    ended = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    problems = ended.stderr.removeprefix("calrun: ").split("; also: ")
+    assert len(problems) == len(EARLY), problems
+    assert not [wanted for wanted in EARLY.values() if not any(each.startswith(wanted) for each in problems)], problems
+    assert not {"torch", "numpy", "pytorch_lightning", "sklearn"} & set(ended.stdout.split())
 
 
 def test_a_step_of_several_slurm_tasks_is_refused(monkeypatch: pytest.MonkeyPatch, refused: Refusal) -> None:

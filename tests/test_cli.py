@@ -47,7 +47,7 @@ def test_the_same_command_again_answers_at_once(play: Typed, run_folder: Callabl
 PRESSED = """
 import os, signal
 from pathlib import Path
-from calrun.stop import FixedEpochs
+from calrun.method.fit.stop import FixedEpochs
 
 class Pressed(FixedEpochs):
     def reason(self, history):
@@ -123,7 +123,7 @@ def test_the_groups_and_their_options_are_listed_with_a_sentence_each(calrun: Ty
                 assert len(sentence) > 10
                 assert not sentence.endswith(".")
     assert calrun("list", "stop").out.splitlines()[1].startswith("  early_stopping  Best validation accuracy")
-    assert f"  {'kmeans':<17}  k-means" in calrun("list", "initial").out  # said by the acquisition
+    assert f"  {'kmeans':<17}  Round 1 by k-means" in calrun("list", "initial").out
 
 
 def test_hydras_own_flags_work(calrun: Typed) -> None:

@@ -15,7 +15,7 @@ from calrun.acquisition.base import Acquisition
 from calrun.budget.base import Budget
 from calrun.experiment import build
 from calrun.logger.base import Logger
-from calrun.optimizer import Recipe
+from calrun.method.fit.optimizer import Recipe
 from calrun.places import CONF, options
 
 Configure = Callable[..., DictConfig]

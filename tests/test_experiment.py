@@ -30,7 +30,7 @@ def test_scale_shrinks_pool_budgets_and_epochs_alike(configure: Callable[..., Di
     exp = build(configure("scale=0.5", "trainer.max_epochs=10", "trainer.cal_epochs=6", "method=cal_er"))
     assert len(exp.pool) == 100
     assert exp.sizes == [10, 20, 30]
-    assert (exp.method.stop.max_epochs, exp.method.stop_later.max_epochs) == (5, 3)
+    assert [exp.method.stop_rules(number)[0].max_epochs for number in (1, 2)] == [5, 3]
 
 
 def test_fractions_are_of_the_whole_pool_before_scaling(configure: Callable[..., DictConfig]) -> None:

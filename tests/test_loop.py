@@ -11,10 +11,10 @@ from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.experiment import build
-from calrun.fit import Fitter
+from calrun.folder.record import Record
 from calrun.loop import run
+from calrun.method.fit.fit import Fitter
 from calrun.places import options
-from calrun.record import Record
 
 FIT = Fitter({"accelerator": "cpu", "devices": 1}, 1e9, lambda *_: None)
 Configure = Callable[..., DictConfig]

@@ -9,7 +9,7 @@ from calrun.pool import Pool
 @pytest.fixture
 def pool() -> Pool:
     """Eight rows of two classes; row 7 is held out, rows 5 and 2 were bought first, then row 0."""
-    pool = Pool(np.arange(8) % 2, num_classes=2, held_out=np.array([7]))
+    pool = Pool.simulated(np.arange(8) % 2, num_classes=2, held_out=np.array([7]))
     pool.label(np.array([5, 2]), 1)
     pool.label(np.array([0]), 2)
     return pool
@@ -40,7 +40,7 @@ def test_labels_that_are_not_bought_stay_hidden(pool: Pool) -> None:
 
 
 def test_the_oracle_of_declared_cheats_sees_everything(pool: Pool) -> None:
-    np.testing.assert_array_equal(pool.oracle(np.array([3, 7])), [1, 1])
+    np.testing.assert_array_equal(pool.truth(np.array([3, 7])), [1, 1])
 
 
 @pytest.mark.parametrize("rows", [[1, 5], [1, 1], [1, 7], [1, 8], [-1, 1]])

@@ -14,10 +14,10 @@ from omegaconf import DictConfig
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.experiment import Experiment, build
-from calrun.fit import Fitter
+from calrun.folder.record import Record
 from calrun.loop import run
-from calrun.record import Record
-from calrun.stop import EpochFigures
+from calrun.method.fit.fit import Fitter
+from calrun.part.figures import EpochFigures
 
 TRAINER = {"accelerator": "cpu", "devices": 1}
 RECIPES = {
@@ -26,7 +26,7 @@ RECIPES = {
     "dropout": ("method=al_ws", "stop=fixed_epochs", "model=lenet", "model.channels=[2,2]", "model.hidden=8"),
     "batch_norm": ("method=shrink_perturb", "stop=fixed_epochs", "model=cnn", "model.width=2"),
     "cal_der": ("method=cal_der",),
-    "cal_der_online": ("method=cal_der", "method.store_when=first_epoch_online"),
+    "cal_der_online": ("method=cal_der", "method.objective.store_when=first_epoch_online"),
     "cal_mir": ("method=cal_mir", "method.visit.choose.selection=softmax_sample", "method.visit.replay_size=10"),
     "cal_sds2": ("method=cal_sds2", "method.visit.replay_size=10", "method.visit.num_candidates=15"),
     "lp_ft": ("method=lp_ft", "stop=fixed_epochs", "method.phases.0.stop.epochs=4", "method.start.head_std=0.01"),
@@ -88,7 +88,7 @@ def state_of(folder: Path) -> dict[str, torch.Tensor]:
     """All tensors that the last round left."""
     (path,) = folder.glob("state-*.pt")
     state = torch.load(path, weights_only=True)
-    return state["net"] | {f"stored {name}": tensor for name, tensor in state["stored"].items()}
+    return state["net"] | {f"stored {name}": tensor for name, tensor in state["pieces"]["objective"].items()}
 
 
 def assert_same(broken: Path, unbroken: Path, result_of: Callable[[Path], Any]) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import nearest_labelled
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import Factor, Points, feature_chunk, in_memory, refuse_not_finite
-from calrun.acquisition.kmeans_plusplus import (
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import Factor, Points, feature_chunk, in_memory, refuse_not_finite
+from calrun.acquisition.kernel.kmeans_plusplus import (
     MAX_BLOCK,
     First,
     kmeans_plusplus,
@@ -25,9 +25,10 @@ from calrun.acquisition.kmeans_plusplus import (
     largest_norm,
     uniform,
 )
-from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.options import refuse_below, refuse_unknown
-from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.kernel.memory import limit_bytes
+from calrun.acquisition.kernel.options import refuse_below, refuse_unknown
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import FLOAT, Sizes
 
 FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
 

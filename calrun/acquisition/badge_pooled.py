@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.acquisition.badge import Badge, residuals
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import MAX_BLOCK, Factor, Points, feature_chunk
-from calrun.acquisition.options import refuse_below
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import MAX_BLOCK, Factor, Points, feature_chunk
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.look.sizes import FLOAT, Sizes
 
 
 class PooledBadge(Badge):

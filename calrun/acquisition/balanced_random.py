@@ -8,7 +8,8 @@ Dimension key: N candidates, C classes.
 import numpy as np
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
+from calrun.look.sizes import Sizes
 
 
 class BalancedRandom(Acquisition):

@@ -11,15 +11,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import MAX_BLOCK, Factor, full_precision, in_memory, spans
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.memory import chunk_rows, limit_bytes
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import moments
-from calrun.acquisition.top_k import finite
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import MAX_BLOCK, Factor, full_precision, in_memory, spans
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.memory import chunk_rows, limit_bytes
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.similarity import moments
+from calrun.acquisition.kernel.top_k import finite
+from calrun.look.sizes import FLOAT, Sizes
 
 DENOMINATORS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "min": np.min, "mean": np.mean}
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.memory import chunk_rows, shortage
-from calrun.acquisition.options import refuse_below
-from calrun.acquisition.top_k import largest
-from calrun.acquisition.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.memory import chunk_rows, shortage
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.top_k import largest
+from calrun.acquisition.kernel.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
+from calrun.look.sizes import FLOAT, Sizes
 
 
 class Bald(Acquisition):

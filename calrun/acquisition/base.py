@@ -4,132 +4,26 @@ Dimension key: N candidates, L labelled rows, C classes, D features, K Monte-Car
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from calrun.acquisition.cost import Cost, Sizes, one_pass
+from calrun.acquisition.kernel.cost import Cost, one_pass
+from calrun.look.candidates import Candidates as Candidates
+from calrun.look.candidates import Images as Images
+from calrun.look.columns import COLUMNS, Column
+from calrun.look.sizes import Sizes
 
-
-class Images(Protocol):
-    """The pictures behind rows, in the evaluation transform and on the model's device."""
-
-    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yields (rows, x) in the order of `rows`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The unlabelled rows through a model's eyes: the columns that the acquisition's `needs` names, and no others.
-
-    Args:
-        rows: int64 (N,), indices into the whole training set; every column below follows this order.
-        columns: the named columns. `logits` (N, C), `features` (N, D), `head_weight` (C, D), `head_bias` (C,),
-            `mc_log_probs` (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
-            `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
-            true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
-            `scratch` a folder where a long selection may leave its state for the process that resumes after a kill,
-            `run_folder` the run's, where an acquisition may keep a file for later rounds.
-    """
-
-    rows: np.ndarray
-    columns: dict[str, Any] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def logits_NC(self) -> Tensor:
-        return self._tensor("logits")
-
-    @property
-    def features_ND(self) -> Tensor:
-        return self._tensor("features")
-
-    @property
-    def head_weight_CD(self) -> Tensor:
-        return self._tensor("head_weight")
-
-    @property
-    def head_bias_C(self) -> Tensor:
-        return self._tensor("head_bias")
-
-    @property
-    def mc_log_probs_NKC(self) -> Tensor:
-        return self._tensor("mc_log_probs")
-
-    @property
-    def labelled_rows(self) -> np.ndarray:
-        return np.asarray(self._column("labelled_rows"), dtype=np.int64)
-
-    @property
-    def labelled_features_LD(self) -> Tensor:
-        return self._tensor("labelled_features")
-
-    @property
-    def labelled_logits_LC(self) -> Tensor:
-        return self._tensor("labelled_logits")
-
-    @property
-    def labelled_targets_L(self) -> Tensor:
-        return self._tensor("labelled_targets")
-
-    @property
-    def val_logits_VC(self) -> Tensor:
-        return self._tensor("val_logits")
-
-    @property
-    def val_features_VD(self) -> Tensor:
-        return self._tensor("val_features")
-
-    @property
-    def val_targets_V(self) -> Tensor:
-        return self._tensor("val_targets")
-
-    @property
-    def oracle_N(self) -> Tensor:
-        return self._tensor("oracle")
-
-    @property
-    def images(self) -> Images:
-        images: Images = self._column("images")
-        return images
-
-    @property
-    def model(self) -> nn.Module:
-        model: nn.Module = self._column("model")
-        return model
-
-    @property
-    def scratch(self) -> Path:
-        return Path(self._column("scratch"))
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self._column("run_folder"))
-
-    def _tensor(self, name: str) -> Tensor:
-        return torch.as_tensor(self._column(name))
-
-    def _column(self, name: str) -> Any:
-        if name not in self.columns:
-            raise ValueError(
-                f"candidates hold {sorted(self.columns)} but not {name!r}; name it in the acquisition's `needs`"
-            )
-        return self.columns[name]
+if TYPE_CHECKING:
+    from calrun.part.part import Part
 
 
 class Acquisition(ABC):
     """Chooses the rows to label next.
 
     `needs` names the columns of `Candidates` that `select` reads; the loop computes exactly these in one pass.
-    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One that goes
+    An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One with columns
+    of its own makes them in `columns`, and names in `parts` what trains or records for them during a fit. One that goes
     beyond a single look at its columns overrides `cost`, and names in `approximation` what to choose where it does not
     fit.
     """
@@ -142,10 +36,27 @@ class Acquisition(ABC):
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         """Returns min(budget, N) distinct rows of `candidates.rows` as int64, in the order of choice."""
 
+    def columns(self) -> dict[str, Column]:
+        """Returns the columns that this acquisition makes itself, by name."""
+        return {}
+
+    def parts(self) -> dict[str, "Part"]:
+        """Returns the modules that train beside the network or record its fits for this acquisition, by name."""
+        return {}
+
+    def wanted(self) -> list[Column]:
+        """Returns the columns that `needs` names, in the order of their names."""
+        known = {**COLUMNS, **self.columns()}
+        return [known[name] for name in sorted(self.needs)]
+
+    def looks_at_truth(self) -> bool:
+        """Tells whether it looks at labels that nobody has bought."""
+        return any("truth" in column.wants for column in self.wanted())
+
     def notes(self) -> dict[str, float]:
         """Returns what a round's line should say of the last choice."""
         return {}
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns what `select` takes, estimated without running it: here a single look at the columns."""
-        return one_pass(self.needs, sizes)
+        return one_pass(self.wanted(), sizes)

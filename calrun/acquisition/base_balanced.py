@@ -13,11 +13,12 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.memory import chunk_rows, limit_bytes
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.top_k import finite, smallest
 from calrun.acquisition.mase import boundary_gap, leave_cost, leave_distance, row_bytes
-from calrun.acquisition.memory import chunk_rows, limit_bytes
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.top_k import finite, smallest
+from calrun.look.sizes import FLOAT, Sizes
 
 FIRST_DEPTH = 32  # how many rows a queue looks ahead of its quota before it has to look again
 Nearest = Iterator[tuple[float, int]]  # (distance, position), nearest first

@@ -14,15 +14,16 @@ from torch import Tensor
 
 from calrun.acquisition.bald import bald_cost, mutual_information
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import full_precision, spans
-from calrun.acquisition.memory import GIB, limit_bytes
-from calrun.acquisition.options import refuse_below
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.top_k import finite, smallest
-from calrun.acquisition.uncertainty import refuse_identical_samples
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import full_precision, spans
+from calrun.acquisition.kernel.memory import GIB, limit_bytes
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.top_k import finite, smallest
+from calrun.acquisition.kernel.uncertainty import refuse_identical_samples
+from calrun.look.sizes import FLOAT, Sizes
 from calrun.rng import torch_rng
-from calrun.say import warn
+from calrun.text.say import warn
 
 Tiles = list[tuple[Tensor, Tensor]]  # posteriors (K, T) and weights (T,) of the outcomes, tile by tile
 

@@ -10,12 +10,13 @@ from typing import Literal
 import numpy as np
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes
-from calrun.acquisition.hierarchy import Hierarchy
-from calrun.acquisition.options import refuse_unknown
-from calrun.acquisition.row_order import in_row_order
-from calrun.dataset.archive import read_npz
-from calrun.files import replace_file
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.hierarchy import Hierarchy
+from calrun.acquisition.kernel.options import refuse_unknown
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.dataset.read.archive import read_npz
+from calrun.look.sizes import Sizes
+from calrun.machine.files import replace_file
 
 
 class ClusterMargin(Acquisition):

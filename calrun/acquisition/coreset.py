@@ -10,15 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes
-from calrun.acquisition.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
-from calrun.acquisition.farthest_first import First, farthest_first
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.options import refuse_unknown
-from calrun.acquisition.pairs import medoid_1center, pairs_cost
-from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
+from calrun.acquisition.kernel.farthest_first import First, farthest_first
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.options import refuse_unknown
+from calrun.acquisition.kernel.pairs import medoid_1center, pairs_cost
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import Sizes
 
 EmptyInit = Literal["random", "medoid1center", "first"]
 

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes, input_bytes
-from calrun.acquisition.options import refuse_below
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.top_k import smallest
+from calrun.acquisition.kernel.cost import Cost, input_bytes
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.top_k import smallest
+from calrun.look.sizes import FLOAT, Sizes
 
 EXPECTED_STEPS = 3  # Moosavi-Dezfooli et al. 2016 find that a network changes its mind within so many
 

@@ -10,16 +10,17 @@ from typing import Literal
 import numpy as np
 import torch
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import at_random, centred_points, lowest_row
-from calrun.acquisition.cost import FLOAT, Cost, Sizes, one_pass
-from calrun.acquisition.farthest_first import First, farthest_first
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.options import refuse_unknown
-from calrun.acquisition.pairs import farthest_pair, nearest_to_mean, pairs_cost
-from calrun.acquisition.per_class import select_per_class
-from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost, one_pass
+from calrun.acquisition.kernel.farthest_first import First, farthest_first
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.options import refuse_unknown
+from calrun.acquisition.kernel.pairs import farthest_pair, nearest_to_mean, pairs_cost
+from calrun.acquisition.kernel.per_class import select_per_class
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import FLOAT, Sizes
 
 STARTS: dict[str, First] = {
     "farthest_pair": farthest_pair,
@@ -87,4 +88,4 @@ class DispersionMin(Acquisition):
             start += pairs_cost(rows, width, self.start)
         chosen = FLOAT * rows * width if parts > 1 else 0
         work = start + kernel_cost.farthest_first(rows, width, part.bought, cold=True)
-        return one_pass(self.needs, sizes) + work.times(parts).holding(chosen)
+        return one_pass(self.wanted(), sizes) + work.times(parts).holding(chosen)

@@ -6,7 +6,7 @@ Dimension key: B rows of one chunk, C classes.
 import torch
 from torch import Tensor
 
-from calrun.acquisition.uncertainty import Uncertainty, runner_up
+from calrun.acquisition.kernel.uncertainty import Uncertainty, runner_up
 
 
 class Entropy(Uncertainty):

@@ -9,16 +9,17 @@ Dimension key: N candidates, R represented rows, D features.
 import numpy as np
 import torch
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes, one_pass
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.greedy import facility_location
-from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.options import refuse_below
-from calrun.acquisition.per_class import select_per_class
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_many
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost, one_pass
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.greedy import facility_location
+from calrun.acquisition.kernel.memory import limit_bytes
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.per_class import select_per_class
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.similarity import Kernel, Similarity, row_bytes, too_many
+from calrun.look.sizes import Sizes
 
 
 class FacilityLocation(Acquisition):
@@ -82,4 +83,4 @@ class FacilityLocation(Acquisition):
             self.kernel.functions,
         )
         work += kernel_cost.chunks(row_bytes(represented), self.memory_gib, sizes)
-        return one_pass(self.needs, sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))
+        return one_pass(self.wanted(), sizes) + work.times(parts) + Cost(refusal=too_many(part.candidates, represented))

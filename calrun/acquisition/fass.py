@@ -7,14 +7,15 @@ Dimension key: N candidates, F filtered rows, C classes, D features.
 import numpy as np
 import torch
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.greedy import facility_location
-from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.similarity import Kernel, Similarity, row_bytes, too_many
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.greedy import facility_location
+from calrun.acquisition.kernel.memory import limit_bytes
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.similarity import Kernel, Similarity, row_bytes, too_many
+from calrun.look.sizes import FLOAT, Sizes
 
 
 class Fass(Acquisition):

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import full_precision
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.glister_head import (
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import full_precision
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.glister_head import (
     CACHE_BYTES,
     Gains,
     Part,
@@ -29,8 +29,15 @@ from calrun.acquisition.glister_head import (
     row_bytes,
     summed_gradient,
 )
-from calrun.acquisition.glister_regulariser import REGULARISERS, Gradients, Regulariser, pair_bytes, regulariser_cost
-from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.kernel.glister_regulariser import (
+    REGULARISERS,
+    Gradients,
+    Regulariser,
+    pair_bytes,
+    regulariser_cost,
+)
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import FLOAT, Sizes
 
 MAX_FLOP = 1e16  # days on a workstation
 EXPECTED_RENEWALS = 0.3  # of the refreshes, how many look at all candidates because bounds do not decide

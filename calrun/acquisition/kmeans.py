@@ -7,13 +7,14 @@ Dimension key: N candidates, K clusters, D features.
 
 import numpy as np
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
-from calrun.acquisition.cost import Cost, Sizes
-from calrun.acquisition.lloyd import Clusters, Effort, kmeans
-from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.lloyd import Clusters, Effort, kmeans
+from calrun.acquisition.kernel.memory import limit_bytes
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import Sizes
 
 
 class KMeansSampling(Acquisition):

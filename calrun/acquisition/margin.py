@@ -6,8 +6,8 @@ Dimension key: B rows of one chunk, C classes.
 import torch
 from torch import Tensor
 
+from calrun.acquisition.kernel.uncertainty import Uncertainty, runner_up
 from calrun.acquisition.least_confidence import checked_space
-from calrun.acquisition.uncertainty import Uncertainty, runner_up
 
 
 class Margin(Uncertainty):

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.finite_features import mark_minus_infinity_
-from calrun.acquisition.memory import chunk_rows, limit_bytes, shortage
-from calrun.acquisition.top_k import smallest
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.finite_features import mark_minus_infinity_
+from calrun.acquisition.kernel.memory import chunk_rows, limit_bytes, shortage
+from calrun.acquisition.kernel.top_k import smallest
+from calrun.look.sizes import FLOAT, Sizes
 
 
 class Mase(Acquisition):

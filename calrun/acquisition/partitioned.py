@@ -8,17 +8,16 @@ Dimension key: N candidates, L labelled rows, P parts.
 
 from dataclasses import replace
 from math import ceil
-from typing import Any
 
 import numpy as np
-import torch
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.cost import Cost, Sizes, column_bytes
-from calrun.acquisition.options import refuse_below
-from calrun.acquisition.row_order import PER_ROW, in_row_order
-
-PER_LABELLED_ROW = ("labelled_rows", "labelled_features", "labelled_logits", "labelled_targets")
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.columns import Column, column_bytes
+from calrun.look.sizes import Sizes
+from calrun.part.part import Part
 
 
 class Partitioned(Acquisition):
@@ -68,24 +67,30 @@ class Partitioned(Acquisition):
         parts = self._parts(candidates, budget, rng)
         shares = shares_of(budget, self.partitions, self.shuffle, [len(part_N) for part_N, _ in parts])
         chosen = [
-            self.inner.select(with_scratch(part_of(candidates, *part), i), share, rng)  # one at a time: parts copy
+            self.inner.select(with_scratch(candidates.at(*part), i), share, rng)  # one at a time: parts copy
             for i, (part, share) in enumerate(zip(parts, shares, strict=True))
         ]
         return np.concatenate(chosen).astype(np.int64)
+
+    def columns(self) -> dict[str, Column]:
+        return self.inner.columns()
+
+    def parts(self) -> dict[str, Part]:
+        return self.inner.parts()
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns the inner acquisition's cost of one part, as often as there are parts, and that of making them."""
         candidates, labelled = self._numbers(sizes.candidates, sizes.labelled, sizes.bought)
         seen = replace(sizes, candidates=candidates, labelled=labelled)
         part = seen.share(self.partitions, ceil(labelled / (self.partitions if self.split_labelled else 1)))
-        copied = sum(column_bytes(self.needs, part).values())
+        copied = sum(column_bytes(self.wanted(), part).values())
         return (Cost(0, 2.0 * copied) + self.inner.cost(part)).times(self.partitions).holding(copied)
 
     def _parts(
         self, candidates: Candidates, budget: int, rng: np.random.Generator
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns the positions of each part's candidates and labelled rows, both ascending."""
-        num_labelled = num_labelled_rows(candidates)
+        num_labelled = candidates.num_labelled()
         num_kept, num_kept_labelled = self._numbers(len(candidates), num_labelled, budget)
         kept_L = self._subset(num_labelled, num_kept_labelled, rng)
         kept_N = self._subset(len(candidates), num_kept, rng)
@@ -109,30 +114,11 @@ class Partitioned(Acquisition):
         return np.arange(number) if kept == number else np.sort(rng.permutation(number)[:kept])
 
 
-def num_labelled_rows(candidates: Candidates) -> int:
-    """Returns L, from whichever column of labelled rows there is."""
-    return next((len(candidates.columns[name]) for name in PER_LABELLED_ROW if name in candidates.columns), 0)
-
-
-def part_of(candidates: Candidates, part_N: np.ndarray, part_L: np.ndarray) -> Candidates:
-    """Returns the candidates and labelled rows at some positions; other columns stay whole."""
-
-    def at(column: Any, index: np.ndarray) -> Any:
-        if isinstance(column, torch.Tensor):
-            return column[torch.from_numpy(index).to(column.device)]
-        return np.asarray(column)[index]
-
-    columns = dict(candidates.columns)
-    columns |= {name: at(columns[name], part_N) for name in PER_ROW if name in columns}
-    columns |= {name: at(columns[name], part_L) for name in PER_LABELLED_ROW if name in columns}
-    return Candidates(candidates.rows[part_N], columns)
-
-
 def with_scratch(part: Candidates, number: int) -> Candidates:
     """Returns a part with a scratch folder of its own: what a killed part leaves there is nothing to the others."""
     if "scratch" not in part.columns:
         return part
-    return Candidates(part.rows, part.columns | {"scratch": part.scratch / f"part-{number}"})
+    return replace(part, columns=part.columns | {"scratch": part.scratch / f"part-{number}"})
 
 
 def shares_of(budget: int, partitions: int, remainder_first: bool, sizes_P: list[int]) -> list[int]:

@@ -6,22 +6,24 @@ lowers those of its neighbours once.
 Dimension key: N candidates, L labelled rows, M newly covered rows, D features.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points, nearest_labelled
-from calrun.acquisition.cost import Cost, Sizes, column_bytes
-from calrun.acquisition.factors import MAX_CENTRES, Points, distances, full_precision
-from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.partitioned import num_labelled_rows, part_of
-from calrun.acquisition.purity import pure_radius, purity_cost
-from calrun.acquisition.row_order import in_row_order
-from calrun.say import warn
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import MAX_CENTRES, Points, distances, full_precision
+from calrun.acquisition.kernel.memory import limit_bytes
+from calrun.acquisition.kernel.purity import pure_radius, purity_cost
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.columns import column_bytes
+from calrun.look.sizes import Sizes
+from calrun.text.say import warn
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 
@@ -102,7 +104,7 @@ class ProbCover(Acquisition):
         cover = (start + kernel_cost.fold(rows, rows, width).times(2) + balls).holding(held)
         if self.delta == "purity":
             cover += purity_cost(rows, width, sizes.classes).holding(held)
-        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.needs, sizes).values()))
+        left = self.fallback.cost(sizes).holding(sum(column_bytes(self.fallback.wanted(), sizes).values()))
         chunks = kernel_cost.feature_chunks(width, self.memory_gib, sizes)
         return cover + left + Cost(refusal=too_many(rows, rows)) + chunks
 
@@ -170,6 +172,6 @@ def _without(candidates: Candidates, picks: np.ndarray, needs: frozenset[str]) -
     if "labelled_features" in needs:
         chosen_MD = candidates.features_ND[torch.from_numpy(picks).to(candidates.features_ND.device)]
         columns["labelled_features"] = torch.cat([candidates.labelled_features_LD.to(chosen_MD), chosen_MD])
-    known = Candidates(candidates.rows, columns)
+    known = replace(candidates, columns=columns)
     left = np.setdiff1d(np.arange(len(candidates)), picks)
-    return part_of(known, left, np.arange(num_labelled_rows(known)))
+    return known.at(left, np.arange(known.num_labelled()))

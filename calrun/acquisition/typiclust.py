@@ -12,16 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition import kernel_cost
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
-from calrun.acquisition.cost import FLOAT, Cost, Sizes
-from calrun.acquisition.factors import Block, Points, distances, squared_norms
-from calrun.acquisition.finite_features import refuse_broken_features
-from calrun.acquisition.lloyd import Effort, kmeans
-from calrun.acquisition.memory import limit_bytes
-from calrun.acquisition.options import refuse_below
-from calrun.acquisition.row_order import in_row_order
+from calrun.acquisition.kernel import kernel_cost
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.factors import Block, Points, distances, squared_norms
+from calrun.acquisition.kernel.finite_features import refuse_broken_features
+from calrun.acquisition.kernel.lloyd import Effort, kmeans
+from calrun.acquisition.kernel.memory import limit_bytes
+from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.look.sizes import FLOAT, Sizes
 
 BYTES_PER_NEIGHBOUR = 32
 

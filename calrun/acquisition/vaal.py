@@ -17,12 +17,13 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates, Images
-from calrun.acquisition.cost import Cost, Sizes
-from calrun.acquisition.row_order import in_row_order
-from calrun.acquisition.top_k import smallest
-from calrun.acquisition.vaal_nets import AdversarialPair, Pairs, Recipe, pair_cost
-from calrun.loss_watch import LossWatch
-from calrun.trainer import train
+from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.row_order import in_row_order
+from calrun.acquisition.kernel.top_k import smallest
+from calrun.acquisition.kernel.vaal_nets import AdversarialPair, Pairs, Recipe, pair_cost
+from calrun.look.sizes import Sizes
+from calrun.training.loss_watch import LossWatch
+from calrun.training.trainer import train
 
 
 class Vaal(Acquisition):

@@ -3,6 +3,7 @@
 Dimension key: N rows of one split, B batch, K steps of a block, M current rows of a step, R replayed rows of a step.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -22,10 +23,17 @@ class StepRows:
 
 @dataclass(frozen=True)
 class Shot:
-    """A batch before labels: rows int64 (B,) and x (B, ...), both on the training device."""
+    """Rows of a step on the training device.
+
+    Args:
+        rows: int64 (B,).
+        x: (B, ...).
+        y: labels that were changed together with x, (B, ...); `None` where each row's own label holds.
+    """
 
     rows: Tensor
     x: Tensor
+    y: Tensor | None = None
 
 
 class Block(Protocol):
@@ -36,32 +44,36 @@ class Block(Protocol):
     def __iter__(self) -> Iterator[tuple[Shot, Shot | None]]: ...
 
 
-class Source(Protocol):
-    """One split. Its targets belong to the oracle: only `calrun.pool.Pool` and the evaluation read them."""
+class Source(ABC):
+    """One split. Its targets belong to the oracle: nobody but the pool and the evaluation reads them."""
 
-    targets: np.ndarray  # int64 (N,)
+    targets: np.ndarray  # int64 (N, ...); -1 where nobody knows the label
 
+    @abstractmethod
     def __len__(self) -> int: ...
 
     def item_id(self, row: int) -> str:
         """Returns a name of the item that is stable between runs and machines (a file name, or the row)."""
-        ...
+        return str(row)
 
+    @abstractmethod
     def checksum(self, start: int) -> int:
         """Returns `start` gone on with the stored inputs (CRC-32), or with their names where they are read later."""
-        ...
 
-    def to(self, device: torch.device) -> None:
-        """Moves resident tensors to the device, once; streamed sources have nothing to move."""
-        ...
+    def to(self, device: torch.device) -> None:  # noqa: B027 - streamed sources have nothing to move
+        """Moves resident tensors to the device, once."""
 
+    @abstractmethod
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator[Block]:
         """Yields the training batches of an epoch, augmented; `seed` alone decides the augmentation."""
-        ...
 
+    @abstractmethod
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yields (rows, x) in order, in the evaluation transform."""
-        ...
+
+    def joined(self, first: Tensor, second: Tensor) -> Tensor:
+        """Returns two batches of x as one, the first before the second; a source of ragged rows pads here."""
+        return torch.cat([first, second])
 
 
 @dataclass(frozen=True)

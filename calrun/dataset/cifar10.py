@@ -7,8 +7,8 @@ import torch
 from torchvision.datasets import CIFAR10
 
 from calrun.dataset.base import Dataset
-from calrun.dataset.resident import resident_dataset
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.transform import Transform
 
 
 def load(root: str, transform: Transform, download: bool) -> Dataset:

@@ -6,11 +6,11 @@ Any archive in MedMNIST's layout will do: {train,val,test}_images (N, H, W[, 3])
 from collections.abc import Sequence
 from pathlib import Path
 
-from calrun.dataset.archive import read_npz
 from calrun.dataset.base import Dataset
 from calrun.dataset.npz import model_inputs
-from calrun.dataset.resident import resident_dataset
-from calrun.dataset.transform import Transform
+from calrun.dataset.read.archive import read_npz
+from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.transform import Transform
 
 
 def load(path: str, transform: Transform, class_names: Sequence[str]) -> Dataset:

@@ -6,8 +6,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from calrun.dataset.base import Dataset
-from calrun.dataset.resident import resident_dataset
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.transform import Transform
 
 LARGEST_PIXEL = 16
 

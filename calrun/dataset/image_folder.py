@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from calrun.dataset.base import Dataset, Source
-from calrun.dataset.picture import Picture
-from calrun.dataset.picture_check import Level, faulty
-from calrun.dataset.streamed import Streamed
-from calrun.dataset.transform import Transform
-from calrun.say import warn
+from calrun.dataset.check.picture_check import Level, faulty
+from calrun.dataset.source.picture import Picture
+from calrun.dataset.source.streamed import Streamed
+from calrun.dataset.source.transform import Transform
+from calrun.text.say import warn
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -92,6 +92,7 @@ def classes_of(folder: Path) -> list[str]:
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not names:
         raise ValueError(f"folder {folder} has no class folders; put the pictures of each class into {folder}/<class>/")
+    refuse_unnamable("class folders", folder, names)
     return names
 
 
@@ -132,13 +133,18 @@ def pictures_in(folder: Path, others: list[Path]) -> list[str]:
     found = sorted(files_below(folder))
     others += [path for path in found if path.suffix.lower() not in SUFFIXES]
     pictures = sorted(path.relative_to(folder).as_posix() for path in found if path.suffix.lower() in SUFFIXES)
-    unnamable = [name for name in pictures if not is_text(name)]
+    refuse_unnamable("pictures", folder, pictures)
+    return pictures
+
+
+def refuse_unnamable(kind: str, folder: Path, names: list[str]) -> None:
+    """Refuses names that could not be written into the files of a run."""
+    unnamable = [name for name in names if not is_text(name)]
     if unnamable:
         raise ValueError(
-            f"{len(unnamable)} pictures in {folder} have names that are not UTF-8 or hold a line break (first: "
-            f"{[ascii(name) for name in unnamable[:5]]}); rename them"
+            f"{len(unnamable)} {kind} in {folder} have names that are not UTF-8 or hold a line break (first: "
+            f"{', '.join(map(ascii, unnamable[:5]))}); rename them"
         )
-    return pictures
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from calrun.dataset.archive import decode_jpeg, read_npz
 from calrun.dataset.base import Dataset
-from calrun.dataset.labels import check_targets, count_classes, label_vector, named
-from calrun.dataset.resident import resident_dataset
-from calrun.dataset.transform import Transform
+from calrun.dataset.check.labels import check_targets, count_classes, label_vector, named
+from calrun.dataset.read.archive import decode_jpeg, read_npz
+from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.transform import Transform
 
 ARRAYS = ("jpeg", "offsets", "labels")
 SPLITS = ("train", "test")

@@ -6,8 +6,8 @@ from pathlib import Path
 from torchvision.datasets import MNIST
 
 from calrun.dataset.base import Dataset
-from calrun.dataset.idx import load_idx
-from calrun.dataset.transform import Transform
+from calrun.dataset.read.idx import load_idx
+from calrun.dataset.source.transform import Transform
 
 
 def load(root: str, transform: Transform, download: bool) -> Dataset:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.dataset.archive import read_npz
 from calrun.dataset.base import Dataset
-from calrun.dataset.labels import count_classes, label_vector, named
-from calrun.dataset.resident import resident_dataset
-from calrun.dataset.transform import Transform
+from calrun.dataset.check.labels import count_classes, label_vector, named
+from calrun.dataset.read.archive import read_npz
+from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.transform import Transform
 
 ARRAYS = ["x_train", "y_train", "x_test", "y_test"]
 CHANNEL_AXES = {"last": -1, "first": 1}

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import wandb
 
-from calrun.files import replace_text
+from calrun.folder.round_line import flatten
 from calrun.logger.base import Logger
-from calrun.record import flatten
+from calrun.machine.files import replace_text
+from calrun.places import SHOWN_GROUPS
 
 ID_FILE = "wandb-id"
 ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # W&B: 64 characters at most, and none of :;,#?/'
@@ -61,7 +62,7 @@ class WandbLogger(Logger):
             id=id_of(folder, config),
             resume="allow" if self.mode == "online" else None,
             name=folder.name,
-            group="-".join(str(choices[group]) for group in ("dataset", "model", "method", "acquisition")),
+            group="-".join(str(choices[group]) for group in SHOWN_GROUPS),
             job_type=str(choices["method"]),
             tags=self.tags,
             config=config,

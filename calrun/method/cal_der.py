@@ -6,11 +6,13 @@ Dimension key: B batch, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.method.batch import Batch
-from calrun.method.objective import Objective, refuse_negative
+from calrun.method.objective import refuse_negative
+from calrun.method.stored import Distilling
+from calrun.part.batch import Batch
+from calrun.text.legal import one_of
 
 
-class DarkReplay(Objective):
+class DarkReplay(Distilling):
     """Keeps old rows near the logits they had at the end of the round that bought them.
 
     Args:
@@ -18,22 +20,21 @@ class DarkReplay(Objective):
         beta: weight of the cross-entropy of replayed rows; the paper searches {0.75, 1}.
         reduction: `mean` over rows and classes, for which the grid of alpha was made (Buzzega et al. 2020); `sum` over
             classes is Eq. 1 to the letter.
+        store_when: see `Distilling`.
     """
 
-    uses_stored = True
-
-    def __init__(self, alpha: float, beta: float, reduction: str = "mean") -> None:
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"method.objective.reduction wants mean or sum, got {reduction!r}")
+    def __init__(self, alpha: float, beta: float, reduction: str = "mean", store_when: str = "end_of_round") -> None:
+        super().__init__(store_when)
+        one_of("method.objective.reduction", reduction, ("mean", "sum"))
         refuse_negative(alpha=alpha, beta=beta)
         self.alpha, self.beta, self.reduction = alpha, beta, reduction
 
     def __call__(self, current: Batch, replay: Batch | None) -> Tensor:
-        loss = F.cross_entropy(current.logits, current.y)
+        loss = self.task.loss(current.logits, current.y)
         if replay is None:  # round 1 has no history
             return loss
-        distance = logit_distance(replay.logits, replay.stored, self.reduction)
-        return loss + self.alpha * distance + self.beta * F.cross_entropy(replay.logits, replay.y)
+        distance = logit_distance(self.task.reduced(replay.logits), replay.stored, self.reduction)
+        return loss + self.alpha * distance + self.beta * self.task.loss(replay.logits, replay.y)
 
 
 def logit_distance(logits_BC: Tensor, stored_BC: Tensor, reduction: str) -> Tensor:

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from calrun.acquisition.factors import full_precision
-from calrun.method.batch import Batch
-from calrun.method.visit import Choose, all_positions
-from calrun.model.mode import in_mode
+from calrun.acquisition.kernel.factors import full_precision
+from calrun.method.visit import Choose
+from calrun.model.adapt.mode import in_mode
+from calrun.part.batch import Batch
 
 
 class MostInterfered(Choose):
@@ -38,8 +38,6 @@ class MostInterfered(Choose):
         self.selection, self.score_mode = selection, score_mode
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
-        if len(candidates.y) <= size:
-            return all_positions(candidates)
         scores = interference(net, current, candidates, lr, self.score_mode)
         if self.selection == "softmax_sample":
             return torch.multinomial(scores.softmax(0) + 1e-8, size)

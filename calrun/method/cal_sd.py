@@ -6,37 +6,38 @@ Dimension key: B batch, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.method.batch import Batch
-from calrun.method.objective import Objective, refuse_negative
+from calrun.method.objective import refuse_negative
+from calrun.method.stored import Distilling
+from calrun.part.batch import Batch
 from calrun.round import Round
 
 
-class SelfDistillation(Objective):
+class SelfDistillation(Distilling):
     """Weighs new against old rows by their share of the labels, and distils the old ones from their stored outputs.
 
     Args:
         alpha: weight of the divergence; the paper searches {0.1, 0.25, 0.5, 0.75}.
-        beta: weight of the cross-entropy of replayed rows; none is 1 - alpha (Eq. 2).
+        beta: weight of the cross-entropy of replayed rows; `None` is 1 - alpha (Eq. 2).
+        store_when: see `Distilling`.
     """
 
-    uses_stored = True
-
-    def __init__(self, alpha: float, beta: float | None = None) -> None:
+    def __init__(self, alpha: float, beta: float | None = None, store_when: str = "end_of_round") -> None:
+        super().__init__(store_when)
         self.alpha, self.beta = alpha, 1 - alpha if beta is None else beta
         refuse_negative(alpha=self.alpha, beta=self.beta)
         self.share_of_new = 1.0
 
     def begin_round(self, this_round: Round) -> None:
+        super().begin_round(this_round)
         num_new = len(this_round.current_rows)
         self.share_of_new = num_new / (num_new + len(this_round.history_rows))
 
     def __call__(self, current: Batch, replay: Batch | None) -> Tensor:
-        loss = F.cross_entropy(current.logits, current.y)
+        loss = self.task.loss(current.logits, current.y)
         if replay is None:
             return loss
-        old = self.alpha * divergence(replay.logits, replay.stored) + self.beta * F.cross_entropy(
-            replay.logits, replay.y
-        )
+        distance = divergence(self.task.reduced(replay.logits), replay.stored)
+        old = self.alpha * distance + self.beta * self.task.loss(replay.logits, replay.y)
         return self.share_of_new * loss + (1 - self.share_of_new) * old
 
 

@@ -6,18 +6,20 @@ Dimension key: A candidates, C classes, D features.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calrun.acquisition.factors import full_precision
-from calrun.compiled import compiled
-from calrun.method.batch import Batch
-from calrun.method.visit import Choose, all_positions
-from calrun.model.mode import in_mode
-from calrun.say import warn
+from calrun.acquisition.kernel.factors import full_precision
+from calrun.machine.compiled import compiled
+from calrun.method.visit import Choose
+from calrun.model.adapt.mode import in_mode
+from calrun.part.batch import Batch
+from calrun.round import Round
+from calrun.text.say import warn
 
 BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
 
@@ -51,10 +53,24 @@ class Summary(Choose):
         ):
             if came not in legal:
                 raise ValueError(f"method.visit.choose.{option} wants one of {legal}, got {came!r}")
+        if not 0 < sigma < math.inf or not 0 <= uncertainty_weight < math.inf:
+            raise ValueError(
+                "method.visit.choose wants a finite sigma above 0 and a finite uncertainty_weight from 0 on, got "
+                f"{sigma} and {uncertainty_weight}"
+            )
         self.sigma, self.uncertainty_weight = sigma, float(uncertainty_weight)
         self.features, self.scale, self.uncertainty = features, scale, uncertainty
         greedy_summary(torch.eye(2), torch.ones(2), 1, self.uncertainty_weight)  # compiles before a fit is timed
-        self.begin_round()
+        self.kept: dict[str, Tensor] = {}
+
+    def begin_round(self, this_round: Round) -> None:
+        self.kept = {}
+
+    def fit_state(self) -> dict[str, Any]:
+        return self.kept
+
+    def load_fit_state(self, state: dict[str, Any]) -> None:
+        self.kept = state
 
     def notes(self) -> dict[str, float]:
         """Returns the mean similarity of two candidates of the round's first choice; warns if the kernel sees none."""
@@ -69,8 +85,6 @@ class Summary(Choose):
         return {"mean_similarity": mean}
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
-        if len(candidates.y) <= size:
-            return all_positions(candidates)
         with torch.no_grad(), in_mode(net, training=False):
             output = net(candidates.x)
             features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()

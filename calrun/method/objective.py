@@ -5,30 +5,49 @@ Dimension key: B batch, C classes.
 
 from abc import ABC, abstractmethod
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.method.batch import Batch
+from calrun.part.batch import Batch
+from calrun.part.piece import Piece
 from calrun.round import Round
+from calrun.task.base import Task
+from calrun.task.classification import Classification
+from calrun.text.legal import one_of
 
 
-class Objective(ABC):
-    """The loss of the current batch and, from round 2 on, of the replayed one."""
+class Objective(Piece, ABC):
+    """The loss of the current batch and, from round 2 on, of the replayed one.
 
-    uses_stored: bool = False  # whether rows' logits are stored when their round ends
+    `task` is the run's, set before the first round.
+    """
 
-    def begin_round(self, this_round: Round) -> None:  # noqa: B027 - most losses have nothing to set
-        """Sets what depends on the round."""
+    task: Task = Classification()
+    num_classes: int
+
+    def begin_run(self, task: Task, num_rows: int, num_classes: int) -> None:
+        """Learns what the network learns, and of how many rows and classes."""
+        self.task, self.num_classes = task, num_classes
+
+    def stored_of(self, rows: Tensor) -> Tensor | None:
+        """Returns the targets z' of replayed rows (B, C); `None` where nothing is stored."""
+        return None
+
+    def rows_to_store(self, num_new: int) -> int:
+        """Returns how many rows pass through the network at the end of a round to store their targets."""
+        return 0
+
+    def stored_bytes(self, num_labelled: int) -> int:
+        """Returns how large the stored targets are when this many rows are labelled."""
+        return 0
 
     @abstractmethod
     def __call__(self, current: Batch, replay: Batch | None) -> Tensor:
-        """Returns the loss; both batches hold their logits, and `replay` its stored targets if `uses_stored`."""
+        """Returns the loss; both batches hold the network's output, and `replay` its stored targets."""
 
 
 class CrossEntropy(Objective):
-    """Mean cross-entropy over the current and replayed rows alike.
+    """The task's mean loss over the current and replayed rows alike: of a classification, the cross-entropy.
 
     Args:
         class_weights: `none`, or `inverse` for one over the class's count among the labels of each round
@@ -36,24 +55,36 @@ class CrossEntropy(Objective):
     """
 
     def __init__(self, class_weights: str = "none") -> None:
-        if class_weights not in ("none", "inverse"):
-            raise ValueError(f"method.objective.class_weights wants none or inverse, got {class_weights!r}")
+        one_of("method.objective.class_weights", class_weights, ("none", "inverse"))
         self.class_weights = class_weights
         self.weights_C: Tensor | None = None
 
     def begin_round(self, this_round: Round) -> None:
         if self.class_weights == "inverse":
             pool = this_round.pool
-            counts = np.bincount(pool.targets_of(pool.labelled), minlength=pool.num_classes)
+            counts = self.task.class_counts(pool.targets_of(pool.labelled), self.num_classes)
             self.weights_C = inverse_weights(torch.from_numpy(counts))
 
     def __call__(self, current: Batch, replay: Batch | None) -> Tensor:
         if self.weights_C is not None:
             self.weights_C = self.weights_C.to(current.logits.device)  # moves once a round
         if replay is None:
-            return F.cross_entropy(current.logits, current.y, self.weights_C)
-        logits_BC = torch.cat([current.logits, replay.logits])
-        return F.cross_entropy(logits_BC, torch.cat([current.y, replay.y]), self.weights_C)
+            return self.task.loss(current.logits, current.y, self.weights_C)
+        logits = torch.cat([current.logits, replay.logits])
+        return self.task.loss(logits, torch.cat([current.y, replay.y]), self.weights_C)
+
+
+def refuse_other(objective: Objective, loss: object) -> None:
+    """Raises a ValueError if what an objective returns is no loss; asks nothing of the device."""
+    if isinstance(loss, Tensor) and loss.dim() == 0 and loss.requires_grad:
+        return
+    came = f"a {type(loss).__name__}"
+    if isinstance(loss, Tensor):
+        came = f"a tensor of shape {tuple(loss.shape)}" if loss.dim() else "one without a gradient"
+    raise ValueError(
+        f"method.objective {type(objective).__name__} returns {came}, but a loss is wanted: one number that depends on "
+        "the logits, such as their mean cross-entropy"
+    )
 
 
 def refuse_negative(**weights: float) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from calrun.optimizer import Recipe
-from calrun.stop import StoppingRule
+from calrun.method.finish import Best, Finish
+from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.stop import StoppingRule
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class Phase:
         trainable: `all` weights or the `head` alone.
         optimizer: replaces the run's optimizer in this phase.
         stop: replaces the method's stopping rule in this phase.
+        finish: which weights the fit ends with; `None` takes the best ones under a rule that looks at a validation
+            split, and the last ones elsewhere.
         freeze_batch_norm: whether BatchNorm keeps its statistics while training (Emam et al. 2021, code).
     """
 
@@ -22,7 +25,14 @@ class Phase:
     optimizer: Recipe | None = None
     stop: StoppingRule | None = None
     freeze_batch_norm: bool = False
+    finish: Finish | None = None
 
     def __post_init__(self) -> None:
         if self.trainable not in ("all", "head"):
             raise ValueError(f"method.phases.trainable wants all or head, got {self.trainable!r}")
+
+    def finish_after(self, rule: StoppingRule) -> Finish:
+        """Returns which weights the fit ends with under a stopping rule."""
+        if self.finish is not None:
+            return self.finish
+        return Best() if rule.needs_validation else Finish()

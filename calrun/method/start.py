@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import torch
 
+from calrun.model.adapt.checkpoint import load_backbone
 from calrun.model.base import Classifier
-from calrun.model.checkpoint import load_backbone
 
 
 class Start(ABC):
@@ -82,6 +82,11 @@ class Checkpoint(Start):
     def __init__(
         self, path: str | None, prefix: str = "", leave_out: Sequence[str] = (), head_std: float | None = None
     ) -> None:
+        if numbers := [each for each in leave_out if not isinstance(each, str)]:
+            raise ValueError(
+                f"method.start.leave_out wants beginnings of names, got the numbers {numbers}; put quotes around them, "
+                "such as '0.'"
+            )
         self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
 
     def apply(self, net: Classifier, fresh: Classifier) -> None:

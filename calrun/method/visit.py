@@ -4,43 +4,42 @@ Das et al. 2023 (CAL), Alg. 2. An epoch is one shuffled pass over the current ro
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from calrun.dataset.base import StepRows
-from calrun.method.batch import Batch
+from calrun.part.batch import Batch
+from calrun.part.piece import Piece
 from calrun.round import Round
+from calrun.text.legal import one_of
 
 
-class Choose(ABC):
-    """Chooses the replayed rows of a step out of candidates drawn from the history."""
+class Choose(Piece):
+    """Chooses the replayed rows of a step out of candidates drawn from the history; this one takes all that are drawn.
+
+    A choice is asked only where there are more candidates than rows to replay.
+    """
 
     steps_on_current: bool = False  # whether the current rows pass through the network alone, in training mode
 
-    @abstractmethod
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         """Returns the positions of `size` candidates; leaves the network and its modes as they were."""
-
-    def begin_round(self) -> None:
-        """Forgets what held for the round before."""
-        self.kept: dict[str, Tensor] = {}  # what a checkpoint inside a round has to save
-
-    def notes(self) -> dict[str, float]:
-        """Returns what a round's line should say of its choices; asked once, at the end of a round."""
-        return {}
+        return torch.arange(size, device=candidates.rows.device)
 
     def cost(self, num_current: int, num_candidates: int) -> tuple[int, int]:
         """Returns the samples that a choice sends forward and backward."""
         return num_candidates, 0
 
 
-class Visit(ABC):
+class Visit(Piece, ABC):
     """Plans the steps of an epoch."""
 
     replay_size: int = 0
-    choose: Choose | None = None
+    choose: Choose = Choose()
+    forward_mode: str = "joint"
 
     @abstractmethod
     def current_rows(self, this_round: Round) -> np.ndarray:
@@ -79,9 +78,9 @@ class Visit(ABC):
         """Returns the rows of a full step, new and replayed; both may be fewer than wished for."""
         return min(batch_size, num_current) + self.num_replayed(num_history)
 
-    def notes(self, num_history: int) -> dict[str, float]:
-        """Returns what a round's line should say of its visits; asked once, at the end of a round."""
-        return {}
+    def lr_factor(self, num_current: int, num_history: int, batch_size: int) -> float:
+        """Returns the factor on the learning rate of a round, where the optimizer's recipe scales it."""
+        return 1.0
 
 
 class AllLabelled(Visit):
@@ -104,10 +103,23 @@ class Replay(Newest):
     Args:
         replay_size: m^(h), replayed rows of a step; the paper searches {m, 2 m}.
         num_candidates: c, rows drawn for `choose` to choose from.
-        choose: picks replay_size of the candidates; none draws replay_size rows uniformly.
+        choose: picks replay_size of the candidates; `None` draws replay_size rows uniformly.
+        lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer's recipe
+            scales (SGD), m + r being the rows that a step has where labels or history are short; `none` does not.
+        forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the
+            other (replayed rows first), which normalises each by its own batch statistics.
     """
 
-    def __init__(self, replay_size: int, num_candidates: int | None = None, choose: Choose | None = None) -> None:
+    def __init__(
+        self,
+        replay_size: int,
+        num_candidates: int | None = None,
+        choose: Choose | None = None,
+        lr_scale: str = "none",
+        forward_mode: str = "joint",
+    ) -> None:
+        one_of("method.visit.lr_scale", lr_scale, ("none", "linear"))
+        one_of("method.visit.forward_mode", forward_mode, ("joint", "separate"))
         if replay_size < 1:
             raise ValueError(f"method.visit.replay_size wants 1 row or more, got {replay_size}; use finetune_new")
         if choose is not None and (num_candidates or 0) <= replay_size:
@@ -116,17 +128,36 @@ class Replay(Newest):
                 f"to replay all of them (replay_size is {replay_size}): that is cal_er; raise num_candidates above "
                 "replay_size or lower replay_size"
             )
-        self.replay_size, self.choose = replay_size, choose
+        self.replay_size, self.choose = replay_size, choose or Choose()
         self.num_drawn = (num_candidates or replay_size) if choose is not None else replay_size
+        self.lr_scale, self.forward_mode = lr_scale, forward_mode
+        self.num_history = 0
+
+    def begin_round(self, this_round: Round) -> None:
+        self.num_history = len(this_round.history_rows)
+        self.choose.begin_round(this_round)
 
     def replay(self, history: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return history[rng.choice(len(history), min(self.num_drawn, len(history)), replace=False, shuffle=False)]
 
-    def notes(self, num_history: int) -> dict[str, float]:
-        if self.choose is None or not num_history:
+    def lr_factor(self, num_current: int, num_history: int, batch_size: int) -> float:
+        """Returns the rows of a step over m, as many as a step has, and never below 1."""
+        if self.lr_scale == "none" or not self.num_replayed(num_history):
+            return 1.0
+        return max(1.0, self.step_rows(num_current, num_history, batch_size) / batch_size)
+
+    def notes(self) -> dict[str, float]:
+        chooses = self.num_drawn > self.replay_size
+        if not chooses or not self.num_history:
             return {}
-        no_choice = {"whole_history_replayed": float(num_history)} if num_history <= self.replay_size else {}
-        return {**no_choice, **self.choose.notes()}
+        whole = self.num_history <= self.replay_size
+        return {**({"whole_history_replayed": float(self.num_history)} if whole else {}), **self.choose.notes()}
+
+    def fit_state(self) -> dict[str, Any]:
+        return self.choose.fit_state()
+
+    def load_fit_state(self, state: dict[str, Any]) -> None:
+        self.choose.load_fit_state(state)
 
 
 def of_phase(purpose: str, phase: int) -> str:
@@ -134,6 +165,16 @@ def of_phase(purpose: str, phase: int) -> str:
     return f"{purpose} of phase {phase}" if phase else purpose
 
 
-def all_positions(batch: Batch) -> Tensor:
-    """Returns every position of a batch: what a choice takes when there are too few candidates."""
-    return torch.arange(len(batch.y), device=batch.rows.device)
+def refuse_unlabelled(steps: list[StepRows], this_round: Round) -> None:
+    """Raises a ValueError if the steps of an epoch visit nothing, or rows whose labels have not been bought."""
+    rows = np.concatenate([part for step in steps for part in (step.current, step.replay)] or [np.empty(0, np.int64)])
+    where, round_of = f"round {this_round.number}: method.visit", this_round.pool.round_of
+    if not len(rows) or not all(len(step.current) for step in steps):
+        raise ValueError(f"{where} plans an epoch or a step without rows; let current_rows return labelled ones")
+    strangers = rows[(rows < 0) | (rows >= len(round_of))]
+    hidden = strangers if len(strangers) else rows[round_of[rows] <= 0]
+    if len(hidden):
+        raise ValueError(
+            f"{where} visits {len(np.unique(hidden))} rows whose labels have not been bought (first: "
+            f"{np.unique(hidden)[:5].tolist()}); choose among this_round.pool.labelled"
+        )

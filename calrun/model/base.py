@@ -16,6 +16,14 @@ class Output(NamedTuple):
     features_BD: Tensor
     taps: dict[str, Tensor]
 
+    def split(self, first: int) -> "tuple[Output, Output]":
+        """Returns what is said of the first rows, and of the others."""
+        taps = {name: (tap[:first], tap[first:]) for name, tap in self.taps.items()}
+        return (
+            Output(self.logits_BC[:first], self.features_BD[:first], {name: one for name, (one, _) in taps.items()}),
+            Output(self.logits_BC[first:], self.features_BD[first:], {name: two for name, (_, two) in taps.items()}),
+        )
+
 
 class Classifier(nn.Module):
     """A backbone that gives flat features, and a linear head on them.
@@ -30,10 +38,10 @@ class Classifier(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(num_features, num_classes)
-        self._tap_names: tuple[str, ...] = ()
+        self.tap_names: tuple[str, ...] = ()
 
     def forward(self, x: Tensor) -> Output:
-        if self._tap_names:
+        if self.tap_names:
             return self._forward_with_taps(x)
         features_BD = self.backbone(x)
         return Output(self.head(features_BD), features_BD, {})
@@ -48,7 +56,7 @@ class Classifier(nn.Module):
         for name in names:
             if name not in modules:
                 raise ValueError(f"tap {name!r} is no module of the backbone; choose from {sorted(modules)[1:]}")
-        self._tap_names = tuple(dict.fromkeys((*self._tap_names, *names)))
+        self.tap_names = tuple(dict.fromkeys((*self.tap_names, *names)))
 
     def _forward_with_taps(self, x: Tensor) -> Output:
         taps: dict[str, Tensor] = {}
@@ -56,7 +64,7 @@ class Classifier(nn.Module):
         def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
             return lambda module, inputs, output: taps.__setitem__(name, output.clone())
 
-        handles = [self.backbone.get_submodule(name).register_forward_hook(keep(name)) for name in self._tap_names]
+        handles = [self.backbone.get_submodule(name).register_forward_hook(keep(name)) for name in self.tap_names]
         try:
             features_BD = self.backbone(x)
         finally:

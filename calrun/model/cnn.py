@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from calrun.model.adapt.picture import picture_size
 from calrun.model.base import Classifier
-from calrun.model.picture import picture_size
 
 
 def cnn(num_classes: int, input_shape: tuple[int, ...], width: int, dropout: float) -> Classifier:

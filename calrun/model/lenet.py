@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from calrun.model.adapt.picture import picture_size
 from calrun.model.base import Classifier
-from calrun.model.picture import picture_size
 
 
 def lenet(

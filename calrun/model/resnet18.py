@@ -6,8 +6,8 @@ pixels use it. Modules carry torchvision's names, so that checkpoints of the res
 
 from torch import Tensor, nn
 
+from calrun.model.adapt.picture import picture_size
 from calrun.model.base import Classifier
-from calrun.model.picture import picture_size
 
 BLOCKS_PER_STAGE = 2
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import timm
 
-from calrun.model.adapter import building, check_name, check_one_source, count_features
+from calrun.model.adapt.adapter import building, check_name, check_one_source, count_features
+from calrun.model.adapt.checkpoint import load_backbone
 from calrun.model.base import Classifier
-from calrun.model.checkpoint import load_backbone
 
 
 def timm_classifier(

@@ -7,9 +7,9 @@ import torch
 import torchvision
 from torch import nn
 
-from calrun.model.adapter import building, check_name, check_one_source, count_features
+from calrun.model.adapt.adapter import building, check_name, check_one_source, count_features
+from calrun.model.adapt.checkpoint import load_backbone
 from calrun.model.base import Classifier
-from calrun.model.checkpoint import load_backbone
 
 ONE_OUTPUT = {"aux_logits": False, "init_weights": False}  # no auxiliary heads; PyTorch's initialisation
 AUXILIARY = {"googlenet": ONE_OUTPUT, "inception_v3": ONE_OUTPUT}

@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from calrun.report import plots
-from calrun.report.answers import answer_tables
-from calrun.report.curves import LINE
-from calrun.report.forgetting import mean_forgetting_matrix
-from calrun.report.headline import headline
-from calrun.report.html import Part, page
-from calrun.report.overview import budget_figure, overview_figure, overview_points
-from calrun.report.panels import Panel, label_of, lines_of, panels
-from calrun.report.plain import encoding_of, printable, say
-from calrun.report.prices import Prices
-from calrun.report.render import to_text
-from calrun.report.runs import Problem, Runs, read
-from calrun.report.sensitivity import Grid, grid_table, grids, tidy_grids
-from calrun.report.tables import RANDOM, comparison, tidy
-from calrun.report.written import write_frame, write_runs, write_table, write_text
+from calrun.report.draw import plots
+from calrun.report.draw.panels import Panel, label_of, lines_of, panels
+from calrun.report.measure.curves import LINE
+from calrun.report.measure.forgetting import mean_forgetting_matrix
+from calrun.report.measure.prices import Prices
+from calrun.report.page.html import Part, page
+from calrun.report.page.render import to_text
+from calrun.report.read.runs import Problem, Runs, read
+from calrun.report.table.headline import headline
+from calrun.report.table.overview import budget_figure, overview_figure, overview_points
+from calrun.report.table.plain import encoding_of, printable, say
+from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
+from calrun.report.table.tables import RANDOM, comparison, tidy
+from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
+from calrun.report.verdict.answers import answer_tables
 
 MOST_PROBLEMS_PRINTED = 10
 
@@ -61,6 +61,7 @@ def report(
     entropies, damaged = runs.test_entropies()
     runs = replace(runs, problems=[*runs.problems, *damaged])
     parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
+    remove_abandoned_parts(out)
     files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
     for part in parts:
         print_part(part, console)
@@ -133,8 +134,9 @@ def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     """Writes the figures that the runs of one panel allow."""
     files = plots.save(plots.learning_curves(panel), out, f"{panel.name}-curves")
-    if panel.rows == "method" and baseline in set(panel.runs["method"]):
-        files += plots.save(plots.speed_up_figure(panel, baseline), out, f"{panel.name}-speed-up")
+    speed_ups = plots.speed_up_figure(panel, baseline)
+    if speed_ups:
+        files += plots.save(speed_ups, out, f"{panel.name}-speed-up")
     matrices = forgetting_matrices(panel)
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")

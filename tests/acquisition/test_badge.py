@@ -11,7 +11,7 @@ from torch import Tensor
 
 from calrun.acquisition.badge import Badge, residuals
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.factors import distances
+from calrun.acquisition.kernel.factors import distances
 
 WEIGHT_CD = torch.randn(3, 4, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
 
@@ -128,7 +128,7 @@ def test_each_variant_gives_distinct_rows_from_the_seed_alone(changes: dict[str,
 
 
 def test_softmax_in_each_pass_gives_the_rows_of_softmax_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calrun.acquisition.memory.LEAST_ROWS", 1)
+    monkeypatch.setattr("calrun.acquisition.kernel.memory.LEAST_ROWS", 1)
     candidates = Candidates(np.arange(2000), columns(2000))
     one = badge().select(candidates, 50, np.random.default_rng(3))
     other = badge(memory_gib=3e-5).select(candidates, 50, np.random.default_rng(3))  # less than the residuals need

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from calrun.acquisition.badge import Badge, residuals
 from calrun.acquisition.badge_pooled import PooledBadge
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.factors import distances
+from calrun.acquisition.kernel.factors import distances
 
 
 @pytest.mark.parametrize(("num_classes", "num_features"), [(10, 512), (37, 130), (16, 64), (100, 40), (2, 3)])

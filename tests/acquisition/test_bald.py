@@ -54,7 +54,7 @@ def test_small_disagreements_keep_their_order_in_single_precision() -> None:
 
 
 def test_chunks_do_not_change_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calrun.acquisition.memory.LEAST_ROWS", 1)
+    monkeypatch.setattr("calrun.acquisition.kernel.memory.LEAST_ROWS", 1)
     log_p_NKC = random_log_probs(0, 6, 4)
     assert torch.equal(mutual_information(log_p_NKC, memory_gib=1e-6), mutual_information(log_p_NKC, memory_gib=None))
 

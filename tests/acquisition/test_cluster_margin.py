@@ -8,7 +8,7 @@ import torch
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.cluster_margin import ClusterMargin, round_robin
-from calrun.acquisition.hierarchy import Hierarchy
+from calrun.acquisition.kernel.hierarchy import Hierarchy
 from calrun.acquisition.margin import Margin
 
 MARGIN = Margin(space="prob", mc_dropout=False, num_mc_samples=10, memory_gib=None)

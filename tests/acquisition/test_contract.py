@@ -224,7 +224,7 @@ def test_the_order_of_candidates_does_not_matter(option: str) -> None:
 def test_a_tight_memory_limit_changes_nothing_or_is_refused(
     option: str, memory_gib: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("calrun.acquisition.memory.LEAST_ROWS", 1)  # chunks so small that 60 rows take several
+    monkeypatch.setattr("calrun.acquisition.kernel.memory.LEAST_ROWS", 1)  # chunks so small that 60 rows take several
     if "memory_gib" not in inspect.signature(get_class(config(option).acquisition["_target_"]).__init__).parameters:
         pytest.skip("takes no memory limit")
     columns = ordinary()

@@ -5,7 +5,7 @@ import torch
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.facility_location import FacilityLocation
-from calrun.acquisition.similarity import Kernel
+from calrun.acquisition.kernel.similarity import Kernel
 
 COSINE = Kernel("cosine_clip0", "l2", "median")
 

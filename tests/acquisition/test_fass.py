@@ -1,12 +1,13 @@
 """FASS: filter by uncertainty, then stand for the filtered rows."""
 
 import numpy as np
+import pytest
 import torch
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.fass import Fass
+from calrun.acquisition.kernel.similarity import Kernel
 from calrun.acquisition.margin import Margin
-from calrun.acquisition.similarity import Kernel
 
 COSINE = Kernel("cosine_clip0", "l2", "median")
 MARGIN = Margin(space="prob", mc_dropout=False, num_mc_samples=10, memory_gib=None)
@@ -36,17 +37,21 @@ def test_a_filter_as_large_as_the_budget_is_the_filter() -> None:
     assert set(chosen(1, 8)) == set(MARGIN.select(world(), 8, np.random.default_rng(0)).tolist())
 
 
-def test_picks_are_the_naive_greedy_ones_on_the_filtered_rows() -> None:
+@pytest.mark.parametrize("per_pseudo_class", [False, True])
+def test_picks_are_the_naive_greedy_ones_on_the_filtered_rows(per_pseudo_class: bool) -> None:
     candidates = world()
     kept = np.sort(MARGIN.select(candidates, 20, np.random.default_rng(0)))
     unit_FD = torch.nn.functional.normalize(candidates.features_ND[kept])
     like_FF = (unit_FD @ unit_FD.T).clamp(min=0)
+    if per_pseudo_class:
+        predicted_F = candidates.logits_NC[kept].argmax(dim=1)
+        like_FF = torch.where(predicted_F[:, None] == predicted_F, like_FF, 0)
     best_F, picks = torch.zeros(20, dtype=torch.float64), []
     for _ in range(5):
         gains_F = (like_FF - best_F).clamp(min=0).sum(dim=1)
         picks.append(int(gains_F.argmax()))
         best_F = torch.maximum(best_F, like_FF[picks[-1]])
-    assert chosen(4, 5) == kept[picks].tolist()
+    assert chosen(4, 5, per_pseudo_class) == kept[picks].tolist()
 
 
 def test_with_pseudo_classes_every_class_is_stood_for() -> None:

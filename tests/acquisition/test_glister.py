@@ -11,8 +11,8 @@ from torch import Tensor
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.glister import Glister
-from calrun.acquisition.glister_head import Gains, HeadGradient, ValidationHead, residual, taylor_gains
-from calrun.acquisition.glister_regulariser import Gradients
+from calrun.acquisition.kernel.glister_head import Gains, HeadGradient, ValidationHead, residual, taylor_gains
+from calrun.acquisition.kernel.glister_regulariser import Gradients
 
 N, L, V, C, D = 25, 8, 10, 3, 4
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from calrun.acquisition.base import Candidates
+from calrun.acquisition.kernel.lloyd import Clusters
 from calrun.acquisition.kmeans import KMeansSampling, nearest_members
-from calrun.acquisition.lloyd import Clusters
 
 
 def test_separate_blobs_give_one_row_each() -> None:

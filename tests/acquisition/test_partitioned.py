@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import KCenterGreedy
-from calrun.acquisition.cost import Cost, Sizes
+from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.partitioned import Partitioned, shares_of
+from calrun.look.sizes import Sizes
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from calrun.acquisition import probcover as module
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.factors import Factor, Points
+from calrun.acquisition.kernel.factors import Factor, Points
 from calrun.acquisition.margin import Margin
 from calrun.acquisition.probcover import ProbCover, greedy_cover
 from calrun.acquisition.random import RandomRows
@@ -51,6 +51,13 @@ def test_coverage_is_within_its_bound_of_the_best() -> None:
         near_NN = torch.cdist(x_ND, x_ND) < 0.7
         best = max(int(near_NN[list(s)].any(dim=0).sum()) for s in itertools.combinations(range(10), 3))
         assert int(near_NN[chosen(x_ND, x_ND[:0], 3, 0.7)].any(dim=0).sum()) >= (1 - 1 / np.e) * best
+
+
+@pytest.mark.parametrize(("delta", "first"), [(0.5, 1), (2.0, 3)])
+def test_labelled_rows_cover_balls_of_the_same_radius(delta: float, first: int) -> None:
+    """Distances to the labelled row: 0.3, 0.6, 1.9, 2.1; each candidate's own ball holds no other that is open."""
+    x_ND = torch.tensor([[0.3, 0.0], [0.0, 0.6], [-1.9, 0.0], [0.0, -2.1]])
+    assert chosen(x_ND, torch.zeros(1, 2), 1, delta) == [first]
 
 
 def test_tiny_balls_cover_themselves_in_row_order_to_the_very_last_row() -> None:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.factors import Factor, Points
-from calrun.acquisition.lloyd import Effort
+from calrun.acquisition.kernel.factors import Factor, Points
+from calrun.acquisition.kernel.lloyd import Effort
 from calrun.acquisition.typiclust import Neighbourhood, TypiClust, most_typical, visit_order
 
 

@@ -6,7 +6,7 @@ import torch
 from omegaconf import OmegaConf
 
 from calrun.dataset.dermamnist import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.transform import Transform
 
 HAM10000 = Path(__file__).parents[2].parent / "shared" / "data" / "derma28_ham10000.npz"
 RECIPE = Path(__file__).parents[2] / "conf" / "dataset" / "dermamnist.yaml"

@@ -3,7 +3,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from calrun.dataset.digits import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.transform import Transform
 
 
 def test_digits_are_split_with_equal_class_shares_and_scaled() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from calrun.dataset.fmnist import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.transform import Transform
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 
 from calrun.dataset.base import Dataset, Shot, StepRows
+from calrun.dataset.check.picture_check import Level
 from calrun.dataset.image_folder import load
-from calrun.dataset.picture import Picture
-from calrun.dataset.picture_check import Level
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.picture import Picture
+from calrun.dataset.source.transform import Transform
 
 AUGMENTED = Picture(size=8, resize=8, min_area=0.3, flip=True)
 COLOURS = {"cat": (255, 0, 0), "dog": (0, 255, 0), "eel": (0, 0, 255)}
@@ -50,6 +50,16 @@ def test_a_val_folder_becomes_the_validation_split(folder: Path) -> None:
     dataset = opened(folder)
     assert dataset.val is not None
     assert (len(dataset.train), len(dataset.val), dataset.val.item_id(0)) == (9, 3, "val/cat/0.png")
+
+
+def test_pictures_that_are_left_out_take_their_classes_with_them(folder: Path) -> None:
+    for bad in ("cat/0.png", "dog/3.png"):
+        (folder / "train" / bad).write_bytes(b"")
+    transform = Transform([0.0] * 3, [1.0] * 3)
+    train = load(str(folder), AUGMENTED, transform, 0, check="all", bad_files="skip").train
+    classes = [train.item_id(row).split("/")[1] for row in range(len(train))]
+    assert classes == ["cat"] * 3 + ["dog"] * 3 + ["eel"] * 4
+    assert [list(COLOURS)[target] for target in train.targets] == classes
 
 
 def test_evaluation_shows_each_row_its_own_picture(folder: Path) -> None:

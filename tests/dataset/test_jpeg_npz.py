@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from calrun.dataset.jpeg_npz import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.transform import Transform
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 LABELS = np.array([0, 1, 2, 0, 1, 2], np.uint8)

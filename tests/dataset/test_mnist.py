@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calrun.dataset.idx import FILES
 from calrun.dataset.mnist import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.read.idx import FILES
+from calrun.dataset.source.transform import Transform
 
 
 def test_files_in_torchvisions_place_are_read(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from calrun.dataset.base import Dataset
 from calrun.dataset.npz import load
-from calrun.dataset.transform import Transform
+from calrun.dataset.source.transform import Transform
 
 LABELS = np.array([0, 1, 2, 0, 1, 2])
 

@@ -115,7 +115,7 @@ def test_two_folders_of_one_configuration_are_two_runs(play: Callable[..., Any],
 
 FAILING = """
 import os, signal
-from calrun.stop import FixedEpochs
+from calrun.method.fit.stop import FixedEpochs
 
 class Failing(FixedEpochs):
     def reason(self, history):

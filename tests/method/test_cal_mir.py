@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from calrun.method.batch import Batch
 from calrun.method.cal_mir import MostInterfered, interference
 from calrun.model.base import Classifier
+from calrun.part.batch import Batch
 
 
 def network() -> Classifier:

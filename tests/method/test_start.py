@@ -53,6 +53,11 @@ def test_checkpoint_gives_the_backbone_and_a_new_head(tmp_path) -> None:
     assert 0.0005 < state["head.weight"].std() < 0.002
 
 
+def test_names_that_yaml_reads_as_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"leave_out wants beginnings of names, got the numbers \[0\.0\]; put quotes"):
+        Checkpoint("backbone.pt", leave_out=["fc.", 0.0])  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize(("shrink", "perturb", "name"), [(3.0, 0.1, "shrink"), (0.4, -0.1, "perturb")])
 def test_shares_outside_0_to_1_are_refused(shrink: float, perturb: float, name: str) -> None:
     with pytest.raises(ValueError, match=rf"method\.start\.{name} wants a share from 0 to 1"):

@@ -46,10 +46,13 @@ def test_candidates_that_leave_no_choice_are_refused(num_candidates: int | None)
         Replay(replay_size=128, num_candidates=num_candidates, choose=MostInterfered())
 
 
-def test_a_history_that_leaves_no_choice_is_noted() -> None:
-    visit = Replay(4, 6, MostInterfered())
-    visit.choose.begin_round()
-    assert [visit.notes(number) for number in (0, 4, 5)] == [{}, {"whole_history_replayed": 4.0}, {}]
+def test_a_history_that_leaves_no_choice_is_noted(first_round, later_round) -> None:
+    found = []
+    for this_round, size in ((first_round, 4), (later_round, 6), (later_round, 5)):
+        visit = Replay(size, 8, MostInterfered())
+        visit.begin_round(this_round)
+        found.append(visit.notes())
+    assert found == [{}, {"whole_history_replayed": 6.0}, {}]
 
 
 def test_each_phase_has_an_order_of_its_own_and_the_first_the_plain_one(later_round) -> None:

@@ -1,15 +1,17 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
-from calrun.report import plots
+from calrun.report.draw import plots
+from calrun.report.draw.panels import panels
 from calrun.report.main import report, widest_first
-from calrun.report.panels import panels
-from calrun.report.prices import Prices
-from calrun.report.runs import read
+from calrun.report.measure.prices import Prices
+from calrun.report.read.runs import read
 
 MakeRun = Callable[..., Path]
 
@@ -129,3 +131,18 @@ def test_a_report_is_replaced_file_by_file(make_run: MakeRun, tmp_path: Path, mo
     with pytest.raises(KeyboardInterrupt):
         said(tmp_path / "outputs")
     assert {path: path.read_bytes() for path in (tmp_path / "report").iterdir()} == before
+
+
+def test_a_report_marks_what_the_runs_say_they_looked_at(
+    play: Callable[..., Any], calrun: Callable[..., Any], tmp_path: Path
+) -> None:
+    by_class = ("initial=class_balanced", "acquisition=facility_location", "acquisition.class_conditional=true")
+    for words in ((), by_class):
+        assert play("budget.rounds=1", *words).code == 0
+    cheats = [yaml.safe_load(path.read_text())["cheats"] for path in (tmp_path / "outputs").rglob("config.yaml")]
+    assert sorted(cheats) == [[], ["acquisition", "initial"]]
+    assert calrun("report", str(tmp_path / "outputs"), "--out", str(tmp_path / "report")).code == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "facility location (oracle)" in page
+    assert "digits, mlp, al, facility_location (oracle)" in page
+    assert "entropy (oracle)" not in page

@@ -1,0 +1,232 @@
+"""The two nets of VAAL and how they are trained. Sinha et al. 2019, Eq. 2-5, with the widths of the authors' code.
+
+Dimension key: B batch, Z latent dimensions, H W height and width.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log2
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+
+from calrun.acquisition.base import Images
+from calrun.acquisition.kernel.cost import Cost, input_bytes
+from calrun.look.sizes import FLOAT, Sizes
+from calrun.model.adapt.forward_work import forward_work
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the nets look and learn.
+
+    Args:
+        latent_dim: Z; the paper takes 32 (CIFAR) and 64 (ImageNet).
+        width: channels after the first convolution, doubled by each further one; the paper takes 128.
+        hidden_width: units of each hidden layer of the discriminator; the paper takes 512.
+        epochs: passes over the unlabelled rows; the paper takes 100 over all rows.
+        batch_size: the paper takes 128.
+        lr_vae: learning rate of Adam for the autoencoder; the paper takes 5e-4.
+        lr_discriminator: learning rate of Adam for the discriminator; the paper takes 5e-4.
+        beta: weight of the divergence from the prior; the paper takes 1.
+        adversary_weight: lambda_2, weight of fooling the discriminator; the paper takes 1 (10 for ImageNet).
+        num_vae_steps: autoencoder steps per training step; the authors' code takes 2.
+        num_discriminator_steps: discriminator steps per training step; the authors' code takes 1.
+        normalize_kld: takes the mean of the divergence over the batch instead of the authors' sum, which all but
+            switches the latent space off in large batches.
+    """
+
+    latent_dim: int
+    width: int
+    hidden_width: int
+    epochs: int
+    batch_size: int
+    lr_vae: float
+    lr_discriminator: float
+    beta: float
+    adversary_weight: float
+    num_vae_steps: int
+    num_discriminator_steps: int
+    normalize_kld: bool
+
+
+class Autoencoder(nn.Module):
+    """Up to four strided convolutions down to a Gaussian latent space, and the way back to any input size."""
+
+    def __init__(self, input_shape: tuple[int, int, int], recipe: Recipe) -> None:
+        super().__init__()
+        channels, *size = input_shape
+        depth = max(1, min(4, int(log2(min(size)))))
+        sizes = [(size[0] >> level, size[1] >> level) for level in range(depth + 1)]
+        widths = [channels, *(recipe.width << level for level in range(depth))]
+        down, up = [], []
+        for level in range(depth):
+            block = nn.Conv2d(widths[level], widths[level + 1], 4, 2, 1, bias=False), nn.BatchNorm2d(widths[level + 1])
+            down += [*block, nn.ReLU()]
+        for level in reversed(range(depth)):
+            odd = (sizes[level][0] % 2, sizes[level][1] % 2)  # what halving lost
+            up += [nn.ReLU(), nn.ConvTranspose2d(widths[level + 1], widths[level], 4, 2, 1, output_padding=odd)]
+            up += [nn.BatchNorm2d(widths[level])] if level else []
+        self.bottom = (widths[-1], *sizes[-1])
+        num_bottom = int(np.prod(self.bottom))
+        self.encoder = nn.Sequential(*down, nn.Flatten())
+        self.mean, self.log_variance = (
+            nn.Linear(num_bottom, recipe.latent_dim),
+            nn.Linear(num_bottom, recipe.latent_dim),
+        )
+        self.decoder = nn.Sequential(nn.Linear(recipe.latent_dim, num_bottom), nn.Unflatten(1, self.bottom), *up)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the reconstruction and the mean and log variance (B, Z) of the latent code."""
+        hidden = self.encoder(x)
+        mean_BZ, log_variance_BZ = self.mean(hidden), self.log_variance(hidden)
+        code_BZ = mean_BZ + torch.randn_like(mean_BZ) * (log_variance_BZ / 2).exp()
+        return self.decoder(code_BZ), mean_BZ, log_variance_BZ
+
+    def latent_mean(self, x: Tensor) -> Tensor:
+        mean_BZ: Tensor = self.mean(self.encoder(x))
+        return mean_BZ
+
+
+class AdversarialPair(pl.LightningModule):
+    """The autoencoder and the discriminator that tells labelled (1) from unlabelled (0) latent codes."""
+
+    def __init__(self, input_shape: tuple[int, int, int], recipe: Recipe, seed: int) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.recipe, self.seed = recipe, seed
+        self.autoencoder = Autoencoder(input_shape, recipe)
+        width = recipe.hidden_width
+        self.discriminator = nn.Sequential(
+            nn.Linear(recipe.latent_dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
+        )
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            torch.optim.Adam(self.autoencoder.parameters(), lr=self.recipe.lr_vae),
+            torch.optim.Adam(self.discriminator.parameters(), lr=self.recipe.lr_discriminator),
+        ]
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.seed + self.current_epoch)  # noise depends on the epoch, not on a resume
+
+    def training_step(self, batch: list[tuple[Tensor, Tensor]], batch_idx: int) -> None:
+        autoencoder, discriminator = self.optimizers()  # type: ignore[attr-defined]
+        losses = []
+        for labelled, unlabelled in batch[: self.recipe.num_vae_steps]:
+            losses.append(self.autoencoder_loss(labelled, unlabelled))
+            descend(self, autoencoder, losses[-1])
+        for labelled, unlabelled in batch[: self.recipe.num_discriminator_steps]:
+            losses.append(self.discriminator_loss(labelled, unlabelled))
+            descend(self, discriminator, losses[-1])
+        self.block_losses_T = torch.stack(
+            [loss.detach() for loss in losses]
+        )  # calrun/training/loss_watch.py looks at them
+
+    def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
+        """Returns Eq. 5: reconstruct both, stay near the prior, and look labelled to the discriminator."""
+        loss = torch.zeros((), device=labelled.device)
+        for x in (labelled, unlabelled):
+            decoded, mean_BZ, log_variance_BZ = self.autoencoder(x)
+            divergence = (mean_BZ.square() + log_variance_BZ.exp() - 1 - log_variance_BZ).sum() / 2
+            divergence = divergence / (len(x) if self.recipe.normalize_kld else 1)
+            logits_B1 = self.discriminator(mean_BZ)
+            fooled = F.binary_cross_entropy_with_logits(logits_B1, torch.ones_like(logits_B1))
+            loss = loss + F.mse_loss(decoded, x) + self.recipe.beta * divergence
+            loss = loss + self.recipe.adversary_weight * fooled
+        return loss
+
+    def discriminator_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
+        """Returns Eq. 4: tell the latent means of labelled rows from those of unlabelled ones."""
+        with torch.no_grad():
+            means = self.autoencoder.latent_mean(labelled), self.autoencoder.latent_mean(unlabelled)
+        return told_apart(self.discriminator(means[0]), self.discriminator(means[1]))
+
+    def labelled_logits(self, x: Tensor) -> Tensor:
+        """Returns how labelled each row looks (B,), as a logit: probabilities saturate and tie."""
+        logits_B1: Tensor = self.discriminator(self.autoencoder.latent_mean(x))
+        return logits_B1.squeeze(1)
+
+
+def told_apart(labelled_logits_B1: Tensor, unlabelled_logits_B1: Tensor) -> Tensor:
+    """Returns the discriminator's cross-entropy, labelled rows being 1 and unlabelled ones 0."""
+    return F.binary_cross_entropy_with_logits(
+        labelled_logits_B1, torch.ones_like(labelled_logits_B1)
+    ) + F.binary_cross_entropy_with_logits(unlabelled_logits_B1, torch.zeros_like(unlabelled_logits_B1))
+
+
+def descend(module: pl.LightningModule, optimizer: torch.optim.Optimizer | LightningOptimizer, loss: Tensor) -> None:
+    """Takes one optimizer step; gradients that reach the other net are dropped before its own step."""
+    optimizer.zero_grad()
+    module.manual_backward(loss)
+    optimizer.step()
+
+
+class Pairs:
+    """The training batches of an epoch: lists of (labelled, unlabelled) images, one for each inner step.
+
+    Args:
+        images: the pictures.
+        labelled_rows: drawn in random order, over and over, since there are few of them.
+        rows: the unlabelled rows, each once per epoch for each inner step.
+        recipe: batch size and inner steps.
+        seeds: asked at the start of each epoch, decides its order; a resumed fit asks in the middle.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labelled_rows: np.ndarray,
+        rows: np.ndarray,
+        recipe: Recipe,
+        seeds: Callable[[], list[int]],
+    ) -> None:
+        self.images, self.seeds = images, seeds
+        self.labelled_rows, self.rows = np.sort(labelled_rows), rows
+        self.inner_steps = max(recipe.num_vae_steps, recipe.num_discriminator_steps)
+        self.batch_size = max(2, min(recipe.batch_size, len(rows)))  # BatchNorm needs two
+        self.num_steps = -(-len(rows) // self.batch_size)
+
+    def __len__(self) -> int:
+        return self.num_steps
+
+    def __iter__(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        rng = np.random.default_rng(self.seeds())
+        length = self.num_steps * self.inner_steps * self.batch_size
+        batches = [
+            self.images.batches(in_random_order(rows, length, rng), self.batch_size)
+            for rows in (self.labelled_rows, self.rows)
+        ]
+        for _ in range(self.num_steps):
+            pairs = [(next(batches[0])[1], next(batches[1])[1]) for _ in range(self.inner_steps)]
+            yield [(labelled.float(), unlabelled.float()) for labelled, unlabelled in pairs]
+
+
+def in_random_order(rows: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Returns `length` rows: one random order of all of them after the other."""
+    orders = [rng.permutation(rows) for _ in range(-(-length // len(rows)))]
+    return np.concatenate(orders)[:length]
+
+
+def pair_cost(recipe: Recipe, sizes: Sizes) -> Cost:
+    """Returns the cost of training the pair on the candidates, and of its look at each of them."""
+    channels, height, width = sizes.input_shape
+    with torch.device("meta"):  # shapes alone
+        pair, x = AdversarialPair((channels, height, width), recipe, seed=0), torch.empty(2, *sizes.input_shape)
+    autoencoder = forward_work(pair.autoencoder, x)
+    looked = forward_work(pair, x, pair.labelled_logits)
+    parameters = sum(parameter.numel() for parameter in pair.parameters())
+    batch = max(2, min(recipe.batch_size, sizes.candidates))
+    rows = 2 * batch  # labelled and unlabelled
+    passes = 3 * recipe.num_vae_steps * (autoencoder.flops + looked.flops)
+    passes += recipe.num_discriminator_steps * looked.flops
+    updates = 2 * recipe.num_vae_steps + recipe.num_discriminator_steps
+    moved = rows * updates * 3 * autoencoder.activation_bytes + 10 * FLOAT * updates * parameters
+    held = 4 * FLOAT * parameters + rows * (2 * autoencoder.activation_bytes + 2 * input_bytes(sizes))
+    step = Cost(rows * passes, moved, held, calls=300 * updates)
+    look = Cost(looked.flops, looked.activation_bytes + input_bytes(sizes)).times(sizes.candidates)
+    return step.times(recipe.epochs * -(-sizes.candidates // batch)) + look

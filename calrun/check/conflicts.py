@@ -1,0 +1,58 @@
+"""Finds options that cannot work together, all at once and before the first fit."""
+
+import os
+
+from torch import nn
+
+from calrun.acquisition.base import Acquisition
+from calrun.dataset.base import Dataset
+from calrun.look.columns import COLUMNS
+from calrun.look.dropout import dropout_modules
+from calrun.method.base import Method
+from calrun.model.base import Classifier
+
+
+def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
+    """Returns one sentence for each thing that cannot work."""
+    problems = []
+    if data.num_classes < 2:
+        problems.append("the data set has 1 class, but a classifier tells at least 2 apart; give it rows of another")
+    for name, split in {**data.tests, **({} if data.val is None else {"val": data.val})}.items():
+        if (split.targets < 0).any() and split.targets.ndim == 1:
+            problems.append(
+                f"the {name} split has {int((split.targets < 0).sum())} rows without a label, which nothing can be "
+                "measured on; give it its labels or leave it out"
+            )
+    for group, acquisition in acquisitions.items():
+        problems += _unmet_needs(group, acquisition, data, method.evaluated())
+    if (num_tasks := _slurm_tasks()) > 1:
+        problems.append(
+            f"SLURM started {num_tasks} tasks of this step (SLURM_STEP_NUM_TASKS), but a run is one task and the "
+            "others would train beside it without knowing of it; set srun's --ntasks or the launcher's tasks_per_node "
+            "to 1"
+        )
+    return problems
+
+
+def _slurm_tasks() -> int:
+    """Returns the processes that srun started beside this one and itself; SLURM_NTASKS is the whole allocation's."""
+    number = os.environ.get("SLURM_STEP_NUM_TASKS", "")
+    return int(number) if number.isdecimal() else 1
+
+
+def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:
+    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
+    problems = []
+    if unknown := acquisition.needs - known.keys():
+        problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
+    needed = [known[column] for column in sorted(acquisition.needs & known.keys())]
+    wants = frozenset[str]().union(*(column.wants for column in needed))
+    if any(column.split == "validation" for column in needed) and data.val is None:
+        problems.append(f"{name} looks at a validation split, but this data set has none; set val_fraction above 0")
+    if "linear_head" in wants and not isinstance(net.head, nn.Linear):
+        problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
+    if "dropout" in wants and not dropout_modules(net):
+        problems.append(
+            f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
+        )
+    return problems

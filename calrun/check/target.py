@@ -1,0 +1,109 @@
+"""What the class or function of a `_target_` says of itself, read from its source without importing it."""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Optional, Union
+
+from calrun.folder.code import specs_of
+
+SENTENCE = re.compile(r"(?<!\bal)(?<!\bApp)(?<!\bSec)(?<!\bAlg)(?<!\bEq)(?<!\bFig)\.\s+(?=[A-Z(])")
+
+PLAIN = {kind.__name__: kind for kind in (int, float, bool, str, list, dict, tuple, Path, Iterable, Mapping, Sequence)}
+KNOWN = {**PLAIN, "Any": Any, "Callable": Callable, "Literal": Literal, "Optional": Optional, "Union": Union}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the class or function of a `_target_` says of its arguments.
+
+    Args:
+        hints: their types, of those that are known.
+        names: all of them; `None` if that is not known or any name is taken.
+    """
+
+    hints: dict[str, Any]
+    names: list[str] | None
+
+
+def by_source(target: str) -> Declared:
+    """Returns what a target declares as far as its source says so in plain types: nothing is imported."""
+    node = definition(target)
+    declared = _declared(node)
+    hints = {name: hint for name, annotation in declared.items() if (hint := _hint(annotation)) is not None}
+    return Declared(hints, _names(node))
+
+
+def first_sentence(text: str) -> str:
+    """Returns the first sentence of a text, on one line and without its full stop."""
+    paragraph = re.sub(r"\s+", " ", text.strip().partition("\n\n")[0])
+    return SENTENCE.split(paragraph)[0].removesuffix(".")
+
+
+def about(target: str) -> str:
+    """Returns the first sentence of a target's docstring, or nothing where none can be read."""
+    node = definition(target)
+    return first_sentence(ast.get_docstring(node) or "") if node is not None else ""
+
+
+def arguments(target: str) -> list[str] | None:
+    """Returns the names of a target's arguments; None where its own definition does not tell, or it takes any."""
+    return _names(definition(target))
+
+
+def _names(node: ast.ClassDef | ast.FunctionDef | None) -> list[str] | None:
+    made = _maker(node)
+    if isinstance(made, ast.ClassDef):
+        return None if made.bases else list(_declared(made))
+    return None if made is None or made.args.kwarg is not None else list(_declared(made))
+
+
+def _maker(node: ast.ClassDef | ast.FunctionDef | None) -> ast.ClassDef | ast.FunctionDef | None:
+    """Returns the function that takes the arguments; a class itself if it has no constructor of its own."""
+    if not isinstance(node, ast.ClassDef):
+        return node
+    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), node)
+
+
+def _declared(node: ast.ClassDef | ast.FunctionDef | None) -> dict[str, ast.expr | None]:
+    """Returns the annotation of each argument; of a class without a constructor the fields, if it is a dataclass."""
+    made = _maker(node)
+    if isinstance(made, ast.FunctionDef):
+        taken = [*made.args.args, *made.args.kwonlyargs]
+        return {each.arg: each.annotation for each in taken if each.arg != "self"}
+    fields = [each for each in made.body if isinstance(each, ast.AnnAssign)] if made and made.decorator_list else []
+    return {each.target.id: each.annotation for each in fields if isinstance(each.target, ast.Name)}
+
+
+def _hint(annotation: ast.expr | None) -> Any:
+    """Returns the type that an annotation names in plain words; `None` if it says something else."""
+    if annotation is None or any(isinstance(each, ast.Call) for each in ast.walk(annotation)):
+        return None
+    with suppress(NameError, TypeError, SyntaxError, AttributeError):
+        return eval(compile(ast.Expression(annotation), "annotation", "eval"), {"__builtins__": {}}, KNOWN)
+    return None
+
+
+def definition(target: str) -> ast.ClassDef | ast.FunctionDef | None:
+    """Returns the syntax tree of a class or function by its dotted name, or None where there is no source."""
+    module, _, name = target.rpartition(".")
+    path = source_file(module)
+    if path is None:
+        return None
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (SyntaxError, OSError):  # the user's: said when it is imported
+        return None
+    found = [each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name]
+    return found[0] if found else None
+
+
+def source_file(module: str) -> Path | None:
+    """Returns the file of a module by its dotted name; neither it nor its packages are imported."""
+    specs = specs_of(module)
+    if not specs or specs[-1].name != module or not (specs[-1].origin or "").endswith(".py"):
+        return None
+    return Path(str(specs[-1].origin))

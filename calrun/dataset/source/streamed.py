@@ -1,0 +1,157 @@
+"""Data sets too large for memory: picture files, decoded by worker processes, normalised on the device.
+
+Dimension key: N rows of a split, B rows of a step (current, then replayed), M current rows, S side of a picture.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+from zlib import crc32
+
+import numpy as np
+import torch
+import torch.utils.data
+from torch import Tensor
+
+from calrun.dataset.base import Shot, Source, StepRows
+from calrun.dataset.source.picture import Picture
+from calrun.dataset.source.transform import Transform
+from calrun.machine.children import heed_the_parent, signals_held
+from calrun.rng import numpy_rng
+
+Key = tuple[int, tuple[int, int, int] | None]  # row; (seed, step, position) of its augmentation, or None for evaluation
+
+
+class Streamed(Source):
+    """One split of picture files.
+
+    Args:
+        root: folder that `files` are relative to.
+        files: N relative paths, also the stable names of the items.
+        targets: int64 (N,).
+        picture: how a file becomes bytes.
+        transform: normalises the bytes; its crop and flip are not used, `picture` has its own.
+        num_workers: processes that decode; 0: none besides this one. The pictures do not depend on it.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        files: list[str],
+        targets: np.ndarray,
+        picture: Picture,
+        transform: Transform,
+        num_workers: int,
+    ) -> None:
+        self.files = Files(root, np.array([file.encode() for file in files]), picture)
+        self.targets = targets
+        self.transform = transform
+        self.num_workers = num_workers
+        self.device = torch.empty(0).device
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def item_id(self, row: int) -> str:
+        return self.files.name(row)
+
+    def checksum(self, start: int) -> int:
+        return crc32(b"\0".join(self.files.paths.tolist()), start)
+
+    def to(self, device: torch.device) -> None:
+        self.device = device
+        self.transform.to(device)
+
+    def blocks(self, steps: list[StepRows], seed: int) -> Iterator["StreamedBlock"]:
+        planned = [np.concatenate((step.current, step.replay)) for step in steps]
+        keys: Iterable[list[Key]] = (
+            [(row, (seed, number, position)) for position, row in enumerate(rows.tolist())]
+            for number, rows in enumerate(planned)
+        )
+        for step, rows, pixels in zip(steps, planned, self.decoded(keys), strict=True):
+            yield StreamedBlock(torch.from_numpy(rows), pixels, len(step.current), self.transform)
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        keys: Iterable[list[Key]] = ([(row, None) for row in part.tolist()] for part in parts)
+        for part, pixels in zip(parts, self.decoded(keys), strict=True):
+            yield part, self.transform.evaluate(pixels.to(self.device, non_blocking=True))
+
+    def decoded(self, keys: Iterable[list[Key]]) -> Iterator[Tensor]:
+        """Yields one (B, 3, S, S) tensor of bytes per list of keys."""
+        loader: torch.utils.data.DataLoader[Tensor | str] = torch.utils.data.DataLoader(
+            self.files,
+            batch_sampler=keys,
+            num_workers=self.num_workers,
+            collate_fn=stacked,
+            pin_memory=torch.accelerator.is_available(),
+            generator=torch.Generator(),  # or the loader would draw from the global one
+            worker_init_fn=partial(begin_worker, os.getpid()),
+        )
+        with signals_held():
+            batches = iter(loader)  # forks the workers
+        for pixels in batches:
+            if isinstance(pixels, str):
+                raise ValueError(pixels)
+            yield pixels
+
+
+@dataclass(frozen=True)
+class StreamedBlock:
+    """One step, decoded.
+
+    Args:
+        rows_B: the current rows, then the replayed ones.
+        pixels: their pictures as bytes (B, 3, S, S).
+        num_current: M.
+        transform: normalises on the device.
+    """
+
+    rows_B: Tensor
+    pixels: Tensor
+    num_current: int
+    transform: Transform
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
+        rows_B = self.rows_B.to(device, non_blocking=non_blocking)
+        return type(self)(rows_B, self.pixels.to(device, non_blocking=True), self.num_current, self.transform)
+
+    def __iter__(self) -> Iterator[tuple[Shot, Shot | None]]:
+        x, split = self.transform.evaluate(self.pixels), self.num_current
+        replay = Shot(self.rows_B[split:], x[split:]) if split < len(x) else None
+        yield Shot(self.rows_B[:split], x[:split]), replay
+
+
+class Files(torch.utils.data.Dataset[Tensor | str]):
+    """What the worker processes hold: paths as one array of bytes, so that forked copies share its memory."""
+
+    def __init__(self, root: Path, paths: np.ndarray, picture: Picture) -> None:
+        self.root, self.paths, self.picture = root, paths, picture
+
+    def name(self, row: int) -> str:
+        path: bytes = self.paths[row]
+        return path.decode()
+
+    def __getitem__(self, key: Key) -> Tensor | str:
+        """Returns the picture, or what is wrong with it: a raise here would reach the user as a worker's traceback."""
+        row, augmentation = key
+        seed, step, position = augmentation or (0, 0, 0)
+        rng = numpy_rng(seed, step, "augmentation", position) if augmentation else None
+        try:
+            return self.picture.read(self.root / self.name(row), rng)
+        except ValueError as error:
+            return str(error)
+
+
+def begin_worker(parent: int, number: int) -> None:
+    """Makes a worker process its parent's alone."""
+    heed_the_parent(parent)
+
+
+def stacked(pictures: list[Tensor | str]) -> Tensor | str:
+    """Returns the batch, or the first message in it."""
+    message = next((picture for picture in pictures if isinstance(picture, str)), None)
+    return message or torch.stack([picture for picture in pictures if isinstance(picture, Tensor)])

@@ -1,0 +1,76 @@
+"""Some rows of a source, as a split of their own: a validation set held out of the pool, a smaller training set."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+from zlib import crc32
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calrun.dataset.base import Block, Shot, Source, StepRows
+from calrun.dataset.source.resident import moved
+
+
+class Subset(Source):
+    """Rows of a source, numbered from 0; one may stand in it several times.
+
+    Args:
+        source: where the items are.
+        rows: int64, the items of this split in their order.
+    """
+
+    def __init__(self, source: Source, rows: np.ndarray) -> None:
+        self.source, self.rows = source, rows
+        self.targets = source.targets[rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def item_id(self, row: int) -> str:
+        return self.source.item_id(int(self.rows[row]))
+
+    def checksum(self, start: int) -> int:
+        return crc32(self.rows.tobytes(), self.source.checksum(start))
+
+    def to(self, device: torch.device) -> None:
+        self.source.to(device)
+
+    def blocks(self, steps: list[StepRows], seed: int) -> Iterator["SubsetBlock"]:
+        theirs, ours = [StepRows(self.rows[s.current], self.rows[s.replay]) for s in steps], iter(steps)
+        for block in self.source.blocks(theirs, seed):
+            yield SubsetBlock(block, ours)
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        start = 0
+        for chunk, x in self.source.batches(self.rows[rows], batch_size):
+            yield rows[start : start + len(chunk)], x
+            start += len(chunk)
+
+    def joined(self, first: Tensor, second: Tensor) -> Tensor:
+        return self.source.joined(first, second)
+
+
+@dataclass(frozen=True)
+class SubsetBlock:
+    """A block of the source, whose rows get their numbers in the subset.
+
+    Args:
+        block: of the source.
+        steps: the subset's steps that are still to come, shared by the blocks of an epoch.
+    """
+
+    block: Block
+    steps: Iterator[StepRows]
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Self:
+        return type(self)(self.block.to(device, non_blocking), self.steps)
+
+    def __iter__(self) -> Iterator[tuple[Shot, Shot | None]]:
+        for (current, replay), step in zip(self.block, self.steps, strict=False):
+            yield _numbered(current, step.current), None if replay is None else _numbered(replay, step.replay)
+
+
+def _numbered(shot: Shot, rows: np.ndarray) -> Shot:
+    return Shot(moved(torch.from_numpy(rows), shot.x.device), shot.x, shot.y)

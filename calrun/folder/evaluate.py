@@ -1,0 +1,59 @@
+"""Metrics of a network on the test sets.
+
+Dimension key: N rows, C classes.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calrun.experiment import Experiment
+from calrun.look.predict import LOGITS, Seen
+from calrun.machine.files import replace_file
+from calrun.round import Round
+
+
+def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
+    """Returns the metrics of each test set, and what `record` asks for besides."""
+    net, tests, task = exp.method.evaluated(), exp.data.tests, exp.task
+    columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
+    first, line = next(iter(tests)), {"test": dict[str, dict[str, float]]()}
+    for name, test in tests.items():
+        wanted = columns | LOGITS if exp.record.test_entropy and name == first else columns
+        found = exp.predictor(net, test, np.arange(len(test)), wanted)
+        line["test"][name] = task.metrics(found["kept"], test.targets, exp.data.num_classes)
+        if "logits" in found:
+            entropy_N = entropy(found["logits"]).numpy()
+            replace_file(this_round.folder / "test_entropy.npy", partial(_save_array, array=entropy_N))
+    return {
+        **line,
+        **({"accuracy_by_round": accuracy_by_round(exp, this_round)} if exp.record.accuracy_by_round else {}),
+    }
+
+
+def entropy(logits_NC: Tensor) -> Tensor:
+    """Returns the entropy of each row's prediction (N,), in nats."""
+    log_probs_NC = logits_NC.log_softmax(dim=1)
+    return -(log_probs_NC.exp() * log_probs_NC).sum(dim=1)
+
+
+def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
+    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023)."""
+    pool, task = exp.pool, exp.task
+    labelled = np.flatnonzero((pool.round_of > 0) & (pool.round_of <= this_round.number))
+    net, kept = exp.method.evaluated(), {"kept": lambda seen: task.kept(seen.output.logits_BC)}
+    kept_N, targets = exp.predictor(net, exp.data.train, labelled, kept)["kept"], pool.targets_of(labelled)
+    of_round = [np.flatnonzero(pool.round_of[labelled] == number) for number in range(1, this_round.number + 1)]
+    return [
+        task.metrics(kept_N[torch.from_numpy(rows)], targets[rows], exp.data.num_classes)["accuracy"]
+        for rows in of_round
+    ]
+
+
+def _save_array(path: Any, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, array)

@@ -1,0 +1,46 @@
+"""A run that goes on past the round that was its last: its folder becomes what it would be had more been planned."""
+
+from typing import TYPE_CHECKING, Any
+
+from calrun.folder.picks import refuse_short, write_picks
+
+if TYPE_CHECKING:
+    from calrun.experiment import Experiment
+    from calrun.folder.record import Record
+
+
+def extend(exp: "Experiment", record: "Record") -> None:
+    """Buys what the last committed round did not, and says in every line how many rounds there are to be now.
+
+    Args:
+        exp: as it stands after the last committed round.
+        record: of a run with at least one committed round; the line says what was bought only after picks.csv does.
+
+    Raises:
+        ValueError: if another process has taken the folder over.
+    """
+    lines, planned = record.rounds(), len(exp.sizes)
+    number = lines[-1]["round"]
+    if number >= planned:
+        return
+    if not len(exp.pool.labelled_in(number + 1)):
+        lines[-1] |= _bought(exp, record, lines[-1])
+        record.claim.require()
+        write_picks(record.folder / "picks.csv", exp)
+    if any(line["rounds"] != planned for line in lines):
+        record.amend([line | {"rounds": planned} for line in lines])
+
+
+def _bought(exp: "Experiment", record: "Record", line: dict[str, Any]) -> dict[str, Any]:
+    """Buys for the round after a line's; returns what the line lacks of it."""
+    this_round = exp.round(line["round"], record.folder)
+    with record.time("score", this_round):
+        candidates = exp.method.candidates(exp.acquisition, this_round)
+    with record.time("select", this_round):
+        rows = exp.acquisition.select(candidates, this_round.budget, this_round.rng("acquisition"))
+    exp.pool.label(rows, this_round.number + 1)
+    refuse_short(exp, this_round.number)
+    return {
+        "notes": line["notes"] | exp.acquisition.notes(),
+        "seconds": {**line["seconds"], **record.seconds, "commit": line["seconds"]["commit"]},
+    }

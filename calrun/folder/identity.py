@@ -1,0 +1,219 @@
+"""What a run is: a configuration, the bytes that it names, and the user's own code. All who ask, ask here.
+
+The folder's name holds what decides the result: the configuration with canonical numbers and the bytes of the small
+files it names (a checkpoint, initial rows). Where things lie, how much memory and how many workers there are, what is
+recorded and how many rounds are played decide nothing. The data set and the user's code are compared with what the
+folder was begun on, before it is said to be finished and before it goes on.
+"""
+
+import ast
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from calrun.folder.code import sources, targets, user_code
+from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
+
+RESULTS = 2  # goes up with every change of calrun that changes the numbers of runs
+NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
+NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
+NEUTRAL_LEAVES = ("dataset.check",)
+ROUNDS = "budget.rounds"
+HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
+    *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
+    *("experiment", "cheats", "class_names", "choices", "complete"),
+)
+PLACES = ("root", "path", "file", "folder", "checkpoint")  # keys whose values are places on disk, also after a _
+FOLDERS = ("root", "folder")  # of these, outside the data set, what lies in them may be the run's own
+OURS = ("calrun.", "torch.")  # of these classes a number means the same as 1 and as 1.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is, as far as it is known without loading anything.
+
+    Args:
+        run_id: a short hash of what decides the result.
+        nameless_id: the same without the names of the data set's files.
+        places: the absolute places of the data set's files; none for one that is made in memory.
+        data: what lies there; None if it cannot be read.
+        code: a digest of each file of the user's own code, by name.
+        results: the number of calrun's results.
+    """
+
+    run_id: str
+    nameless_id: str
+    places: list[str]
+    data: Fingerprint | None
+    code: dict[str, str]
+    results: int = RESULTS
+
+    def recorded(self) -> dict[str, Any]:
+        """Returns what config.yaml holds of it."""
+        data = None if self.data is None else asdict(self.data)
+        return {
+            "run_id": self.run_id,
+            "nameless_id": self.nameless_id,
+            "data_places": self.places,
+            "data_files_are": data,
+            "code": self.code,
+            "results": self.results,
+        }
+
+
+def identity(cfg: DictConfig) -> Identity:
+    """Returns what the run of a configuration is.
+
+    Raises:
+        ValueError: if `dataset.check` or `data_files` is of the wrong kind.
+        OSError: if a file of the data set is there but cannot be read.
+    """
+    tree: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    places, check = data_places(tree), check_of(tree)
+    try:
+        data = fingerprint(places, check)
+    except FileNotFoundError:
+        data = None  # the loader says what is missing, and a finished run needs no data
+    decides = canonical(tree)
+    code = user_code(kept_blocks(tree))
+    return Identity(short_hash(decides), short_hash(decides | {"data": []}), [*map(str, places)], data, code)
+
+
+def run_id(cfg: DictConfig) -> str:
+    """Returns a short hash of what decides a run's result."""
+    return short_hash(canonical(OmegaConf.to_container(cfg, resolve=True)))  # type: ignore[arg-type]
+
+
+def short_hash(tree: dict[str, Any]) -> str:
+    """Returns eight hexadecimal digits of a configuration."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
+
+
+# --- what decides a result ---
+
+
+def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a resolved configuration without what changes no result, its numbers and places written one way.
+
+    A whole number and the same number with a point are one, but in lists, where they can mean counts and shares, and in
+    arguments of classes that are not calrun's. A file counts as its bytes; of the data set, whose files have a
+    fingerprint of their own, the last part of each place counts, under `data`.
+    """
+    kept = {key: _canonical(value, key, ours=True) for key, value in kept_blocks(tree).items()}
+    kept["data"] = [place.name for place in data_places(tree)]
+    for leaf in [*NEUTRAL_LEAVES, *([] if looks_at_last_round(tree) else [ROUNDS])]:
+        block, _, key = leaf.partition(".")
+        if isinstance(kept.get(block), dict):
+            kept[block].pop(key, None)
+    return kept
+
+
+def kept_blocks(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the blocks of a configuration that can decide a result."""
+    return {key: value for key, value in tree.items() if key not in NEUTRAL_BLOCKS}
+
+
+def looks_at_last_round(tree: Mapping[str, Any]) -> bool:
+    """Tells whether a piece of the run asks how many rounds there are; then their number is part of the run."""
+    return _ask_for_rounds(tuple(sorted({*targets(kept_blocks(tree))})))
+
+
+@cache
+def _ask_for_rounds(names: tuple[str, ...]) -> bool:
+    nodes = (node for parsed in sources(names) for node in ast.walk(parsed))
+    return any(isinstance(node, ast.Attribute) and node.attr in ("num_rounds", "is_last") for node in nodes)
+
+
+def _canonical(value: Any, where: str, ours: bool) -> Any:
+    if isinstance(value, Mapping):
+        ours = str(value["_target_"]).startswith(OURS) if "_target_" in value else ours
+        items = {key: item for key, item in value.items() if key not in NEUTRAL_KEYS}
+        return {str(key): _canonical(item, f"{where}.{key}", ours) for key, item in items.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_canonical(item, where, ours=False) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, float) and ours and value == int(value):
+        return int(value)
+    if isinstance(value, str) and is_place(where):
+        if where.startswith("oracle."):
+            return Path(value).name  # what is in it grows while the run goes on
+        return "" if where.startswith("dataset.") else _content(value, where)
+    return value
+
+
+def is_place(where: str) -> bool:
+    """Tells whether a dotted key names a place on disk."""
+    return last_word(where) in PLACES
+
+
+def last_word(where: str) -> str:
+    """Returns what stands last in a dotted key, after its last _ if there is one."""
+    return where.rpartition(".")[2].rpartition("_")[2]
+
+
+def _content(place: str, where: str) -> str:
+    path = Path(place).expanduser()
+    if not place or not path.exists() or (path.is_dir() and last_word(where) in FOLDERS):
+        return path.name
+    read = fingerprint([path], "all")
+    return f"{read.names}-{read.content}"
+
+
+# --- the data set's files ---
+
+
+def data_places(tree: Mapping[str, Any]) -> list[Path]:
+    """Returns where the data set's files lie, absolute: every place that `dataset` names, and those of `data_files`.
+
+    A place that holds one of `data_files`, such as a folder of many data sets, is narrowed to it.
+
+    Raises:
+        ValueError: if `data_files` is no list of texts.
+    """
+    named = tree.get("data_files") or []
+    if not isinstance(named, list) or not all(isinstance(place, str) for place in named):
+        raise ValueError(f"data_files wants a list of files and folders, or null for those of dataset, got {named!r}")
+    narrow = [_absolute(place) for place in named]
+    found = [value for where, value in _leaves(tree.get("dataset"), "dataset") if is_place(where)]
+    places = [_absolute(value) for value in found if isinstance(value, str) and value]
+    wide = [place for place in places if not any(other.is_relative_to(place) for other in narrow)]
+    return [*wide, *narrow]
+
+
+def check_of(tree: Mapping[str, Any]) -> Check:
+    """Returns how much of the data set's files is read.
+
+    Raises:
+        ValueError: if that is neither all, sample nor off.
+    """
+    dataset = tree.get("dataset")
+    came = dataset.get("check", "sample") if isinstance(dataset, dict) else "sample"
+    came = "off" if came is False else came  # what YAML makes of a bare off
+    for legal in CHECKS:
+        if came == legal:
+            return legal
+    raise ValueError(f"dataset.check wants one of {', '.join(CHECKS)}, got {came!r}")
+
+
+def _leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, where)
+    else:
+        yield where, value
+
+
+def _absolute(place: str) -> Path:
+    return Path(os.path.abspath(Path(place).expanduser()))  # noqa: PTH100 - resolve() would follow links

@@ -1,0 +1,167 @@
+"""One pass of a network over rows, in chunks: the only place outside a fit that moves tensors.
+
+Dimension key: N rows, C classes, D features, K Monte-Carlo samples.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from torch import Tensor, nn
+
+from calrun.dataset.base import Source
+from calrun.look.dropout import consistent_masks
+from calrun.model.adapt.mode import in_mode
+from calrun.model.base import Output
+
+MC_SEED_STRIDE = 1_000_003  # far more than a network has dropout layers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch in front of a network in evaluation mode; it passes through when its output is first asked for.
+
+    Args:
+        net: the network.
+        x: (B, ...), on its device.
+        reduced: the task's way from logits to one row of them for each row.
+        mask_seeds: one for each Monte-Carlo sample that is wanted.
+    """
+
+    net: nn.Module
+    x: Tensor
+    reduced: Callable[[Tensor], Tensor]
+    mask_seeds: tuple[int, ...] = ()
+
+    @cached_property
+    def output(self) -> Output:
+        output: Output = self.net(self.x)
+        return output
+
+
+def logits(seen: Seen) -> Tensor:
+    """Returns one row of logits for each row of a batch (B, C)."""
+    return seen.reduced(seen.output.logits_BC)
+
+
+def features(seen: Seen) -> Tensor:
+    """Returns the penultimate features of a batch."""
+    return seen.output.features_BD
+
+
+def mc_log_probs(seen: Seen) -> Tensor:
+    """Returns the log-probabilities of a batch under each set of dropout masks (B, K, C)."""
+    samples = []
+    for seed in seen.mask_seeds:
+        with consistent_masks(seen.net, seed):
+            samples.append(seen.reduced(seen.net(seen.x).logits_BC).float().log_softmax(dim=1))
+    return torch.stack(samples, dim=1)
+
+
+LOGITS = {"logits": logits}
+
+
+class Predictor:
+    """Runs networks over rows in evaluation mode and transform.
+
+    Args:
+        accelerator: Lightning's name of the device kind.
+        precision: Lightning's name of the precision of the forward pass; outputs are float32.
+        batch_size: rows of one forward pass.
+        channels_last: whether pictures travel channels-last.
+        reduced: the task's way from logits to one row of them for each row; as they are, if a row has one label.
+    """
+
+    def __init__(
+        self,
+        accelerator: str,
+        precision: str,
+        batch_size: int,
+        channels_last: bool = False,
+        reduced: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> None:
+        alone = LightningEnvironment()  # under SLURM, Fabric would look for other tasks
+        self.fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[alone])  # type: ignore[arg-type]
+        self.batch_size = batch_size
+        self.channels_last, self.reduced = channels_last, reduced
+
+    @property
+    def device(self) -> torch.device:
+        return self.fabric.device
+
+    def __call__(
+        self,
+        net: nn.Module,
+        source: Source,
+        rows: np.ndarray,
+        columns: Mapping[str, Callable[[Seen], Tensor]],
+        mask_seeds: Sequence[int] = (),
+    ) -> dict[str, Tensor]:
+        """Returns columns of `rows` in their order, on the host; fractions in single precision.
+
+        Args:
+            net: the network.
+            source: where the rows are.
+            rows: int64 (N,).
+            columns: by name, what is kept of each batch: (B, ...).
+            mask_seeds: one for each Monte-Carlo sample.
+
+        Raises:
+            ValueError: if a column is not finite.
+        """
+        parts: dict[str, list[Tensor]] = {name: [] for name in columns}
+        with self.evaluating(net):
+            for _, x in self.batches(source, rows):
+                seen = Seen(net, x, self.reduced, tuple(mask_seeds))
+                for name, of in columns.items():
+                    part = of(seen)
+                    parts[name].append((part.float() if part.is_floating_point() else part).cpu())
+        joined = {name: torch.cat(part) for name, part in parts.items() if part}
+        for name, column in joined.items():
+            _check_finite(name, column, rows)
+        return joined
+
+    def batches(self, source: Source, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yields (rows, x) on the device, in the evaluation transform."""
+        source.to(self.device)
+        for chunk, x in source.batches(rows, self.batch_size):
+            moved = x.to(self.device, non_blocking=True)
+            yield chunk, moved.to(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else moved
+
+    def place(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Returns columns with their tensors on the device if they fill at most half of what is free there."""
+        tensors = {name: column for name, column in columns.items() if isinstance(column, Tensor)}
+        module = torch.get_device_module(self.device)
+        if hasattr(module, "mem_get_info"):
+            if 2 * sum(t.nbytes for t in tensors.values()) > module.mem_get_info(self.device)[0]:
+                return columns
+            return columns | {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        return columns
+
+    @contextmanager
+    def evaluating(self, net: nn.Module) -> Iterator[None]:
+        """Puts a network on the device in evaluation mode without gradients, and its modes back afterwards."""
+        net.to(self.device)
+        with in_mode(net, training=False), torch.no_grad(), self.fabric.autocast():
+            yield
+
+
+def mc_seeds(rng: np.random.Generator, num_samples: int) -> list[int]:
+    """Returns seeds of `num_samples` mask sets that do not overlap."""
+    first = int(rng.integers(2**40))
+    return [first + k * MC_SEED_STRIDE for k in range(num_samples)]
+
+
+def _check_finite(name: str, column: Tensor, rows: np.ndarray) -> None:
+    bad = (~column.isfinite().reshape(len(column), -1).all(dim=1)).nonzero().squeeze(1).tolist()
+    if bad:
+        raise ValueError(
+            f"the network's {name} are not finite on {len(bad)} of {len(rows)} rows (first: {rows[bad[:5]].tolist()}); "
+            "lower optimizer.lr or look at these rows"
+        )

@@ -1,0 +1,218 @@
+"""A method put together from pieces: where weights start, which rows a step visits, which loss it lowers.
+
+Das et al. 2023 (CAL), Alg. 2. The pieces are separable, so that a new combination is a YAML; this module holds the
+mechanics that all of them share: steps, running accuracy, counts of work, and what is carried from round to round.
+
+Dimension key: N rows of the training set, B batch, C classes, T steps of a block.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from calrun.acquisition.base import Acquisition, Candidates
+from calrun.look.candidates import gather
+from calrun.look.view import View
+from calrun.method.base import Fit, Method
+from calrun.method.fit.module import FitModule
+from calrun.method.fit.one_row import one_row_passes
+from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.stop import StoppingRule
+from calrun.method.objective import Objective
+from calrun.method.phase import Phase
+from calrun.method.start import Start
+from calrun.method.visit import Visit
+from calrun.model.base import Classifier
+from calrun.part.part import Part
+from calrun.part.piece import Piece
+from calrun.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
+from calrun.round import Round
+from calrun.text.legal import is_a
+
+
+class Composed(FitModule, Method):
+    """Trains one network, round after round.
+
+    Args:
+        start: sets the weights at the start of a round.
+        visit: plans the rows of each step.
+        objective: the loss of a step.
+        optimizer: new in every round.
+        stop: ends the fits of a round.
+        phases: the fits of a round, one after the other.
+        parts: modules that train beside the network or watch it, by name.
+    """
+
+    def __init__(  # noqa: PLR0913 - the pieces of a method, all named
+        self,
+        start: Start,
+        visit: Visit,
+        objective: Objective,
+        optimizer: Recipe,
+        stop: StoppingRule,
+        setup: Setup,
+        phases: Sequence[Phase] = (Phase(),),
+        parts: Mapping[str, Part] | None = None,
+    ) -> None:
+        for name, piece, kind in (
+            ("start", start, Start),
+            ("visit", visit, Visit),
+            ("objective", objective, Objective),
+        ):
+            is_a(f"method.{name}", piece, kind)
+        if not phases:
+            raise ValueError("method.phases is empty, but a round wants one fit or more; name a phase or leave it out")
+        super().__init__(visit, objective, optimizer, phases, setup)
+        self.start, self.stop = start, stop
+        objective.begin_run(setup.task, len(setup.train), setup.num_classes)
+        self.previous: Classifier | None = None
+        self.keeps_previous = False
+        self.attach(parts or {}, keeps_previous=False)
+
+    def attach(self, parts: Mapping[str, Part], keeps_previous: bool) -> None:
+        for name, part in parts.items():
+            if name in self.parts:
+                raise ValueError(f"two parts of the method are called {name!r}; give one another name")
+            self.net.tap(part.taps)
+            with torch.random.fork_rng(devices=[]):
+                part.build(self.net, self.setup_)
+            self.parts[name] = part
+        self.keeps_previous |= keeps_previous
+
+    # --- a round ---
+
+    def begin_round(self, this_round: Round) -> None:
+        self.this_round, self.work = this_round, Work()
+        fresh, first = self.fresh_net(this_round), this_round.number == 1
+        self.net.to(next(fresh.parameters()).device)
+        before = deepcopy(self.net) if self.keeps_previous and not first else None
+        (self.start.first if first else self.start.apply)(self.net, fresh)
+        if self.keeps_previous:
+            self.previous = before or deepcopy(self.net)
+        if first or not self.start.remembers:
+            self._fresh_parts(this_round)
+        self._lay_out()
+        for piece in self.pieces.values():
+            piece.begin_round(this_round)
+        self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
+
+    def train_round(self, fit: Fit, this_round: Round) -> FitResult:
+        return fit(self, this_round)
+
+    @property
+    def works_on(self) -> bool:
+        """Whether a piece has work to do when the fits of a round have ended."""
+        return any(type(piece).end_round is not Piece.end_round for piece in self.pieces.values())
+
+    def end_round(self) -> None:
+        """Lets the pieces look once more, as the targets of the newest rows are stored."""
+        for piece in self.pieces.values():
+            piece.end_round(self.look, self.this_round)
+
+    def evaluated(self) -> Classifier:
+        return self.net
+
+    def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
+        self.parts.to(self.setup_.predictor.device).eval()
+        return self._seen_by(self.net, acquisition, this_round, self.previous)
+
+    def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
+        """Returns all rows through a new network, with a checkpoint's features if the start rule has one."""
+        net = self.fresh_net(before)
+        self.start.first(net, self.fresh_net(before))
+        return self._seen_by(net, acquisition, before, net)
+
+    def _seen_by(
+        self, net: Classifier, acquisition: Acquisition, this_round: Round, previous: Classifier | None
+    ) -> Candidates:
+        setup = self.setup_
+        view = View(net, setup.train, setup.val, setup.predictor, this_round, previous)
+        return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
+
+    def notes(self) -> dict[str, float]:
+        return {name: value for piece in self.pieces.values() for name, value in piece.notes().items()}
+
+    def fresh_net(self, this_round: Round) -> Classifier:
+        """Returns a new network; its weights depend on the seed and the round alone, not on the method."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(this_round.torch_seed("model"))
+            net = self.setup_.build_net()
+        net.tap(self.net.tap_names)
+        return net
+
+    def stop_rules(self, number: int) -> list[StoppingRule]:
+        """Returns the rules that end the phases of a round."""
+        rules = [(phase.stop or self.stop).in_round(number) for phase in self.phases]
+        return [rule.scaled(self.setup_.scale) for rule in rules]
+
+    def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
+        problems = []
+        rules = [rule for number in (1, 2) for rule in self.stop_rules(number)]
+        if any(rule.needs_validation for rule in rules) and self.setup_.val is None:
+            problems.append(
+                "the stopping rule looks at a validation split, but this data set has none; set val_fraction above 0 "
+                "or choose another stop"
+            )
+        if self.visit.replay_size and not self.start.remembers:
+            problems.append(
+                f"the method replays {self.visit.replay_size} old rows a step, but each round starts from weights that "
+                "never saw them; choose a method that continues from the last weights, such as cal_er"
+            )
+        return problems + one_row_passes(self, sizes, input_shape)
+
+    def planned(self, this_round: Round) -> PlannedFit:
+        setup, visit, rules = self.setup_, self.visit, self.stop_rules(this_round.number)
+        steps = visit.epoch(this_round, 0, setup.batch_size)
+        num_val = 0 if setup.val is None else len(setup.val)
+        return PlannedFit(
+            steps=len(steps),
+            samples=sum(len(step.current) + len(step.replay) for step in steps),
+            passes=sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps),
+            epochs=sum(rule.max_epochs for rule in rules),
+            looks=self.objective.rows_to_store(len(this_round.current_rows))
+            + num_val * sum(rule.max_epochs for rule in rules if rule.needs_validation),
+            stored_bytes=self.objective.stored_bytes(len(this_round.pool.labelled)),
+        )
+
+    def carried(self) -> dict[str, Any]:
+        """Returns what the next round needs: weights, parts, and what pieces carry on."""
+        previous = None if self.previous is None else on_host(self.previous)
+        pieces = {name: piece.carried() for name, piece in self.pieces.items()}
+        return {"net": on_host(self.net), "parts": on_host(self.parts), "pieces": pieces, "previous": previous}
+
+    def restore(self, carried: dict[str, Any]) -> None:
+        self.net.load_state_dict(carried["net"])
+        self.parts.load_state_dict(carried["parts"])
+        if carried["previous"] is not None:
+            self.previous = deepcopy(self.net)
+            self.previous.load_state_dict(carried["previous"])
+        self._lay_out()  # or what is scored next would differ in its last bits from what an unbroken run scores
+        for name, piece in self.pieces.items():
+            piece.restore(carried["pieces"][name])
+
+    def _lay_out(self) -> None:
+        for net in filter(None, (self.net, self.previous)):
+            if self.setup_.channels_last:
+                net.to(memory_format=torch.channels_last)
+
+    def _fresh_parts(self, this_round: Round) -> None:
+        for name, part in self.named_parts.items():
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(this_round.torch_seed(f"part {name}"))
+                part.build(self.net, self.setup_)
+
+    def _passes_of_step(self, current: int, drawn: int) -> int:
+        """Returns the rows that a step sends forward, with those backward counted for their work."""
+        visit = self.visit
+        if drawn <= visit.replay_size:
+            return (1 + BACKWARD) * (current + drawn)
+        forward, backward = visit.choose.cost(current, drawn)
+        return (1 + BACKWARD) * (current + visit.replay_size) + forward + BACKWARD * backward
+
+
+def on_host(module: nn.Module) -> dict[str, Tensor]:
+    """Returns a copy of a module's state that nothing changes any more."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}

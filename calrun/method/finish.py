@@ -1,0 +1,45 @@
+"""Which weights a fit ends with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from calrun.model.base import Classifier
+from calrun.part.figures import EpochFigures
+from calrun.part.piece import Look, Piece
+
+
+class Finish(Piece):
+    """The last weights, as they are."""
+
+    def begin(self) -> None:
+        """Forgets the fit before."""
+
+    def see(self, net: Classifier, history: Sequence[EpochFigures]) -> None:
+        """Looks at the weights after an epoch; `history` ends with what that epoch has shown."""
+
+    def end(self, net: Classifier, look: Look) -> None:
+        """Puts the weights of the fit into the network."""
+
+
+class Best(Finish):
+    """The weights of the best validation accuracy; an equal one is better, as in the code of Emam et al. 2021."""
+
+    def begin(self) -> None:
+        self.weights: dict[str, Tensor] | None = None
+
+    def see(self, net: Classifier, history: Sequence[EpochFigures]) -> None:
+        accuracies = [figures.val_accuracy or 0.0 for figures in history]
+        if accuracies[-1] == max(accuracies):
+            self.weights = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
+
+    def end(self, net: Classifier, look: Look) -> None:
+        if self.weights is not None:
+            net.load_state_dict(self.weights)
+
+    def fit_state(self) -> dict[str, Any]:
+        return {"weights": self.weights}
+
+    def load_fit_state(self, state: dict[str, Any]) -> None:
+        self.weights = state["weights"]

@@ -1,0 +1,157 @@
+"""The Lightning fits of one round: a new Trainer each, so that nothing of one round leaks into the next."""
+
+import atexit
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+from calrun.machine.files import load_tensors, readable, replace_file, replace_tensors
+from calrun.method.composed import Composed, on_host
+from calrun.method.fit.module import Epochs
+from calrun.part.figures import EpochFigures
+from calrun.part.setup import FitResult
+from calrun.round import Round
+from calrun.text.say import warn
+from calrun.training.energy import EnergyMeter
+from calrun.training.loss_watch import LossWatch
+from calrun.training.trainer import train
+
+DIVERGED = 1e3  # the last epoch's loss over the first step's
+SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing
+Progress = Callable[[int, int, EpochFigures], None]
+
+
+@dataclass(frozen=True)
+class Fitter:
+    """Runs the fits of a round, one for each phase of the method.
+
+    Args:
+        trainer: arguments of Lightning's Trainer (accelerator, devices, precision, ...).
+        checkpoint_every_seconds: how often, at the end of an epoch, a fit saves where it is.
+        progress: told (epoch, largest number of epochs, figures) at the end of each epoch.
+        energy: whether the fits' energy is measured.
+    """
+
+    trainer: dict[str, Any]
+    checkpoint_every_seconds: float
+    progress: Progress
+    energy: bool = False
+
+    def __post_init__(self) -> None:
+        gc.unfreeze()
+        gc.collect()  # the run before this one, in a process that plays several
+        gc.freeze()  # what stands before the first fit stays: the collections between fits need not look at it
+        atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
+
+    def __call__(self, method: Composed, this_round: Round) -> FitResult:
+        """Trains the method on what is labelled, from the last checkpoint if a killed attempt left one."""
+        keepers = [self._phase(method, this_round, number) for number in range(len(method.phases))]
+        seconds, kwh = self._end(method)
+        epochs = [figures for keeper in keepers for figures in keeper.history]
+        method.work.epochs = len(epochs)
+        warning = "; ".join(filter(None, (keeper.warning() for keeper in keepers)))
+        if warning:
+            warn(warning)
+        return FitResult(
+            keepers[-1].reason,
+            epochs[-1].train_accuracy,
+            seconds=sum((keeper.seconds for keeper in keepers), seconds),
+            energy_kwh=sum((keeper.meter.kwh for keeper in keepers), kwh),
+            epochs=epochs,
+            warning=warning,
+        )
+
+    def _end(self, method: Composed) -> tuple[float, float]:
+        """Lets the method end its round, which may store targets: training work. Returns the seconds and kWh of it."""
+        if not method.works_on:
+            return 0.0, 0.0
+        with EnergyMeter(self.energy) as meter:
+            started = time.perf_counter()
+            method.end_round()
+            seconds = time.perf_counter() - started
+        return seconds, meter.kwh
+
+    def _phase(self, method: Composed, this_round: Round, number: int) -> "EpochKeeper":
+        keeper = EpochKeeper(method, number, this_round.folder / f"phase-{number}.ckpt", self)
+        done = this_round.folder / f"phase-{number}.done.pt"
+        if state := readable(done, load_tensors, "this phase is trained again"):
+            keeper.load_state_dict(state["keeper"])
+            method.load_state_dict(state["weights"])
+            return keeper
+        with keeper.meter:
+            epochs = keeper.rule.max_epochs
+            train(method, Epochs(method), [keeper.watch, keeper], keeper.path, max_epochs=epochs, **self.trainer)
+        method.end_phase()
+        gc.collect()  # a finished Trainer holds on to its model until the collector runs
+        if number + 1 < len(method.phases):
+            replace_tensors(done, {"keeper": keeper.state_dict(), "weights": on_host(method)})
+        return keeper
+
+
+class EpochKeeper(Checkpoint):
+    """Reads an epoch's figures, asks the stopping rule, and saves where the fit is.
+
+    As a Checkpoint it runs after the method's own end of the epoch, so that the saved schedule has made its step.
+    """
+
+    def __init__(self, method: Composed, number: int, path: Path, fitter: Fitter) -> None:
+        self.method, self.path, self.fitter = method, path, fitter
+        self.rule = method.begin_phase(number)
+        self.reason = ""
+        self.seconds_before = 0.0
+        self.started = self.saved = time.perf_counter()
+        self.finished: float | None = None
+        self.meter = EnergyMeter(fitter.energy)
+        self.where = f"round {method.this_round.number}"
+        if len(method.phases) > 1:
+            self.where += f", phase {number + 1}"
+        cure = "lower optimizer.lr, or look for values that are far too large in the data set"
+        self.watch = LossWatch(self.where, cure)
+        self.history: list[EpochFigures] = []
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of this fit so far, with those of killed attempts up to the checkpoint they left."""
+        return self.seconds_before + (self.finished or time.perf_counter()) - self.started
+
+    def warning(self) -> str:
+        """Returns what makes this fit doubtful, nothing as a rule."""
+        first, last = self.watch.first_loss, self.history[-1].train_loss
+        if first is None or last <= DIVERGED * max(first, SMALL_LOSS):
+            return ""
+        return f"{self.where}: the loss went from {first:.3g} to {last:.3g}, the fit has diverged; lower optimizer.lr"
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.history = self.method.end_epoch()
+        self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1])
+        self.reason = self.rule.reason(self.history) or ""
+        now = time.perf_counter()
+        if self.reason:
+            self.finished = now
+            trainer.should_stop = True
+        elif now - self.saved >= self.fitter.checkpoint_every_seconds:
+            replace_file(self.path, trainer.save_checkpoint)
+            self.saved = time.perf_counter()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "reason": self.reason,
+            "first_loss": self.watch.first_loss,
+            "seconds": self.seconds,
+            "energy_kwh": self.meter.read(),
+            "fit": self.method.fit_state(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.method.load_fit_state(state_dict["fit"])
+        self.history = self.method.history
+        self.reason, self.watch.first_loss = state_dict["reason"], state_dict["first_loss"]
+        self.seconds_before, self.started = state_dict["seconds"], time.perf_counter()
+        self.saved, self.finished = self.started, self.started if self.reason else None
+        self.meter.go_on(state_dict["energy_kwh"])

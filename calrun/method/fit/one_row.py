@@ -1,0 +1,78 @@
+"""Finds, before the first fit, passes of a single row through a network whose BatchNorm cannot normalise one."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from calrun.dataset.base import StepRows
+from calrun.errors import BUY_TWO
+from calrun.model.adapt.mode import in_mode
+from calrun.round import planned_rounds
+
+if TYPE_CHECKING:
+    from calrun.method.composed import Composed
+
+
+def one_row_passes(method: "Composed", sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
+    """Returns one sentence for the first round that would send a row alone through BatchNorm.
+
+    Args:
+        method: whose steps, on any rows in place of those that would be chosen.
+        sizes: labelled rows in each round.
+        input_shape: shape of one x.
+    """
+    if all(phase.freeze_batch_norm for phase in method.phases) or not training_norms(method.net):
+        return []
+    for this_round in planned_rounds(sizes):
+        steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
+        if found := next(filter(None, (_pass_of_one(method, step) for step in steps)), None):
+            if not refuses_one_row(method.net, input_shape):
+                return []
+            what, remedy = found
+            when = f"round {this_round.number} of {this_round.num_rounds}"
+            return [
+                f"{when} would {what}, and the model's BatchNorm cannot normalise one row; {remedy}, or choose a model "
+                "without BatchNorm"
+            ]
+    return []
+
+
+def training_norms(net: nn.Module) -> list[nn.Module]:
+    """Returns the BatchNorm layers that training leaves in training mode."""
+    with in_mode(net, training=True):
+        return [each for each in net.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm) and each.training]
+
+
+def refuses_one_row(net: nn.Module, input_shape: Sequence[int]) -> bool:
+    """Tells whether some BatchNorm sees a single value per channel when one row comes; changes nothing of `net`.
+
+    One row is enough where the layer's picture is larger than one pixel.
+    """
+    norms = training_norms(net)
+    with in_mode(net, training=False), torch.no_grad():
+        for norm in norms:
+            norm.train()
+        copies = {name: buffer.clone() for name, buffer in net.named_buffers()}
+        try:
+            functional_call(net, copies, (torch.zeros(1, *input_shape),))
+        except ValueError as error:
+            return "more than 1 value per channel" in str(error)
+    return False
+
+
+def _pass_of_one(method: "Composed", step: StepRows) -> tuple[str, str] | None:
+    """Returns which pass of a step would be of one row, and what to do about it."""
+    visit, current = method.visit, len(step.current)
+    replayed = min(visit.replay_size, len(step.replay))
+    apart = not replayed or visit.forward_mode == "separate"
+    chooses = len(step.replay) > visit.replay_size
+    if current == 1 and (apart or (chooses and visit.choose.steps_on_current)):
+        if method.setup_.batch_size == 1:
+            return "train on one new row at a time (trainer.batch_size)", "choose trainer.batch_size above 1"
+        return "train on one new row", BUY_TWO
+    if replayed == 1 and apart:
+        return "replay one row a step", "raise method.visit.replay_size above 1"
+    return None

@@ -1,0 +1,126 @@
+"""The optimizer and the learning-rate schedule of a round; both are new in every round.
+
+A schedule is a function of (epoch from 0, epochs of the round): the factor on the learning rate in that epoch.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from calrun.method.fit.scale import fewer
+
+Schedule = Callable[[int, int], float]
+HEAD = "head."  # how the names of the head's parameters begin, see calrun.model.base.Classifier
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Makes a round's optimizer and schedule.
+
+    Args:
+        optimizer: a torch optimizer class with everything given but parameters and learning rate.
+        lr: learning rate; the backbone's, where `head_lr` is given.
+        scales_lr: whether rounds with replay multiply the learning rates by (m + m^(h)) / m. Das et al. do so for SGD
+            and not for Adam, in their public code only.
+        schedule: factor on the learning rates by epoch; None leaves them constant.
+        head_lr: the head's own learning rate, in a second parameter group; None gives it the backbone's.
+    """
+
+    optimizer: Callable[..., Optimizer]
+    lr: float
+    scales_lr: bool
+    schedule: Schedule | None = None
+    head_lr: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in [("lr", self.lr), ("head_lr", self.head_lr)]:
+            if value is not None and not (0 < value < math.inf):
+                raise ValueError(f"optimizer.{name} wants a finite learning rate above 0, but is {value}; correct it")
+
+    def scaled(self, scale: float) -> "Recipe":
+        """Returns the same for a run with fewer epochs."""
+        return replace(self, schedule=self.schedule.scaled(scale)) if isinstance(self.schedule, Step) else self
+
+    def build(
+        self,
+        net: nn.Module,
+        epochs: int,
+        lr_scale: float = 1.0,
+        trainable: Literal["all", "head"] = "all",
+        beside: Sequence[nn.Parameter] = (),
+    ) -> tuple[Optimizer, LambdaLR | None]:
+        """Returns a new optimizer over the parameters of `net` and its schedule, to be stepped after every epoch.
+
+        Args:
+            net: its parameters are given to the optimizer; none is frozen or thawed here.
+            epochs: epochs of the round at most, the span of the schedule.
+            lr_scale: factor on the learning rates, (m + m^(h)) / m in a round with replay; without effect where
+                `scales_lr` is off.
+            trainable: all parameters or the head's alone.
+            beside: parameters of modules beside the network, in a last group of their own.
+        """
+        scale = lr_scale if self.scales_lr else 1.0
+        more = [{"params": list(beside)}] if beside else []
+        optimizer = self.optimizer([*self._groups(net, scale, trainable), *more], lr=self.lr * scale)
+        schedule = self.schedule
+        if schedule is None:
+            return optimizer, None
+        return optimizer, LambdaLR(optimizer, lambda epoch: schedule(min(epoch, epochs), epochs))
+
+    def _groups(self, net: nn.Module, scale: float, trainable: Literal["all", "head"]) -> list[dict[str, Any]]:
+        if trainable == "all" and self.head_lr is None:
+            return [{"params": list(net.parameters())}]
+        head = {"params": [p for name, p in net.named_parameters() if name.startswith(HEAD)]}
+        if not head["params"]:
+            raise ValueError(
+                f"optimizer wants a network with its own head for trainable={trainable} and head_lr={self.head_lr}, "
+                f"but {type(net).__name__} has no parameter whose name begins with {HEAD!r}; "
+                "leave optimizer.head_lr out"
+            )
+        head_lr = self.lr if self.head_lr is None else self.head_lr
+        head_group = {**head, "lr": head_lr * scale}
+        if trainable == "head":
+            return [head_group]
+        return [{"params": [p for name, p in net.named_parameters() if not name.startswith(HEAD)]}, head_group]
+
+
+def cosine(epoch: int, epochs: int) -> float:
+    """Returns half a cosine from 1 in the first epoch to 0 after the last: SGD in Das et al. and in Beck et al."""
+    return (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+
+def cosine_to_a_fifth(epoch: int, epochs: int) -> float:
+    """Returns cos(7/16 pi t), from 1 to 0.195 after the last epoch: linear probing in Wen et al. 2024.
+
+    Differs from the paper: t moves once an epoch, in the authors' code at every step.
+    """
+    return math.cos(7 / 16 * math.pi * epoch / epochs)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Multiplies the learning rate by `factor` at each milestone.
+
+    Args:
+        milestones: whole numbers are epochs (30, 40 for ImageNet in Wen et al. 2024), decimal ones shares of the round
+            (0.8 in the supplement of DISAL).
+        factor: what a milestone multiplies the learning rate with; 0.1 in the papers.
+    """
+
+    milestones: Sequence[int | float]
+    factor: float
+
+    def __call__(self, epoch: int, epochs: int) -> float:
+        """Returns the factor in an epoch, from 0, of a round."""
+        at = [each if isinstance(each, int) else round(each * epochs, ndigits=6) for each in self.milestones]
+        return float(self.factor ** sum(epoch >= milestone for milestone in at))
+
+    def scaled(self, scale: float) -> "Step":
+        """Returns the same for a round with fewer epochs."""
+        milestones = [fewer(each, scale) if isinstance(each, int) else each for each in self.milestones]
+        return Step(milestones, self.factor)

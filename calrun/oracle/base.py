@@ -1,0 +1,37 @@
+"""Who gives labels. Targets exist only behind an oracle: what it has not answered, nobody reads.
+
+Dimension key: B rows that are asked for.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+
+from calrun.dataset.base import Source
+
+
+class Oracle(ABC):
+    """Answers with the labels of rows that a run has bought."""
+
+    def begin(self, train: Source, class_names: list[str], folder: Path) -> None:  # noqa: B027 - may need none of it
+        """Learns what the rows and classes are called, and where the run lives; told once, before any question."""
+
+    @abstractmethod
+    def answer(self, rows: np.ndarray, number: int) -> np.ndarray:
+        """Returns the labels of the rows bought for a round (B, ...), in order.
+
+        Raises:
+            LabelsWanted: if a label is missing; its text says where to put it.
+        """
+
+    def truth(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the labels of any rows, for acquisitions that declare that they cheat.
+
+        Raises:
+            ValueError: if this oracle knows no more than what it has been asked.
+        """
+        raise ValueError(
+            f"{type(self).__name__} does not know labels that nobody has given, but an acquisition with `oracle` in "
+            "its `needs` looks at them; choose another acquisition"
+        )

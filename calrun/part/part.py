@@ -1,0 +1,34 @@
+"""A named module that trains beside the network or watches it: a head with a loss, a recorder, an observer.
+
+An acquisition or an objective asks for parts by name; the method trains them, saves them and carries them on.
+"""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from calrun.model.base import Classifier
+from calrun.part.batch import Batch
+from calrun.part.piece import Piece
+
+if TYPE_CHECKING:
+    from calrun.part.setup import Setup
+
+
+class Part(nn.Module, Piece):
+    """Parameters learn with the network's own optimizer; buffers are saved with every checkpoint and carried on.
+
+    `taps` names the inner activations that it wants to find in `Batch.seen.taps`.
+    """
+
+    taps: tuple[str, ...] = ()
+
+    def build(self, net: Classifier, setup: "Setup") -> None:
+        """Makes parameters and buffers anew, on the host; random numbers come from torch's generator, which is seeded.
+
+        Called once for a run, and at the beginning of each round whose start rule remembers nothing.
+        """
+
+    def loss(self, current: Batch, replay: Batch | None) -> Tensor | None:
+        """Returns what is added to the loss of a step; `None` adds nothing."""
+        return None

@@ -1,0 +1,89 @@
+"""What a run gives its method, and what a method counts of its work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from calrun.dataset.base import Source
+from calrun.look.predict import Predictor
+from calrun.model.base import Classifier
+from calrun.part.figures import EpochFigures
+from calrun.task.base import Task
+
+BACKWARD = 2  # times the work of a forward pass
+
+
+@dataclass
+class Setup:
+    """What a run gives its method.
+
+    Args:
+        build_net: makes a network with new random weights.
+        train: the rows to learn from.
+        val: the validation split, for stopping rules that look at one.
+        predictor: passes of the network outside a fit.
+        task: what the network learns.
+        num_classes: C.
+        batch_size: m.
+        scale: what numbers of epochs are multiplied with.
+        channels_last: whether pictures and weights are kept channels-last.
+        compile: whether training passes go through torch.compile.
+    """
+
+    build_net: Callable[[], Classifier]
+    train: Source
+    val: Source | None
+    predictor: Predictor
+    task: Task
+    num_classes: int
+    batch_size: int
+    scale: float = 1.0
+    channels_last: bool = False
+    compile: bool = False
+
+
+@dataclass
+class Work:
+    """What a round has cost: optimizer steps and samples sent through the network."""
+
+    steps: int = 0
+    epochs: int = 0
+    samples_forward: int = 0
+    samples_backward: int = 0
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a round's training went, stored targets included.
+
+    `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
+
+    `energy_kwh` is NaN where it was not measured all along; `warning` says what makes the result doubtful.
+    """
+
+    stop_reason: str
+    train_accuracy: float
+    seconds: float
+    energy_kwh: float
+    epochs: list[EpochFigures]
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedFit:
+    """What the fits of a round will take at most.
+
+    Args:
+        steps: of an epoch.
+        samples: rows of an epoch, replayed candidates included.
+        passes: of one row through the network in an epoch; a backward pass counts as two.
+        epochs: that the stopping rules allow.
+        looks: rows that pass through in evaluation mode beside the epochs.
+        stored_bytes: of the targets that are stored by the end of the round.
+    """
+
+    steps: int = 0
+    samples: int = 0
+    passes: int = 0
+    epochs: int = 0
+    looks: int = 0
+    stored_bytes: int = 0

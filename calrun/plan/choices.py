@@ -1,0 +1,48 @@
+"""What the choices of a run start from, and which of them would refuse to start: known before anything is trained."""
+
+from dataclasses import replace
+
+from calrun.acquisition.base import Acquisition
+from calrun.experiment import Experiment
+from calrun.look.sizes import Sizes
+
+
+def acquisition_of(exp: Experiment, number: int) -> tuple[str, Acquisition]:
+    """Returns the configuration group and the acquisition that choose after round `number`; 0 is the initial choice."""
+    return ("acquisition", exp.acquisition) if number else ("initial", exp.initial)
+
+
+def choice_sizes(exp: Experiment, number: int) -> Sizes:
+    """Returns the sizes of the choice after round `number`, without those of the network; 0 is the initial choice."""
+    labelled = exp.sizes[number - 1] if number else 0
+    return Sizes(
+        candidates=len(exp.pool) - labelled,
+        labelled=labelled,
+        classes=exp.data.num_classes,
+        features=0,
+        budget=exp.sizes[number] - labelled,
+        mc_samples=acquisition_of(exp, number)[1].num_mc_samples,
+        validation=0 if exp.data.val is None else len(exp.data.val),
+        input_shape=exp.data.input_shape,
+    )
+
+
+def refused_choices(exp: Experiment) -> list[str]:
+    """Returns one sentence for the initial choice and one for the first later choice that would refuse to start."""
+    num_features, problems = _num_features(exp), dict[str, str]()
+    for number in range(len(exp.sizes)):
+        group, acquisition = acquisition_of(exp, number)
+        refusal = acquisition.cost(replace(choice_sizes(exp, number), features=num_features)).refusal
+        if refusal and group not in problems:
+            when = f"after round {number} of {len(exp.sizes)}" if number else "for the initial rows"
+            problems[group] = f"{group} refuses to choose {when}: {refusal}"
+    return list(problems.values())
+
+
+def _num_features(exp: Experiment) -> int:
+    """Returns D, from one row's way through the network."""
+    rows = exp.pool.unlabelled[:1]
+    with exp.predictor.evaluating(exp.method.evaluated()):
+        _, x = next(iter(exp.predictor.batches(exp.data.train, rows)))
+        width: int = exp.method.evaluated()(x).features_BD.shape[1]
+    return width

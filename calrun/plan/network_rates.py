@@ -1,0 +1,64 @@
+"""How much work a network is for one row, and how long that takes: counted and timed on a batch, nothing is trained."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calrun.experiment import Experiment
+from calrun.model.adapt.forward_work import forward_work
+from calrun.plan.rates import seconds_of
+
+SECONDS = 0.08  # about how long each of two timings takes
+
+
+@dataclass(frozen=True)
+class NetworkRates:
+    """What one row takes.
+
+    Args:
+        num_features: D.
+        flops: of a forward pass.
+        activation_bytes: what the layers put out in a forward pass.
+        pass_seconds: of a forward pass in a batch of the scoring pass.
+        step_seconds: of a forward and a backward pass in a batch of a training step.
+    """
+
+    num_features: int
+    flops: float
+    activation_bytes: float
+    pass_seconds: float
+    step_seconds: float
+
+
+def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
+    """Returns the rates of an experiment's network; `device_flops` keep the batches of a large one small."""
+    net, predictor, setup = exp.method.evaluated(), exp.predictor, exp.method.setup_
+    two = first_rows(exp, 2)
+    with predictor.evaluating(net):
+        num_features = net(two).features_BD.shape[1]
+    work = forward_work(net, two)
+    most_rows = int(SECONDS / 4 * device_flops / max(work.flops, 1))
+    copy = deepcopy(net).train()  # nobody keeps it
+
+    def step(x: Tensor) -> None:
+        with predictor.fabric.autocast():
+            loss = copy(x).logits_BC.float().logsumexp(dim=1).mean()
+        loss.backward()
+
+    def seconds_of_a_row(work: Callable[[Tensor], object], batch_size: int) -> float:
+        x = first_rows(exp, max(2, min(batch_size, most_rows)))
+        return seconds_of(lambda: work(x), x.device, SECONDS) / len(x)
+
+    with predictor.evaluating(net):
+        pass_seconds = seconds_of_a_row(net, predictor.batch_size)
+    return NetworkRates(num_features, *work, pass_seconds, seconds_of_a_row(step, setup.batch_size))
+
+
+def first_rows(exp: Experiment, num_rows: int) -> Tensor:
+    """Returns the pictures of the first rows, on the device."""
+    rows = np.arange(min(num_rows, len(exp.data.train)))
+    return torch.cat([x for _, x in exp.predictor.batches(exp.data.train, rows)])

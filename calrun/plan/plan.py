@@ -1,0 +1,222 @@
+"""`calrun plan`: what each round of a configuration will take, estimated without training anything."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, open_dict
+
+from calrun.acquisition.kernel.memory import GIB, free_bytes
+from calrun.check.keys import refuse_unread
+from calrun.experiment import Experiment, build
+from calrun.folder.environment import device_name
+from calrun.look.columns import column_bytes, looked_at
+from calrun.part.setup import BACKWARD, PlannedFit
+from calrun.places import CONF
+from calrun.plan.choices import acquisition_of, choice_sizes
+from calrun.plan.network_rates import network_rates
+from calrun.plan.rates import Rates, measure
+from calrun.round import planned_rounds
+from calrun.training.trainer import silence_lightning
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """The training of a round: `epochs` and what follows from it are the most that the stopping rules allow."""
+
+    steps_per_epoch: int = 0
+    epochs: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ScorePlan:
+    """The pass over the rows that the acquisition looks at, and the columns that it leaves."""
+
+    rows: int
+    flops: float
+    seconds: float
+    columns: dict[str, int]
+
+
+@dataclass(frozen=True)
+class SelectPlan:
+    """The choice itself; `bytes_peak` comes on top of the columns."""
+
+    name: str
+    flops: float
+    bytes_peak: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RoundPlan:
+    """One round; round 0 chooses the initial labels. The last round neither scores nor selects."""
+
+    number: int
+    labelled: int
+    pool: int
+    fit: FitPlan
+    score: ScorePlan | None
+    select: SelectPlan | None
+    state_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All rounds, and the rates of the device that seconds come from.
+
+    Args:
+        device: where networks run, and selections whose columns fit there.
+        rates: the device's.
+        forward_flops: of one row through the network.
+        rounds: round 0 is the choice of the initial labels.
+        free_bytes: what is free on the device now.
+        needed_bytes: the most that a scoring and selection needs.
+        disk_bytes: of the state files that stay.
+        problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
+    """
+
+    device: str
+    rates: Rates
+    forward_flops: float
+    rounds: list[RoundPlan]
+    free_bytes: int
+    needed_bytes: float
+    disk_bytes: int
+    problems: list[str]
+
+    def totals(self) -> dict[str, dict[str, float]]:
+        """Returns the arithmetic and the seconds of all rounds by kind of work."""
+        work = {kind: [getattr(each, kind) for each in self.rounds] for kind in ("fit", "score", "select")}
+        return {
+            kind: {
+                name: sum(getattr(part, name) for part in parts if part is not None) for name in ("flops", "seconds")
+            }
+            for kind, parts in work.items()
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns plain numbers and texts."""
+        return {**asdict(self), "totals": self.totals()}
+
+
+def composed(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """Returns the configuration that `calrun run` would play with the same overrides.
+
+    Raises:
+        ValueError: if an override is a flag, which only `calrun run` understands, or a key that nobody reads.
+    """
+    flags = [override for override in overrides if override.startswith("-")]
+    if flags:
+        raise ValueError(f"calrun plan takes GROUP=OPTION and KEY=VALUE, got {flags[0]!r}; plan the runs one by one")
+    more = [] if config_dir is None else [f"hydra.searchpath=[file://{config_dir.resolve()}]"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=[*overrides, *more], return_hydra_config=True)
+    with open_dict(cfg):
+        hydra = cfg.pop("hydra")
+    refuse_unread(cfg, dict(hydra.runtime.choices), hydra)
+    return cfg
+
+
+def plan(cfg: DictConfig) -> Plan:
+    """Returns the plan of a configuration.
+
+    Raises:
+        ValueError: if the configuration cannot work.
+    """
+    silence_lightning()
+    exp = build(cfg)
+    planner, device = Planner(exp), exp.predictor.device
+    rounds = list(planner.rounds())
+    states = [each.state_bytes for each in rounds]
+    return Plan(
+        device=device_name(device),
+        rates=measure(device),
+        forward_flops=planner.network.flops,
+        rounds=rounds,
+        free_bytes=planner.free(device),
+        needed_bytes=max(needed_bytes(each.score, each.select) for each in rounds),
+        disk_bytes=sum(states) if exp.record.keep_states else states[-1],
+        problems=planner.problems,
+    )
+
+
+def needed_bytes(score: ScorePlan | None, select: SelectPlan | None) -> float:
+    """Returns the most memory of a round: the chunks of a pass are joined into columns, and then comes the choice."""
+    if score is None or select is None:
+        return 0.0
+    columns = sum(score.columns.values())
+    return max(2 * columns, columns + select.bytes_peak)
+
+
+class Planner:
+    """Walks through the rounds of an experiment with any rows in place of those that would be chosen."""
+
+    def __init__(self, exp: Experiment) -> None:
+        self.exp, self.problems = exp, list[str]()
+        self.free = cache(free_bytes)  # of the start
+        self.network = network_rates(exp, measure(exp.predictor.device).flops)
+
+    def rounds(self) -> Iterator[RoundPlan]:
+        """Yields the plan of the initial choice and of each round."""
+        yield self._round(0, PlannedFit())
+        for this_round in planned_rounds(self.exp.sizes, self.exp.seed):
+            yield self._round(this_round.number, self.exp.method.planned(this_round))
+
+    def _round(self, number: int, planned: PlannedFit) -> RoundPlan:
+        sizes, network = self.exp.sizes, self.network
+        labelled = sizes[number - 1] if number else 0
+        seconds = planned.epochs * planned.passes / (1 + BACKWARD) * network.step_seconds
+        flops = (planned.epochs * planned.passes + planned.looks) * network.flops
+        fit = FitPlan(planned.steps, planned.epochs, flops, seconds + planned.looks * network.pass_seconds)
+        state = planned.stored_bytes + tensor_bytes(self.exp.method.carried()) if number else 0
+        score, select = (None, None) if number == len(sizes) else self._choice(number)
+        return RoundPlan(number, labelled, len(self.exp.pool) - labelled, fit, score, select, state)
+
+    # --- scoring and selection ---
+
+    def _choice(self, number: int) -> tuple[ScorePlan, SelectPlan]:
+        group, acquisition = acquisition_of(self.exp, number)
+        network = self.network
+        sizes = replace(
+            choice_sizes(self.exp, number),
+            features=network.num_features,
+            forward_flops=network.flops,
+            activation_bytes=network.activation_bytes,
+        )
+        columns = column_bytes(acquisition.wanted(), sizes)
+        rows, passes = looked_at(acquisition.wanted(), sizes)
+        score = ScorePlan(rows, passes * self.network.flops, passes * self.network.pass_seconds, columns)
+        where = self._where(sum(columns.values()))
+        cost = acquisition.cost(replace(sizes, device=where))
+        select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
+        needed, free = needed_bytes(score, select), self.free(where)
+        remedy = acquisition.approximation if group == "acquisition" else "initial=random"
+        when = f"round {number}" if number else "the initial choice"
+        if cost.refusal:
+            self.problems.append(f"{when}: {cost.refusal}")
+        elif needed > free:
+            self.problems.append(
+                f"{when}: {group}={select.name} needs {needed / GIB:.3g} GiB, "
+                f"{sum(columns.values()) / GIB:.3g} GiB of them for columns, but {free / GIB:.3g} GiB are free; "
+                f"choose {remedy}"
+            )
+        return score, select
+
+    def _where(self, num_bytes: int) -> torch.device:
+        """Returns where columns of that size would be, see `Predictor.place`."""
+        device, host = self.exp.predictor.device, torch.empty(0).device
+        return device if 2 * num_bytes <= self.free(device) else host
+
+
+def tensor_bytes(state: Any) -> int:
+    """Returns the bytes of all tensors in nested dictionaries."""
+    if isinstance(state, dict):
+        return sum(tensor_bytes(each) for each in state.values())
+    return int(state.nbytes) if isinstance(state, torch.Tensor) else 0

@@ -1,0 +1,106 @@
+"""What a report puts side by side: a panel of runs that may be compared, and the lines in it."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from calrun.report.draw.style import Look, look_of, place_of
+from calrun.report.measure.curves import LINE
+from calrun.report.table.plain import file_name
+
+
+class Line(NamedTuple):
+    """What is compared: the columns LINE of the tidy table."""
+
+    context: str
+    acquisition: str
+    method: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Runs that may be compared: one data set and model, and one acquisition (rows methods) or one method (the other).
+
+    Where its runs follow several budget plans its lines say so, and numbers are paired within a plan alone.
+    """
+
+    where: str
+    rows: str
+    fixed: str
+    runs: pd.DataFrame
+
+    @property
+    def title(self) -> str:
+        return f"{self.where}, {look_of(self.fixed).label}"
+
+    @property
+    def parts(self) -> list[str]:
+        """What its files are named by."""
+        return [*outside_brackets(self.where), self.fixed]
+
+    @property
+    def name(self) -> str:
+        """The beginning of its files' names."""
+        return file_name(*self.parts) + ("-acquisitions" if self.rows == "acquisition" else "")
+
+
+def outside_brackets(name: str) -> list[str]:
+    """Returns the parts of 'digits, mlp (lr=1, width=2)' between commas that stand in no brackets."""
+    return re.split(r", (?![^(]*\))", name)
+
+
+def panels(table: pd.DataFrame) -> Iterator[Panel]:
+    """Yields a panel for each acquisition, and one for each method that met several acquisitions.
+
+    An acquisition with one line alone, which stands beside others in its method's panel, has none, unless it is needed
+    for what stands in panels of methods only: accuracy by round.
+    """
+    met = table.groupby(["panel", "method"])["acquisition"].transform("nunique")
+    for keys, runs in table.groupby(["panel", "acquisition"], sort=False):
+        where, acquisition = map(str, keys)
+        alone = len(runs[LINE].drop_duplicates()) == 1 and met[runs.index[0]] > 1
+        if not alone or runs["accuracy_by_round"].notna().any():
+            yield Panel(where, "method", acquisition, runs)
+    for keys, runs in table.groupby(["panel", "method"], sort=False):
+        where, method = map(str, keys)
+        if runs["acquisition"].nunique() > 1:
+            yield Panel(where, "acquisition", method, runs)
+
+
+def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFrame]]:
+    """Yields each line with its rows of `frame`, in the papers' order."""
+    lines = [Line(*map(str, keys)) for keys in frame[LINE].drop_duplicates().itertuples(index=False)]
+    for line in sorted(lines, key=lambda line: (place_of(getattr(line, rows)), natural(line.variant))):
+        yield line, of_line(frame, line)
+
+
+def looks_of(frame: pd.DataFrame, rows: str) -> dict[Line, Look]:
+    """Returns how each line of `frame` is drawn: in its name's colour; variants of one name in a dash of their own."""
+    members: dict[str, list[Line]] = defaultdict(list)
+    for line, _ in lines_of(frame, rows):
+        members[getattr(line, rows)].append(line)
+    return {
+        line: look_of(name) if len(own) == 1 else look_of(name).variant(number)
+        for name, own in members.items()
+        for number, line in enumerate(own)
+    }
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """Returns a sort key by which numbers in a text stand in the order of their values: alpha=2 before alpha=10."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)
+    return [(float(part), "") if place % 2 else (-1.0, part) for place, part in enumerate(parts)]
+
+
+def of_line(frame: pd.DataFrame, line: Line) -> pd.DataFrame:
+    return frame.loc[(frame[LINE] == list(line)).all(axis=1)]
+
+
+def label_of(line: Line, rows: str) -> str:
+    label = look_of(getattr(line, rows)).label
+    return f"{label} ({line.variant})" if line.variant else label

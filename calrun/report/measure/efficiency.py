@@ -1,0 +1,111 @@
+"""How many labels a choice saves: against random, at equal accuracy, by interpolation on random's curve."""
+
+import numpy as np
+import pandas as pd
+
+from calrun.report.measure.cost import overall_cost
+from calrun.report.measure.curves import LINE
+
+RUN = [*LINE, "seed"]
+PARTNER = ["context", "method", "seed"]
+
+
+def labels_to_reach(labels_T: np.ndarray, accuracy_T: np.ndarray, target: float) -> float:
+    """Returns the fewest labels at which the polygon through the curve is at or above `target`.
+
+    A curve that falls again keeps its first crossing. NaN where the target is never reached, and where already the
+    first point lies above it: how few labels would do is then unknown.
+    """
+    if not len(labels_T) or accuracy_T[0] > target:
+        return float("nan")
+    reached = np.flatnonzero(accuracy_T >= target)
+    if not len(reached):
+        return float("nan")
+    after = reached[0]
+    if after == 0:
+        return float(labels_T[0])
+    before = after - 1
+    share = (target - accuracy_T[before]) / (accuracy_T[after] - accuracy_T[before])
+    return float(labels_T[before] + share * (labels_T[after] - labels_T[before]))
+
+
+def equivalent_labels(table: pd.DataFrame, baseline: str = "random") -> pd.DataFrame:
+    """Returns for each run and budget how many labels the baseline acquisition needs for the same accuracy.
+
+    Columns beside the run's: labelled (N_1), own_labels (the fewest that already gave this accuracy; less than N_1
+    where the curve fell), equivalent (N_2, the equivalent number of non-AL labels), at_least (the baseline's last
+    budget, where it never reaches the accuracy, else NaN), saving (N_2 - N_1) / N_2 (Wen et al. 2024, Sec. 6.2) and
+    efficiency N_2 / own_labels (labelling efficiency, Beck et al. 2021, Sec. 4.1).
+
+    Differs from the paper: Beck et al. word the ratio the other way round; their figures print it as here (above 1 is
+    good).
+    """
+    rows = []
+    baselines = {
+        keys: curve_of(run)
+        for keys, run in table[table["acquisition"] == baseline].groupby(PARTNER)
+        if run["run_id"].nunique() == 1
+    }
+    for keys, run in table[table["acquisition"] != baseline].groupby(RUN):
+        named = dict(zip(RUN, keys, strict=True))
+        partner = baselines.get(tuple(named[name] for name in PARTNER))
+        own = curve_of(run)
+        for labelled, accuracy in zip(*own, strict=True):
+            own_labels = labels_to_reach(*own, accuracy)
+            rows.append(
+                named
+                | {"labelled": int(labelled), "accuracy": accuracy}
+                | {"own_labels": labelled if np.isnan(own_labels) else own_labels}
+                | against(partner, accuracy)
+            )
+    columns = [*RUN, "labelled", "accuracy", "own_labels", "equivalent", "at_least"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["saving"] = (frame["equivalent"] - frame["labelled"]) / frame["equivalent"]
+    frame["efficiency"] = frame["equivalent"] / frame["own_labels"]
+    return frame
+
+
+def against(partner: tuple[np.ndarray, np.ndarray] | None, accuracy: float) -> dict[str, float]:
+    if partner is None:
+        return {"equivalent": float("nan"), "at_least": float("nan")}
+    never = accuracy > partner[1].max()
+    return {
+        "equivalent": labels_to_reach(*partner, accuracy),
+        "at_least": float(partner[0][-1]) if never else float("nan"),
+    }
+
+
+def curve_of(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    ordered = run.dropna(subset=["accuracy"]).sort_values("labelled")
+    return ordered["labelled"].to_numpy(float), ordered["accuracy"].to_numpy(float)
+
+
+def mean_saving(equivalents: pd.DataFrame) -> pd.DataFrame:
+    """Returns each run's average sample saving ratio over its rounds (Wen et al. 2024, Sec. 6.2), and over how many.
+
+    Columns saving, rounds (that have a ratio) and of_rounds (all): a mean over few of many rounds is not the paper's.
+    """
+    groups = equivalents.groupby(RUN)["saving"]
+    return groups.agg(saving="mean", rounds="count", of_rounds="size").reset_index()
+
+
+def cost_at_equal_accuracy(
+    table: pd.DataFrame, label_price: float, hour_price: float, baseline: str = "random"
+) -> pd.DataFrame:
+    """Returns each run's overall cost N_1 x P_l + C_tr to reach the baseline's last accuracy, over the baseline's cost.
+
+    Wen et al. 2024, Table 1. Between rounds the cost is interpolated with the accuracy, labels and training alike.
+    """
+    priced = table.assign(cost=overall_cost(table, label_price, hour_price))
+    base = priced[priced["acquisition"] == baseline].sort_values("labelled")
+    last = base.drop_duplicates(RUN, keep="last").drop_duplicates(PARTNER, keep=False)[[*PARTNER, "accuracy", "cost"]]
+    rows = []
+    for keys, run in priced.groupby(RUN):
+        ordered = run.sort_values("labelled")
+        named = dict(zip(RUN, keys, strict=True))
+        partner = last[(last[PARTNER] == [named[name] for name in PARTNER]).all(axis=1)]
+        if len(partner):
+            target, price = partner[["accuracy", "cost"]].iloc[0]
+            own = labels_to_reach(ordered["cost"].to_numpy(float), ordered["accuracy"].to_numpy(float), target)
+            rows.append(named | {"target": target, "cost": own, "cost_ratio": own / price})
+    return pd.DataFrame(rows, columns=[*RUN, "target", "cost", "cost_ratio"])

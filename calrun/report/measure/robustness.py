@@ -1,0 +1,42 @@
+"""Accuracy on corrupted test sets (Das et al. 2023, Sec. 5.3.1, Tables 7 and 8)."""
+
+import pandas as pd
+
+from calrun.report.measure.curves import LINE
+
+PREFIX = "accuracy@"
+
+
+def corruption_table(table: pd.DataFrame, labelled: int) -> pd.DataFrame:
+    """Returns mean, std and n over seeds of the accuracy on every further test set at one budget (Table 7)."""
+    sets = [str(column) for column in table.columns if str(column).startswith(PREFIX)]
+    at_budget = table[table["labelled"] == labelled]
+    long = at_budget[[*LINE, "seed", *sets]].melt([*LINE, "seed"], var_name="corruption", value_name="accuracy")
+    long["corruption"] = long["corruption"].str.removeprefix(PREFIX)
+    groups = long.dropna(subset=["accuracy"]).groupby([*LINE, "corruption"])["accuracy"]
+    return groups.agg(mean="mean", std="std", n="size").reset_index()
+
+
+def mean_difference(corruptions: pd.DataFrame, baseline: str = "al") -> pd.Series:
+    """Returns by method the mean over corruptions of (method minus baseline) (Table 8).
+
+    A corruption that either of the two lacks is left out of that method's mean.
+    """
+    by_method = corruptions.pivot_table(index="corruption", columns="method", values="mean")
+    differences = by_method.drop(columns=baseline).sub(by_method[baseline], axis=0)
+    return differences.mean().rename("difference")
+
+
+def paired_difference(table: pd.DataFrame, labelled: int, baseline: str = "al") -> pd.DataFrame:
+    """Returns for each run at one budget its mean over the further test sets of (own minus the baseline's accuracy).
+
+    The baseline's is that of the same seed; NaN where it has none, or several settings of it leave open which is meant.
+    A test set that either of the two lacks is left out of that run's mean.
+    """
+    sets = [str(column) for column in table.columns if str(column).startswith(PREFIX)]
+    at_budget = table.loc[table["labelled"] == labelled, [*LINE, "seed", *sets]]
+    pair = ["context", "acquisition", "seed"]
+    base = at_budget[at_budget["method"] == baseline].drop_duplicates(pair, keep=False)
+    both = at_budget.merge(base[[*pair, *sets]], on=pair, how="left", suffixes=("", "_base"))
+    apart = pd.DataFrame({name: both[name] - both[f"{name}_base"] for name in sets})
+    return both[[*LINE, "seed"]].assign(difference=apart.mean(axis=1))

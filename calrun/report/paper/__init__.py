@@ -1,1 +1,0 @@
-"""The papers' printed results, as data: one YAML a paper, read by `calrun.report.printed`."""

@@ -1,0 +1,119 @@
+"""The numbers that the papers print, as tables: what ours stand beside. The data lie in calrun/report/paper/*.yaml."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+import yaml
+
+CAL = "das2023"
+CELLS = ["method", "variant", "budget", "labelled", "mean", "std", "speed_up", "bold", "suspect"]
+MAIN_TABLES = ("1", "2", "3", "4", "5", "6")  # one data set each, entropy
+SHARED_BUDGETS = ("10%", "20%", "30%")  # of Figure 4
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A printed table: what it was run on, and a row of `cells` per method and budget (accuracies in percent).
+
+    Columns of `cells`: CELLS. std and speed_up are NaN where none is printed, labelled where the paper's code is not
+    public; suspect says why a printed number is likely wrong, else ''. `remarks` say what the text does not, by method.
+    """
+
+    name: str
+    source: str
+    dataset: str
+    model: str
+    acquisition: str
+    cells: pd.DataFrame
+    remarks: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def printed(paper: str) -> dict[str, Any]:
+    """Returns everything one paper prints."""
+    text = files("calrun.report.verdict.paper").joinpath(f"{paper}.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def paper_table(name: str) -> PaperTable | None:
+    """Returns the printed numbers of an experiment such as cal/table1; None where the paper prints none (a figure)."""
+    paper, _, number = name.partition("/table")
+    if paper != "cal" or not number:
+        return None
+    document = printed(CAL)
+    source = f"{document['short']}, Table {number}"
+    if number in document["sensitivity"]:
+        cells = sensitivity_cells(document["sensitivity"][number])
+        return PaperTable(name, source, "cifar10", "resnet18", "entropy", cells)
+    if number not in document["tables"]:
+        return None
+    table = document["tables"][number]
+    cells = table_cells(table)
+    return PaperTable(name, source, table["dataset"], table["model"], table["acquisition"], cells, document["remarks"])
+
+
+def table_cells(table: dict[str, Any]) -> pd.DataFrame:
+    suspects = {(item["method"], item["budget"], item["number"]): item["why"] for item in table.get("suspect", [])}
+    rows = []
+    for method, numbers in table["methods"].items():
+        for place, budget in enumerate(table["budgets"]):
+            why = [suspects[key] for kind in ("accuracy", "speed_up") if (key := (method, budget, kind)) in suspects]
+            rows.append(
+                {
+                    "method": method,
+                    "variant": "",
+                    "budget": budget,
+                    "labelled": table["labels"][place] if table["labels"] else float("nan"),
+                    "mean": numbers["accuracy"][place],
+                    "std": numbers["std"][place],
+                    "speed_up": numbers["speed_up"][place] if "speed_up" in numbers else float("nan"),
+                    "bold": budget in numbers.get("bold", []),
+                    "suspect": "; ".join(why),
+                }
+            )
+    return pd.DataFrame(rows, columns=CELLS)
+
+
+def sensitivity_cells(grid: dict[str, Any]) -> pd.DataFrame:
+    """Returns the cells of Tables 9 and 10; the variant is in the words of our configuration."""
+    if "alpha" in grid:
+        values = [(f"alpha={alpha}", mean) for alpha, mean in zip(grid["alpha"], grid["accuracy"], strict=True)]
+    else:
+        values = [
+            (f"sigma={sigma}, uncertainty_weight={weight}", mean)
+            for sigma, means in zip(grid["sigma"], grid["accuracy"], strict=True)
+            for weight, mean in zip(grid["lambda"], means, strict=True)
+        ]
+    best = max(mean for _, mean in values)
+    nan = float("nan")
+    rows = [(grid["method"], name, "50%", 25000, mean, nan, nan, mean == best, "") for name, mean in values]
+    return pd.DataFrame(rows, columns=CELLS)
+
+
+def figure_points() -> pd.DataFrame:
+    """Returns relative accuracy and speed-up by data set, method and budget of Tables 1-6 (Das et al., App. A.1)."""
+    parts = []
+    for number in MAIN_TABLES:
+        table = paper_table(f"cal/table{number}")
+        assert table is not None
+        cells = table.cells
+        base = cells[cells["method"] == "al"].set_index("budget")["mean"]
+        relative = cells["mean"] / cells["budget"].map(base)
+        parts.append(cells.assign(dataset=table.dataset, relative_accuracy=relative, time=cells["speed_up"]))
+    columns = ["dataset", "method", "budget", "relative_accuracy", "time"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def corruption_cells() -> pd.DataFrame:
+    """Returns Table 7 in the columns of `calrun.report.measure.robustness.corruption_table`."""
+    table = printed(CAL)["corruptions"]
+    rows = [
+        (method, corruption, mean, std)
+        for corruption, means in table["accuracy"].items()
+        for method, mean, std in zip(table["methods"], means, table["std"][corruption], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["method", "corruption", "mean", "std"])

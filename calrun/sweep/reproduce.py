@@ -1,0 +1,275 @@
+"""`calrun reproduce cal/table1`: plans a paper's table, runs what is missing, and says how close it came."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from calrun.machine.children import run_bound
+from calrun.method.fit.scale import fewer, scaled
+from calrun.method.visit import Visit
+from calrun.places import CONF, options
+from calrun.report.main import Report, report
+from calrun.report.page.render import to_text
+from calrun.report.read.configuration import all_leaves
+from calrun.report.read.runs import Runs, read
+from calrun.report.table.plain import encoding_of, say
+from calrun.report.table.tables import MISSING, Cell, Table
+from calrun.report.table.written import write_frame, write_table
+from calrun.report.verdict.claims import Claim, claims, least_accuracy
+from calrun.report.verdict.departures import departures
+from calrun.report.verdict.printed import PaperTable, paper_table
+from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
+from calrun.round import planned_rounds
+from calrun.run import finished_accuracy, run_folder
+from calrun.sweep.sweep import job_config, split_sweep, without_sweeps
+
+if TYPE_CHECKING:
+    from calrun.experiment import Experiment
+
+PROBE_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a plan: the overrides that make it, its configuration, its folder, and whether it is finished."""
+
+    overrides: tuple[str, ...]
+    cfg: DictConfig
+    folder: Path
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A table to reproduce: the command line after `calrun run -m`, and the runs that it makes."""
+
+    name: str
+    arguments: tuple[str, ...]
+    scale: float
+    overrides: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Composed when asked for: it takes a third of a second each."""
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return [job_of(overrides) for overrides in self.overrides]
+
+    @property
+    def missing(self) -> list[Job]:
+        return [job for job in self.jobs if not job.finished]
+
+
+def plan(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence[str] = ()) -> Plan:
+    """Returns the runs of the experiment `name`.
+
+    Args:
+        name: an option of the group experiment, such as cal/table1.
+        seeds: in place of the recipe's, such as '0,1,2'; whole numbers from 0 on.
+        scale: shrinks pool, budgets and epochs alike; the runs then go to an experiment of their own.
+        more: further overrides, such as a launcher or a trainer.
+
+    Raises:
+        ValueError: there is no such experiment, `seeds` are no seeds, or `scale` is not above 0 and up to 1.
+    """
+    legal = options("experiment")["experiment"]
+    if name not in legal:
+        raise ValueError(f"there is no experiment {name!r} to reproduce; choose one of: {', '.join(legal)}")
+    if not 0 < scale <= 1:
+        raise ValueError(f"reproduce wants a scale above 0 and up to 1, got {scale}")
+    arguments = [f"experiment={name}"]
+    if seeds is not None:
+        arguments.append(f"seed={','.join(map(str, seeds_of(seeds)))}")
+    if scale != 1:
+        arguments += [f"scale={scale}", f"experiment_name={name}-x{scale:g}"]
+    arguments += more
+    return Plan(name, tuple(arguments), scale, tuple(overrides_of(arguments)))
+
+
+def seeds_of(text: str) -> list[int]:
+    """Returns the seeds in a text such as '0, 1,2', each once."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"reproduce wants seeds as whole numbers from 0 on, such as 0,1,2, got {text!r}")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def overrides_of(arguments: Sequence[str]) -> list[tuple[str, ...]]:
+    """Returns the overrides of each job that Hydra's basic sweeper would make for `calrun run -m ARGUMENTS`."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = compose("config", without_sweeps(arguments), return_hydra_config=True)
+    return split_sweep(whole.hydra.sweeper, arguments)
+
+
+def job_of(overrides: Sequence[str]) -> Job:
+    cfg, choices = job_config(overrides)
+    folder = run_folder(cfg, choices)
+    return Job(tuple(overrides), cfg, folder, finished_accuracy(folder, cfg) is not None)
+
+
+def reproduce(
+    name: str,
+    seeds: str | None = None,
+    scale: float = 1.0,
+    more: Sequence[str] = (),
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> Report | None:
+    """Plays what is missing of a paper's table and prints it with verdicts; writes them beside the runs' report.
+
+    Args:
+        name: as for `plan`, with seeds, scale and more.
+        dry_run: only say what would run.
+        console: where it is printed.
+
+    Raises:
+        ValueError: as `plan`, or a run failed.
+    """
+    console = console or Console()
+    planned = plan(name, seeds, scale, more)
+    print_plan(planned, console)
+    if dry_run:
+        return None
+    if planned.missing:
+        command = [sys.executable, "-m", "calrun.cli", "run", "-m", *planned.arguments]
+        if run_bound(command):
+            raise ValueError(
+                f"{name}: some runs failed; calrun status {planned.jobs[0].folder.parent} says which and why"
+            )
+    folders = [job.folder for job in planned.jobs]
+    out = planned.jobs[0].folder.parent / "report"
+    result = report(folders, out, console=console)
+    paper = paper_table(name)
+    if paper is None:
+        say(console, f"{name}: the paper prints no numbers for it, so there is no verdict")
+        return result
+    return Report(result.runs, result.files + write_verdict(result.runs, paper, scale, out, console))
+
+
+def print_plan(planned: Plan, console: Console) -> None:
+    """Prints each run that is missing, how many are finished, and how long the missing ones may take."""
+    missing = planned.missing
+    for job in missing:
+        say(console, f"to run  {job.folder.name}")
+    finished = len(planned.jobs) - len(missing)
+    say(console, f"{planned.name}: {len(planned.jobs)} runs, {finished} finished, {len(missing)} to run")
+    if missing:
+        say(console, f"estimate: {estimate(planned)}")
+
+
+def estimate(planned: Plan) -> str:
+    """Returns how long the missing runs take, from the finished runs of the plan, or from a probe of the network."""
+    done = [job for job in planned.jobs if job.finished]
+    if done:
+        table = read([job.folder for job in done]).table
+        seconds = table.groupby("method")["fit_seconds"].sum() / table.groupby("method")["run_id"].nunique()
+        known = [float(seconds.get(method_of(job), seconds.max())) for job in planned.missing]
+        return f"{duration(sum(known))} of training, one after the other, by the runs that are finished"
+    from calrun.experiment import build
+
+    first = planned.missing[0].cfg
+    exp = build(first)
+    pool_size = round(len(exp.pool) / first.scale)  # of the recipe's one data set, unless it has several
+    bound = sum(most_samples(job.cfg, pool_size) for job in planned.missing)
+    rate = samples_per_second(exp)
+    return (
+        f"at most {duration(bound / rate)} of training, one after the other ({bound / 1e6:.2f} M gradient samples "
+        f"if no round stops early, at {rate:,.0f} a second as measured here)"
+    )
+
+
+def method_of(job: Job) -> str:
+    return next((part.split("=", 1)[1] for part in job.overrides if part.startswith("method=")), "")
+
+
+def most_samples(cfg: DictConfig, pool_size: int) -> float:
+    """Returns an upper bound on the samples with gradient of a run: every round trains for all its epochs.
+
+    Args:
+        cfg: a run's configuration.
+        pool_size: rows that can be labelled, before `scale`.
+    """
+    visit: Visit = instantiate(cfg.method.visit, _convert_="all")
+    samples = 0.0
+    for this_round in planned_rounds(scaled(instantiate(cfg.budget).planned(pool_size), cfg.scale)):
+        is_later = visit.replay_size and this_round.number > 1
+        epochs = fewer(cfg.trainer.cal_epochs if is_later else cfg.trainer.max_epochs, cfg.scale)
+        steps = visit.epoch(this_round, 0, cfg.trainer.batch_size)
+        samples += epochs * sum(len(step.current) + visit.num_replayed(len(this_round.history_rows)) for step in steps)
+    return samples
+
+
+def samples_per_second(exp: "Experiment") -> float:
+    """Returns the rate of forward and backward passes of a plan's network at its batch size, without data loading."""
+    net = exp.method.evaluated().to(exp.predictor.device)
+    x = torch.zeros(exp.method.setup_.batch_size, *exp.data.input_shape, device=exp.predictor.device)
+    started = 0.0
+    for step in range(PROBE_STEPS + 1):
+        if step == 1:  # the first step also sets up
+            started = time.perf_counter()
+        loss = net(x).logits_BC.square().mean()
+        loss.backward()
+        loss.item()  # waits for the device
+    return PROBE_STEPS * len(x) / (time.perf_counter() - started)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, console: Console) -> list[Path]:
+    """Prints and writes the verdict on every cell and claim of one printed table."""
+    found = verdicts(runs.table, paper, scale)
+    unlike = departures([own.leaves for own in runs.configurations.values()], recipe_leaves(paper.name))
+    table = verdict_table(found, paper, scale, unlike)
+    say(console, to_text(table, console.width if console.is_terminal else None, encoding_of(console)))
+    tables = [table, claims_table(ours_as_cells(found), paper, least_accuracy(runs.table))]
+    for claim, answer, because, theirs, why in ([cell.text for cell in row] for row in tables[1].rows):
+        say(console, f"{claim}: {answer} ({because}); paper's numbers: {theirs} ({why})")
+    files = [path for table in tables if table.rows for path in write_table(out, table)]
+    return [*files, write_frame(out / f"{table.name}-numbers.csv", found)]
+
+
+def recipe_leaves(name: str) -> list[dict[str, Any]]:
+    """Returns the leaves of each run of a recipe as it stands, but for the seed."""
+    recipe = plan(name, seeds="0")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = [job_config(overrides) for overrides in recipe.overrides]
+    return [
+        all_leaves(OmegaConf.to_container(cfg, resolve=True), choices)  # type: ignore[arg-type]
+        for cfg, choices in composed
+    ]
+
+
+def claims_table(ours: pd.DataFrame, paper: PaperTable, least: float = 0.0) -> Table:
+    """Returns each claim with our answer and what the paper's own printed numbers answer."""
+    nothing = {claim.text: Claim(claim.text, MISSING, MISSING) for claim in claims(ours)}
+    theirs = nothing | {claim.text: claim for claim in claims(paper.cells)}
+    rows = []
+    for claim in claims(ours, least):
+        printed = theirs[claim.text]
+        ours_cells = [Cell(claim.text), Cell(claim.answer), Cell(claim.because)]
+        rows.append([*ours_cells, Cell(printed.answer), Cell(printed.because)])
+    return Table(
+        title=f"{paper.source}: claims",
+        name=f"{paper.name.replace('/', '-')}-claims",
+        groups=[("", 1), ("ours", 2), ("paper's numbers", 2)],
+        columns=["claim", "answer", "because", "answer", "because"],
+        rows=rows,
+        notes=[
+            "Matches: mean accuracy not below AL's by more than AL's standard deviation. Open: one seed, or AL below "
+            "twice chance or below the majority class and 5 points."
+        ],
+    )

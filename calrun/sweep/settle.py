@@ -1,0 +1,32 @@
+"""A run that was killed after its last commit: finished, though it could not say so or tidy up any more."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from calrun.folder.begun import recorded_in
+from calrun.folder.claim import HeldError, newest
+from calrun.sweep.status import run_status, said_state
+
+
+def settle(folder: Path, keep_states: bool) -> None:
+    """Says and tidies what such a run could not; a folder that may not be written stays as it is.
+
+    Args:
+        folder: of a run that has nothing left to play.
+        keep_states: whether every round's state stays on disk.
+    """
+    config = recorded_in(folder)
+    if not config or run_status(folder).state != "finished":
+        return
+    if newest(folder) is None and said_state(folder) == "finished":
+        return
+    from calrun.folder.record import Record  # here, for it imports numpy, and hardly any finished run comes this far
+
+    with suppress(OSError, HeldError):
+        record = Record(folder, config)
+        try:
+            number = len(record.rounds())
+            record.tidy(number, keep_states)
+            record.finish(number)
+        finally:
+            record.close()

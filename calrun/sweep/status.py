@@ -1,0 +1,216 @@
+"""`calrun status`: what the run folders say of themselves. It reads, changes nothing, and ends because of no folder."""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from calrun.folder.claim import Found, newest
+from calrun.folder.round_line import accuracy, read_rounds
+from calrun.folder.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
+from calrun.machine.files import BROKEN
+
+RUN_FILES = {"config.yaml", "rounds.jsonl", "status.json"}
+ERROR_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run: its state, how far it is, and its accuracy or what stopped it."""
+
+    name: str
+    state: str
+    round: str = ""
+    note: str = ""
+    updated: str = ""
+
+
+def statuses(folder: Path) -> list[RunStatus]:
+    """Returns the runs below a folder, those that a multirun has yet to begin or that were refused included.
+
+    Raises:
+        ValueError: if the folder does not exist or holds no run.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}; give a run folder, an experiment's folder or outputs")
+    begun: dict[Path, RunStatus] = {}
+    others: dict[Path, RunStatus] = {}
+    for place, files in folders_below(folder):
+        if files & RUN_FILES:
+            begun[place] = run_status(place)
+        else:
+            others |= {run: status for run, status in not_begun(place) if not is_run(run)}
+    if not begun and not others:
+        raise ValueError(f"{folder} holds no run (no status.json below it); give an experiment's folder or outputs")
+    return [*begun.values(), *others.values()]
+
+
+def show(folder: Path) -> None:
+    """Prints a table of the runs below a folder and a line that counts them."""
+    runs = statuses(folder)
+    table = Table(box=None, pad_edge=False)
+    for header in ("run", "state", "round", "accuracy or reason", "updated"):
+        table.add_column(header, no_wrap=True, overflow="ignore")
+    for run in runs:
+        table.add_row(*(Text(shown(cell)) for cell in (run.name, run.state, run.round, run.note, run.updated)))
+    widest = Console(width=1000).measure(table).maximum
+    console = Console(width=max(widest, Console().width), highlight=False, soft_wrap=True)  # names are never cut
+    console.print(table)
+    console.print(counts(runs))
+
+
+def counts(runs: list[RunStatus]) -> str:
+    """Returns how many runs are in which state."""
+    return "  ".join(f"{count} {state}" for state, count in Counter(run.state for run in runs).most_common())
+
+
+def folders_below(top: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Yields a folder and those below it, each once however many links lead to it, with the names of their files.
+
+    What is inside a run folder, and what is hidden, is not looked at.
+    """
+    met: set[str] = set()
+    for parent, children, files in os.walk(top, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in met or RUN_FILES.intersection(files):
+            children.clear()
+        children[:] = sorted(child for child in children if not child.startswith("."))
+        if real not in met:
+            yield Path(parent), set(files)
+        met.add(real)
+
+
+def run_status(folder: Path) -> RunStatus:
+    """Returns what is known of a run, begun or not."""
+    if not is_run(folder):
+        return _refused(RunStatus(folder.name, "waiting"), refusal(folder))
+    try:
+        lines = read_rounds(folder / "rounds.jsonl")
+    except (ValueError, OSError, RecursionError) as error:  # one damaged folder does not hide the others
+        return RunStatus(folder.name, "damaged", note=_cut(str(error)))
+    said, complaint = _said(folder / "status.json")
+    claim = _claim(folder)
+    state = _state(said, lines, claim)
+    status = RunStatus(folder.name, state, _where(said, lines), updated=str(said.get("updated", "")))
+    notes = {
+        "failed": _reason(said),
+        "labels wanted": _reason(said),
+        "interrupted": str(claim or "it has stopped") + _log(said),
+    }
+    note = f"{accuracy(lines[-1]):.2%}" if state == "finished" else notes.get(state, "")
+    return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
+
+
+def not_begun(experiment: Path) -> Iterator[tuple[Path, RunStatus]]:
+    """Yields the runs that multiruns have foreseen in an experiment's folder, and those that were refused."""
+    names = refused_names(experiment)
+    path = experiment / SWEEP_FILE
+    try:
+        names += planned_names(path) if path.exists() else []
+    except (OSError, *BROKEN) as error:
+        yield path, RunStatus(SWEEP_FILE, "damaged", note=_cut(f"{path} is damaged ({type(error).__name__})"))
+    for name in dict.fromkeys(names):
+        yield experiment / name, run_status(experiment / name)
+
+
+def said_state(folder: Path) -> str:
+    """Returns the state that a run said last, empty if it said nothing."""
+    return str(_said(folder / "status.json")[0].get("state", ""))
+
+
+def last_error(folder: Path) -> str:
+    """Returns what a run says that it failed with, empty if it does not."""
+    said, _ = _said(folder / "status.json")
+    return str(said.get("error", "")) if said.get("state") == "failed" else ""
+
+
+def is_run(folder: Path) -> bool:
+    """Tells whether a folder is one of a run that has begun."""
+    return any((folder / name).exists() for name in RUN_FILES)
+
+
+def shown(text: str) -> str:
+    """Returns a text that every terminal takes, though a folder's name may hold bytes that are no text."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _said(path: Path) -> tuple[dict[str, Any], str]:
+    """Returns what the run said last, and what is wrong with that."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(said, dict) or not isinstance(said.get("state"), str):
+            raise ValueError("no state")
+        return said, ""
+    except FileNotFoundError:
+        return {}, "status.json is missing"
+    except (ValueError, OSError, RecursionError):
+        return {}, "status.json is damaged"
+
+
+def _claim(folder: Path) -> Found | None:
+    try:
+        return newest(folder)
+    except OSError:
+        return None
+
+
+def _state(said: dict[str, Any], lines: list[dict[str, Any]], claim: Found | None) -> str:
+    """Returns the state that the claim and the committed rounds leave possible."""
+    state = str(said.get("state", "interrupted"))
+    rounds = said.get("rounds")
+    last = lines[-1] if lines else {"round": 0, "rounds": 1}
+    if last["round"] >= max(last["rounds"], rounds if isinstance(rounds, int) else 0):
+        return "finished"  # even if it was killed before it could say so
+    if claim is not None and not claim.is_dead(time.time()):
+        return "running"
+    return "interrupted" if state in ("running", "finished") else state  # the same command continues it
+
+
+def _where(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
+    if "round" not in said:
+        return f"{lines[-1]['round']}/{lines[-1]['rounds']}" if lines else ""
+    if said.get("state") == "running" and lines and lines[-1]["round"] == lines[-1]["rounds"] == said.get("rounds"):
+        return f"{said['round']}/{said['rounds']}"  # killed between its last commit and its last word
+    epoch = f"epoch {said['epoch']}/{said.get('epochs', '?')}" if "epoch" in said else ""
+    return " ".join(f"{said['round']}/{said.get('rounds', '?')} {said.get('phase', '')} {epoch}".split())
+
+
+def _reason(said: dict[str, Any]) -> str:
+    code = f"exit {said['exit_code']}: " if "exit_code" in said else ""
+    return code + _cut(str(said.get("error", ""))) + _log(said)
+
+
+def _log(said: dict[str, Any]) -> str:
+    """Returns where the run's last job has written what went wrong, if it was a job."""
+    logs = said.get("logs")
+    log = logs[-1].get("stderr", "") if isinstance(logs, list) and logs and isinstance(logs[-1], dict) else ""
+    return f"; log: {log}" if log else ""
+
+
+def _refused(status: RunStatus, refused: dict[str, Any]) -> RunStatus:
+    """Adds why a run could not begin or go on, unless it has done so since."""
+    if not refused or status.state == "finished":
+        return status
+    if status.state == "running":  # a beginning takes back what was refused before it
+        return replace(status, note=_joined(status.note, f"another start was refused, {_reason(refused)}"))
+    if str(refused.get("updated", "")) < status.updated:
+        return status
+    return replace(status, state="failed", note=_reason(refused), updated=str(refused.get("updated", "")))
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _cut(text: str) -> str:
+    """Returns the beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= ERROR_LENGTH else f"{line[:ERROR_LENGTH]}..."

@@ -1,0 +1,178 @@
+"""What a multirun does besides its jobs: it notes which runs it will play, shows them, and keeps why jobs were refused.
+
+A Hydra callback in the process that launches; it travels with the jobs, which may run anywhere.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from calrun.errors import exit_code, portable, report, sentence
+from calrun.folder.anew import accept_code, number_of, refuse_held, wanted
+from calrun.folder.identity import identity
+from calrun.folder.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
+from calrun.machine.job import end_with, this_log
+from calrun.run import located
+from calrun.sweep.status import counts, last_error, run_status, shown
+from calrun.sweep.watcher import Watcher
+from calrun.text.say import say
+
+UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # a job that has no folder yet, for it is wrong
+OF_LOKY = "ignore:resource_tracker:UserWarning"  # joblib's tidier calls it a leak when a launcher was killed
+launched: list["Sweep"] = []  # the multirun of this process, until its last word is said
+
+
+class Sweep(Callback):
+    """Writes the plan of a multirun, follows its run folders, and says at the end how they stand."""
+
+    def __init__(self) -> None:
+        self.sweep = ""
+        self.folders: list[Path] = []
+        self.replaced: dict[Path, int] = {}  # the folders that --fresh moves aside, by their numbers
+        self.watcher: Watcher | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a job in another process needs of it."""
+        return {**vars(self), "watcher": None}
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
+        try:
+            jobs = planned_jobs(config)
+            self.folders = [located(cfg, choices) for cfg, choices in jobs]
+        except UNNAMED:
+            return
+        if wanted.fresh or wanted.accept_code:
+            self.begin_anew([cfg for cfg, _ in jobs])
+        self.sweep = secrets.token_hex(8)
+        for experiment in {folder.parent for folder in self.folders}:
+            add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
+        launched[:] = [self]
+        warnings = os.environ.get("PYTHONWARNINGS", "")
+        if OF_LOKY not in warnings:  # the tidier is a process of its own, which begins with the first job
+            os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (warnings, OF_LOKY)))
+        if sys.stdout.isatty():
+            os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
+            self.watcher = Watcher(self.folders)
+            self.watcher.start()
+
+    def begin_anew(self, configurations: Sequence[DictConfig]) -> None:
+        """Does to every run what --accept-code asks for, and notes what --fresh does: a job does it once it is built.
+
+        Raises:
+            SystemExit: if it cannot be done to all of them.
+        """
+        try:
+            if not self.folders:
+                raise ValueError("--fresh and --accept-code want to know all jobs beforehand; leave out hydra/sweeper")
+            refuse_held(self.folders)  # all or none
+            for folder, cfg in zip(self.folders, configurations, strict=True) if wanted.accept_code else ():
+                accept_code(folder.absolute(), identity(cfg))
+        except (ValueError, OSError) as error:  # of which Hydra would make a warning, and play on
+            raise SystemExit(report(error)) from None
+        if wanted.fresh:
+            self.replaced = {folder.absolute(): number_of(folder) for folder in self.folders}
+        wanted.fresh = wanted.accept_code = False
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Tells the run which multirun it is part of, and whether it begins anew.
+
+        One that is asked for twice waits for itself.
+        """
+        os.environ[SWEEP_VARIABLE] = self.sweep
+        if this_log():
+            os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own speaks there
+        if not self.replaced:
+            return
+        wanted.seen = None
+        with suppress(*UNNAMED):  # the job says why
+            wanted.seen = self.replaced.get(located(*_split(config.copy())).absolute())
+        wanted.fresh = wanted.seen is not None
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Says why a job failed: in its own log, in its exit code, and beside its run's folder if that does not."""
+        os.environ.pop(SWEEP_VARIABLE, None)
+        error = job_return._return_value
+        if not self.sweep or job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
+            return
+        if this_log():
+            report(error)
+        if not launched:  # in a process of its own
+            job_return.return_value = portable(error)
+            end_with(exit_code(error))
+        try:
+            folder = located(*_split(config.copy()))
+        except UNNAMED:
+            return
+        if last_error(folder) != sentence(error):  # it was refused before it could say so itself
+            note_refusal(folder, sentence(error), exit_code(error))
+
+    def end(self) -> None:
+        """Says how the runs stand, and what became of those that are not finished."""
+        if self.watcher is not None:
+            self.watcher.stop()
+        runs = [run_status(folder) for folder in dict.fromkeys(self.folders)]
+        for run in runs:
+            if run.state != "finished":
+                say(shown(f"{run.name}  {run.state}  {run.note}"))
+        if runs:
+            say(f"{len(runs)} run{'s' if len(runs) > 1 else ''}: {counts(runs)}")
+
+
+def end_sweep() -> None:
+    """Says the last word of the multirun that this process has launched, if there was one, however it ended."""
+    while launched:
+        launched.pop().end()
+
+
+def planned_jobs(config: DictConfig) -> list[tuple[DictConfig, dict[str, Any]]]:
+    """Returns the configuration and the chosen options of each job of a multirun."""
+    if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+        return []  # a sweeper that chooses its jobs as it goes
+    jobs = split_sweep(config.hydra.sweeper, config.hydra.overrides.task)
+    return [job_config(overrides) for overrides in jobs]
+
+
+def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:
+    """Returns the overrides of each job that Hydra's basic sweeper makes of the command's arguments.
+
+    Args:
+        sweeper: the node hydra.sweeper; an experiment may name values to sweep in its `params`.
+        arguments: overrides as typed; they win over `params`.
+    """
+    params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*params, *arguments])
+    return [tuple(overrides) for batch in BasicSweeper.split_arguments(parsed, None) for overrides in batch]
+
+
+def without_sweeps(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments that every job shares, of which Hydra composes a multirun's own configuration."""
+    parsed = OverridesParser.create().parse_overrides(list(arguments))
+    return [text for text, one in zip(arguments, parsed, strict=True) if not one.is_sweep_override()]
+
+
+def job_config(overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
+    """Returns a job's configuration and the names of its chosen options; Hydra must have been initialized."""
+    cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    return _split(cfg)
+
+
+def _split(cfg: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+    """Returns a job's whole configuration without Hydra's part, and the names of its chosen options."""
+    choices: dict[str, Any] = dict(cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, choices

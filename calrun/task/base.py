@@ -1,0 +1,45 @@
+"""What a network learns: its loss, when a prediction is right, and what an evaluation reports.
+
+Dimension key: B batch, N rows of a split, C classes.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from torch import Tensor
+
+
+class Task(ABC):
+    """One kind of label. Logits are (B, C, ...) and labels (B, ...): what a label is, this class alone knows."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, y: Tensor, weights_C: Tensor | None = None) -> Tensor:
+        """Returns the mean loss of a batch, with classes weighed where `weights_C` is given."""
+
+    @abstractmethod
+    def losses(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Returns the loss of each row (B,)."""
+
+    @abstractmethod
+    def correct(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Returns how right each row's prediction is (B,): booleans, or shares from 0 to 1."""
+
+    @abstractmethod
+    def reduced(self, logits: Tensor) -> Tensor:
+        """Returns one row of logits for each row (B, C), for acquisitions and stored targets."""
+
+    @abstractmethod
+    def kept(self, logits: Tensor) -> Tensor:
+        """Returns what the metrics need to know of each row's logits, (B, ...)."""
+
+    @abstractmethod
+    def metrics(self, kept_N: Tensor, targets: np.ndarray, num_classes: int) -> dict[str, float]:
+        """Returns the metrics of a whole split; `accuracy` is one of them and stands first."""
+
+    @abstractmethod
+    def class_counts(self, targets: np.ndarray, num_classes: int) -> np.ndarray:
+        """Returns how often each class occurs in the labels of some rows, int64 (C,)."""
+
+    def names(self, targets: np.ndarray, class_names: list[str]) -> list[str]:
+        """Returns what picks.csv says of each row's label; empty text where it is no single class."""
+        return [""] * len(targets)

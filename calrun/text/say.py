@@ -1,0 +1,18 @@
+"""What a command tells its user: text is never read as markup."""
+
+import sys
+from contextlib import suppress
+
+from rich.console import Console
+
+
+def say(line: str, quiet: bool = False) -> None:
+    """Prints a line."""
+    if not quiet:
+        Console(highlight=False, soft_wrap=True, markup=False, emoji=False).print(line)
+
+
+def warn(line: str) -> None:
+    """Says on standard error, where a job's log has it too, what a user should know and what stops nothing."""
+    with suppress(OSError):
+        print(f"calrun: {line}", file=sys.stderr, flush=True)

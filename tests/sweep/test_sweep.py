@@ -1,0 +1,246 @@
+"""What a multirun does besides its jobs."""
+
+import json
+import os
+import pickle
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from submitit.core.utils import UncompletedJobError
+
+from calrun.errors import exit_code, portable, report, sentence
+from calrun.folder.claim import Claim, HeldError
+from calrun.folder.record import Record
+from calrun.folder.sweep_file import SWEEP_FILE, SWEEP_VARIABLE, planned_names
+from calrun.sweep.status import statuses
+from calrun.sweep.sweep import split_sweep, without_sweeps
+from calrun.sweep.watcher import Watcher
+
+
+def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any], tmp_path: Path) -> None:
+    play("-m", "method=al,cal_er", "seed=0,1", "budget.rounds=1")
+    (noted,) = tmp_path.rglob(SWEEP_FILE)
+    runs = {path.parent.name for path in tmp_path.rglob("rounds.jsonl")}
+    assert set(json.loads(noted.read_text())["runs"]) == runs
+    assert len(runs) == 4
+    assert {run.state for run in statuses(tmp_path)} == {"finished"}
+
+
+def test_recipes_that_differ_between_jobs_are_foreseen(play: Callable[..., Any], tmp_path: Path) -> None:
+    """Hyper-parameters of a pair of data set and method, and of an experiment's own sweep, are part of a run's name."""
+    play("-m", "method=cal_der", "method.objective.alpha=0.1,0.5", "optimizer=adam,sgd", "budget.rounds=1")
+    (noted,) = tmp_path.rglob(SWEEP_FILE)
+    assert set(json.loads(noted.read_text())["runs"]) == {path.parent.name for path in tmp_path.rglob("rounds.jsonl")}
+
+
+def test_a_later_multirun_adds_to_the_plan(play: Callable[..., Any], tmp_path: Path) -> None:
+    """What the first one has still to play is waiting all the same."""
+    play("-m", "seed=0,1", "budget.rounds=1")
+    (gone,) = tmp_path.glob("outputs/default/*-s1-*")
+    shutil.rmtree(gone)
+    play("-m", "seed=5", "budget.rounds=1")
+    runs = {run.name.split("-")[4]: run.state for run in statuses(tmp_path)}
+    assert runs == {"s0": "finished", "s1": "waiting", "s5": "finished"}
+
+
+def test_launchers_that_begin_together_all_add_their_runs(tmp_path: Path) -> None:
+    adds = "add_runs(pathlib.Path(sys.argv[1]), sys.argv[2:])"
+    script = f"import sys, pathlib; from calrun.folder.sweep_file import add_runs; {adds}"
+    launchers = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path), *(f"{launcher}-{run}" for run in range(5))])
+        for launcher in range(5)
+    ]
+    assert [launcher.wait() for launcher in launchers] == [0] * 5
+    expected = {f"{launcher}-{run}" for launcher in range(5) for run in range(5)}
+    assert set(planned_names(tmp_path / SWEEP_FILE)) == expected
+    assert [path.name for path in tmp_path.iterdir()] == [SWEEP_FILE]
+
+
+def test_a_refused_job_has_failed_with_its_reason_until_it_begins(play: Callable[..., Any], tmp_path: Path) -> None:
+    answer = play("-m", "acquisition=bald,entropy", "budget.rounds=1")
+    assert answer.code == 2
+    assert answer.out.splitlines()[-1] in ("2 runs: 1 failed  1 finished", "2 runs: 1 finished  1 failed")
+    failed, finished = sorted(statuses(tmp_path), key=lambda run: run.state)
+    assert (failed.state, finished.state) == ("failed", "finished")
+    assert failed.note.startswith("exit 2: acquisition=Bald wants a network with dropout")
+    assert f"{failed.name}  failed  {failed.note}" in answer.out
+    assert not (tmp_path / "outputs" / "default" / failed.name).exists()
+    Record(tmp_path / "outputs" / "default" / failed.name, {"run_id": "0"}).close()
+    assert sorted(run.state for run in statuses(tmp_path)) == ["finished", "interrupted"]
+    assert not list(tmp_path.rglob(".refused"))
+
+
+DIVERGES = """
+from calrun.method.objective import CrossEntropy
+
+class Diverges(CrossEntropy):
+    def __call__(self, current, replay):
+        return super().__call__(current, replay) * float("nan")
+"""
+
+
+def test_a_job_that_ends_by_itself_says_so_in_its_folder_and_in_its_own_log(
+    play: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "diverging.py").write_text(DIVERGES)
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    monkeypatch.setenv("SUBMITIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    answer = play("-m", "seed=1", "method.objective._target_=diverging.Diverges")
+    assert answer.code == 2, answer
+    (run,) = statuses(tmp_path)
+    assert (run.state, run.note.split(":")[0]) == ("failed", "exit 2")
+    assert run.note.endswith(f"; log: {tmp_path}/7_0_log.err")
+    said = json.loads(next(tmp_path.rglob("status.json")).read_text())["error"]
+    assert answer.err.splitlines()[0] == f"calrun: {said}"
+    assert not list(tmp_path.rglob(".refused"))
+
+
+def test_the_same_run_twice_in_a_parallel_multirun_is_played_once(small: tuple[str, ...], tmp_path: Path) -> None:
+    parallel = ("seed=0,0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", f"paths.outputs={tmp_path}")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *small, *parallel]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended
+    assert ended.stdout.count("round  3/3") == 1
+    assert ended.stdout.splitlines()[-1] == "1 run: 1 finished"
+
+
+def test_a_run_waits_for_itself_in_another_job_of_its_multirun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(SWEEP_VARIABLE, "x")
+    first = Record(tmp_path, {"run_id": "0"})
+    threading.Timer(0.7, first.close).start()
+    Record(tmp_path, {"run_id": "0"}).close()
+    assert "is being played by another job of this multirun" in capsys.readouterr().err
+    third = Record(tmp_path, {"run_id": "0"})
+    monkeypatch.setenv(SWEEP_VARIABLE, "y")
+    with pytest.raises(ValueError, match="another process is running"):
+        Record(tmp_path, {"run_id": "0"})
+    third.close()
+
+
+def test_what_a_job_hands_over_says_the_same_to_its_launcher(tmp_path: Path) -> None:
+    claim = Claim(tmp_path)
+    with pytest.raises(HeldError) as held:
+        Claim(tmp_path)
+    claim.release()
+    with pytest.raises(KeyError) as fault:
+        {}["missing"]
+    mistake, ours = (pickle.loads(pickle.dumps(portable(error.value))) for error in (held, fault))
+    assert (sentence(mistake), exit_code(mistake)) == (sentence(held.value), 2)
+    assert exit_code(ours) == 1
+    assert "in test_what_a_job_hands_over" in str(ours)  # the trace, which lies in another process
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Job 7_0 (task: 0) with path /a/r.pkl\nhas not produced any output (state: CANCELLED by 0)\nError stream",
+            "job 7_0 (CANCELLED by 0) has ended before",
+        ),
+        ("Job not requeued because: timed-out too many times.", "the job is not requeued (timed-out too many times)"),
+    ],
+)
+def test_a_job_that_has_left_no_result_is_told_in_one_line(
+    said: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(UncompletedJobError(said)) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"calrun: {told}")
+    assert err.count("\n") == 1
+
+
+KILLED = """
+import os, signal
+from calrun.method.fit.stop import FixedEpochs
+
+class Killed(FixedEpochs):
+    def reason(self, history):
+        os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def test_a_job_that_dies_by_a_signal_is_told_at_the_end_of_its_multirun(small: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "killing.py").write_text(KILLED)
+    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path / 'runs'}")
+    words = (*small, *parallel, "stop=fixed_epochs", "stop._target_=killing.Killed")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
+    environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{tmp_path}"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("calrun: a job's process has ended before its run was finished")
+    assert "Traceback" not in ended.stderr
+    assert re.search(r"-s[01]-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
+
+
+@pytest.mark.slow
+def test_a_parallel_multirun_that_is_killed_leaves_no_words_of_its_libraries(
+    small: tuple[str, ...], tmp_path: Path
+) -> None:
+    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path}")
+    words = (*small, *parallel, "stop=fixed_epochs", "trainer.max_epochs=100000")
+    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
+    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while len(list(tmp_path.glob("default/*/status.json"))) < 2:
+        assert launcher.poll() is None
+        time.sleep(0.1)
+    launcher.kill()
+    _, said = launcher.communicate(timeout=60)  # what its children say last, too
+    assert (launcher.returncode, said) == (-signal.SIGKILL, "")
+    assert {run.state for run in statuses(tmp_path)} == {"interrupted"}
+
+
+def test_a_sweep_is_split_as_hydra_does() -> None:
+    """The command wins over an experiment's own values; commas in lists, quotes and braces make no jobs."""
+    sweeper = OmegaConf.create({"params": {"method": "al,cal_er", "seed": "0,1"}})
+    assert split_sweep(sweeper, ["seed=7", "x=[1,2]"]) == [
+        ("method=al", "seed=7", "x=[1,2]"),
+        ("method=cal_er", "seed=7", "x=[1,2]"),
+    ]
+    assert split_sweep(OmegaConf.create({"params": None}), ["seed=range(2)", "y='a,b'"]) == [
+        ("seed=0", "y='a,b'"),
+        ("seed=1", "y='a,b'"),
+    ]
+    assert without_sweeps(["seed=0,1", "x=[1,2]", "y='a,b'", "z=choice(1,2)"]) == ["x=[1,2]", "y='a,b'"]
+
+
+def line(number: int) -> str:
+    seconds = {"fit": 1.0}
+    found = {
+        "round": number,
+        "rounds": 3,
+        "labelled": 10,
+        "train_accuracy": 1.0,
+        "epochs": 2,
+        "stop_reason": "max epochs",
+    }
+    return json.dumps({**found, "test": {"test": {"accuracy": 0.5}}, "seconds": seconds}) + "\n"
+
+
+def test_the_watcher_shows_each_new_round_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    (first / "rounds.jsonl").write_text(line(1))
+    watcher = Watcher([first, second])
+    (first / "rounds.jsonl").write_text(line(1) + line(2))
+    watcher.look()
+    watcher.look()
+    (second / "rounds.jsonl").write_text(line(1) + line(2) + line(3))
+    watcher.look()
+    shown = [text for text in capsys.readouterr().out.splitlines() if "round" in text]
+    assert [text.split()[0] for text in shown] == ["first", "second", "second", "second"]
+    task = watcher.progress.tasks[0]
+    assert (task.completed, task.total, task.description) == (5, 6, "1 of 2 runs finished")

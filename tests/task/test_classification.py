@@ -1,0 +1,47 @@
+"""Metrics of one class per row.
+
+Dimension key: N rows, C classes.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import balanced_accuracy_score, log_loss
+
+from calrun.task.classification import Classification
+
+
+def metrics(logits_NC: torch.Tensor, targets: np.ndarray) -> dict[str, float]:
+    return Classification().metrics(logits_NC, targets, logits_NC.shape[1])
+
+
+def test_metrics_by_hand() -> None:
+    """Classes 0, 0, 1: one error in class 0; class 2 never occurs and counts nowhere."""
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 2.0, 0.0]])
+    found = metrics(logits, np.array([0, 0, 1]))
+    right, wrong = -2 + math.log(math.exp(2) + 2), math.log(math.exp(2) + 2)
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
+    assert found["loss"] == pytest.approx((2 * right + wrong) / 3)
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    logits_NC = torch.randn(200, 4, generator=torch.Generator().manual_seed(0)) * 3
+    targets = np.random.default_rng(0).integers(0, 4, 200)
+    found, predicted = metrics(logits_NC, targets), logits_NC.argmax(1).numpy()
+    assert found["accuracy"] == pytest.approx((predicted == targets).mean())
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(targets, predicted), abs=1e-6)
+    assert found["loss"] == pytest.approx(log_loss(targets, logits_NC.double().softmax(1).numpy(), labels=range(4)))
+
+
+def test_equal_logits_count_for_the_lower_class() -> None:
+    assert metrics(torch.zeros(2, 3), np.array([0, 1]))["accuracy"] == 0.5
+
+
+def test_each_row_has_its_own_loss() -> None:
+    logits_BC, y_B = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
+    task = Classification()
+    torch.testing.assert_close(task.losses(logits_BC, y_B).mean(), task.loss(logits_BC, y_B))
+    assert task.losses(logits_BC, y_B).shape == (5,)
