@@ -138,7 +138,7 @@ def plan_command(
 @app.command("status")
 def status_command(folder: Annotated[Path, typer.Argument(help="a run, an experiment, or all outputs")]) -> None:
     """Shows which runs are finished, running, interrupted, failed or waiting."""
-    from calrun.sweep.status import show
+    from calrun.folder.status import show
 
     show(folder)
 

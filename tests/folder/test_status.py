@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from calrun.folder.claim import Claim, Holder
+from calrun.folder.status import statuses
 from calrun.folder.sweep_file import SWEEP_FILE, note_refusal
-from calrun.sweep.status import statuses
 
 FIT = {
     "state": "running",
