@@ -87,12 +87,13 @@ class Summary(Choose):
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         with torch.no_grad(), in_mode(net, training=False):
             output = net(candidates.x)
-            features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()
+            logits_AC = self.task.reduced(output.logits_BC)
+            features_AD = (output.features_BD if self.features == "penultimate" else logits_AC).float()
         with torch.no_grad(), torch.autocast(features_AD.device.type, enabled=False), full_precision():
             kernel_AA = similarity(features_AD, self.sigma, self.scale)
             if not self.kept:
                 self.kept["mean_similarity"] = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
-            uncertainty_A = uncertainty(output.logits_BC.float(), self.uncertainty)
+            uncertainty_A = uncertainty(logits_AC.float(), self.uncertainty)
             return greedy_summary(kernel_AA, uncertainty_A, size, self.uncertainty_weight)
 
 
