@@ -82,9 +82,7 @@ def test_ragged_and_sparse_rows(survives: Survives, words: tuple[str, ...], meth
     assert lines[-1]["test"]["test"]["accuracy"] > 0.6
 
 
-@pytest.mark.parametrize(
-    "words", [("method=al",), ("method=cal_der", "method.visit.replay_size=4"), ("method=cal_er",)]
-)
+@pytest.mark.parametrize("method", ["al", "cal_der", "cal_mir", "cal_sds2"])
 def test_a_label_for_each_pixel(survives: Survives, method: str) -> None:
     words = [f"method={method}", *([] if method == "al" else ["method.visit.replay_size=4"])]
     learning = ("optimizer.lr=0.3", "trainer.max_epochs=10")
