@@ -12,6 +12,7 @@ from calrun.method.visit import Choose
 from calrun.model.adapt.mode import in_mode
 from calrun.part.batch import Batch
 from calrun.task.base import Task
+from calrun.text.legal import one_of
 
 
 class MostInterfered(Choose):
@@ -30,11 +31,8 @@ class MostInterfered(Choose):
     steps_on_current = True
 
     def __init__(self, selection: str = "top", score_mode: str = "eval") -> None:
-        if selection not in ("top", "softmax_sample") or score_mode not in ("eval", "train"):
-            raise ValueError(
-                f"method.visit.choose wants selection top or softmax_sample and score_mode eval or train, "
-                f"got {selection!r} and {score_mode!r}"
-            )
+        one_of("method.visit.choose.selection", selection, ("top", "softmax_sample"))
+        one_of("method.visit.choose.score_mode", score_mode, ("eval", "train"))
         self.selection, self.score_mode = selection, score_mode
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
