@@ -18,7 +18,7 @@ from calrun.check.keys import keys, refuse_unread
 from calrun.errors import report as report_error
 from calrun.machine.children import die_with_launcher
 from calrun.machine.job import cancellable
-from calrun.machine.signals import heeded
+from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
@@ -138,7 +138,7 @@ def plan_command(
 @app.command("status")
 def status_command(folder: Annotated[Path, typer.Argument(help="a run, an experiment, or all outputs")]) -> None:
     """Shows which runs are finished, running, interrupted, failed or waiting."""
-    from calrun.sweep.status import show
+    from calrun.folder.status import show
 
     show(folder)
 
@@ -230,5 +230,13 @@ def here() -> str:
         raise ValueError("the folder that calrun was started in is gone; go to one that exists") from error
 
 
+def program() -> None:
+    """Runs a command in a process of its own, which is gone as soon as it has said that a signal ends it."""
+    try:
+        main()
+    except Ended as ended:
+        end_process(int(ended.code or 0))
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -30,13 +30,15 @@ def sentence(error: BaseException) -> str:
     cause: BaseException = error
     while isinstance(cause, HydraException) and cause.__cause__ is not None:
         cause = cause.__cause__
-    text = _text(cause)
+    text, kind = _text(cause), type(cause).__name__
     target = re.search(r"full_key: (\S+)", str(error))
     if target and cause is not error and isinstance(cause, TypeError):
         key = target.group(1)
         text = f"{key}: {text}; leave it out or choose another {key.split('.')[0]}"
     elif target and cause is not error and not is_mistake(cause) and not isinstance(cause, ImportError):
-        text = f"{target.group(1)}: its class raises {type(cause).__name__} ({text}); CALRUN_DEBUG=1 shows where"
+        text = f"{target.group(1)}: its class raises {kind} ({text}); CALRUN_DEBUG=1 shows where"
+    elif text == str(cause) and not isinstance(cause, (*MISTAKES, LabelsWanted, ImportError)):
+        text = f"{kind}: {text}"  # a KeyError says no more than its key
     return re.sub(r"\s+", " ", text).strip()
 
 

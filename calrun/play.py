@@ -17,13 +17,13 @@ from calrun.folder.later import missing_records
 from calrun.folder.progress import Progress
 from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining
+from calrun.folder.round_line import committed_rounds
 from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import SHOWN_GROUPS
 from calrun.plan.choices import refused_choices
-from calrun.run import committed
 from calrun.text.words import SEPARATOR
 from calrun.training.trainer import silence_lightning
 
@@ -45,7 +45,7 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         now = identity(cfg)  # what was downloaded just now
     if wanted.begins_anew(folder):
         wanted.move_aside(folder)  # not before it is known that the new run can begin
-    elif committed(folder):
+    elif committed_rounds(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
     try:

@@ -14,9 +14,9 @@ from calrun.folder.anew import accept_code, wanted
 from calrun.folder.begun import refuse_changed, renamed, siblings
 from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
-from calrun.folder.round_line import accuracy, read_rounds
+from calrun.folder.round_line import accuracy, committed_rounds
+from calrun.folder.settle import settle
 from calrun.places import SHOWN_GROUPS, experiment_folder
-from calrun.sweep.settle import settle
 from calrun.text.say import say
 
 
@@ -47,7 +47,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     folder = renamed(run_folder(cfg, choices).absolute(), now)
     if wanted.accept_code:
         accept_code(folder, now)
-    lines = [] if wanted.begins_anew(folder) else committed(folder)
+    lines = [] if wanted.begins_anew(folder) else committed_rounds(folder)
     if lines:
         refuse_changed(folder, now)
     final, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
@@ -61,14 +61,9 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     return final
 
 
-def committed(folder: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a run folder's finished rounds."""
-    return read_rounds(folder / "rounds.jsonl") if (folder / "config.yaml").exists() else []
-
-
 def finished_accuracy(folder: Path, cfg: DictConfig) -> float | None:
     """Returns the final accuracy of a finished run, None of any other folder."""
-    return final_accuracy(committed(folder), cfg)
+    return final_accuracy(committed_rounds(folder), cfg)
 
 
 def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None:

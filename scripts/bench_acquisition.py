@@ -25,8 +25,8 @@ from hydra.utils import instantiate
 from measured import alone, measured
 from torch import Tensor
 
-from calrun.acquisition.badge import residuals
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.kernel.residual import residual
 
 BUDGET, NUM_FEATURES, NUM_LABELLED = 500, 512, 1000
 GROWTH_ROWS = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
@@ -97,7 +97,7 @@ def literal_coreset(candidates: Candidates, picks: int, rng: np.random.Generator
 
 def literal_badge(candidates: Candidates, picks: int, rng: np.random.Generator) -> list[int]:
     """k-means++ seeding as the authors' newer code: factorised, two matrix-vector products for each pick."""
-    return _seed([residuals(candidates.logits_NC), candidates.features_ND], picks, rng)
+    return _seed([residual(candidates.logits_NC), candidates.features_ND], picks, rng)
 
 
 def literal_pooled(candidates: Candidates, picks: int, rng: np.random.Generator) -> list[int]:
@@ -105,7 +105,7 @@ def literal_pooled(candidates: Candidates, picks: int, rng: np.random.Generator)
     height = min(16, candidates.logits_NC.shape[1])
     pooled = [
         torch.nn.functional.adaptive_avg_pool2d(
-            torch.einsum("nc,nd->ncd", residuals(z), h)[:, None], (height, 512 // height)
+            torch.einsum("nc,nd->ncd", residual(z), h)[:, None], (height, 512 // height)
         )
         for z, h in zip(candidates.logits_NC.split(1000), candidates.features_ND.split(1000), strict=True)
     ]

@@ -3,6 +3,7 @@
 import faulthandler
 import json
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,21 @@ def refusal(calrun: Callable[..., Answer], tmp_path: Path) -> Callable[..., str]
         return lines[0]
 
     return refused
+
+
+@pytest.fixture
+def own(small: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, ...]]:
+    """Writes a module `own` and an option `own` of a group; returns the words of a small run with both."""
+
+    def written(source: str, group: str, option: str) -> tuple[str, ...]:
+        (tmp_path / "own.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "own", raising=False)
+        folder = tmp_path / "conf" / group
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "own.yaml").write_text(option)
+        return ("run", "--config-dir", str(tmp_path / "conf"), *small, f"{group}=own")
+
+    return written
 
 
 @pytest.fixture

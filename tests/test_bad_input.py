@@ -451,7 +451,7 @@ def test_a_damaged_file_of_a_run_is_named(
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 from calrun.cli import main
 main()
 """

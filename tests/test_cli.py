@@ -148,13 +148,13 @@ def test_a_users_own_class_is_found_beside_him(
     play: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_folder: Callable[[], Path]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "lies_beside.py").write_text(
         "from calrun.acquisition.base import Acquisition\n"
         "class First(Acquisition):\n"
         "    def select(self, candidates, budget, rng):\n"
         "        return candidates.rows[:budget]\n"
     )
-    answer = play("acquisition=random", "acquisition._target_=mine.First", "budget.rounds=2")
+    answer = play("acquisition=random", "acquisition._target_=lies_beside.First", "budget.rounds=2")
     assert answer.code == 0, answer
     picks = (run_folder() / "picks.csv").read_text().splitlines()[21:]
     rows = [int(line.split(",")[2]) for line in picks]

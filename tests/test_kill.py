@@ -18,8 +18,8 @@ import torch
 from omegaconf import DictConfig
 
 import calrun.play  # noqa: F401 - here, and not in every process that is forked
+from calrun.folder.status import statuses
 from calrun.run import play
-from calrun.sweep.status import statuses
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.utime", "os.chmod", "os.truncate"}
 FEW_BYTES = 10

@@ -26,9 +26,10 @@ from calrun.acquisition.kernel.kmeans_plusplus import (
     uniform,
 )
 from calrun.acquisition.kernel.memory import limit_bytes
-from calrun.acquisition.kernel.options import refuse_below, refuse_unknown
+from calrun.acquisition.kernel.residual import residual
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import at_least, one_of
 
 FIRSTS: dict[str, First] = {"argmax_norm": largest_norm, "uniform": uniform}
 
@@ -61,9 +62,9 @@ class Badge(Acquisition):
         greedy_trials: int,
         memory_gib: float | None,
     ) -> None:
-        refuse_unknown("first", first, FIRSTS)
-        refuse_unknown("mode", mode, ("blocked", "sequential"))
-        refuse_below(1, greedy_trials=greedy_trials)
+        one_of("acquisition.first", first, FIRSTS)
+        one_of("acquisition.mode", mode, ("blocked", "sequential"))
+        at_least(1, "acquisition", greedy_trials=greedy_trials)
         needs = {"logits", "features"}
         self.needs = frozenset(needs | {f"labelled_{name}" for name in needs} if condition_on_labelled else needs)
         self.first = first
@@ -112,24 +113,13 @@ class Badge(Acquisition):
     def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:
         """Returns the gradient embeddings; where they fit, the softmax is taken once and not in every pass."""
         chunk = feature_chunk(logits_NC.shape[1] + features_ND.shape[1], self.memory_gib, features_ND.device)
-        residual = in_memory(Factor(logits_NC, residuals), self.memory_gib)
-        return Points([residual, Factor(features_ND, with_one if self.bias else None)], chunk)
+        factor = in_memory(Factor(logits_NC, residual), self.memory_gib)
+        return Points([factor, Factor(features_ND, with_one if self.bias else None)], chunk)
 
     def draw(self, points: Points, budget: int, rng: np.random.Generator, start: First | Tensor) -> np.ndarray:
         if self.greedy_trials > 1:
             return kmeans_plusplus_with_trials(points, budget, rng, start, self.greedy_trials)
         return kmeans_plusplus(points, budget, rng, start, self.max_block)
-
-
-def residuals(logits_BC: Tensor) -> Tensor:
-    """Returns p - e_y for the predicted class y, whose entry is minus the sum of the others: p_y - 1 would cancel.
-
-    A row that is not finite stays so, minus infinity included.
-    """
-    top_B1 = logits_BC.argmax(dim=1, keepdim=True)
-    others_BC = logits_BC.softmax(dim=1).scatter_(1, top_B1, 0)
-    broken_B1 = 0 * logits_BC.sum(dim=1, keepdim=True)  # 0, or not a number
-    return others_BC.scatter_(1, top_B1, broken_B1 - others_BC.sum(dim=1, keepdim=True))
 
 
 def with_one(features_BD: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.acquisition.badge import Badge, residuals
+from calrun.acquisition.badge import Badge
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_BLOCK, Factor, Points, feature_chunk
-from calrun.acquisition.kernel.options import refuse_below
+from calrun.acquisition.kernel.residual import residual
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import at_least
 
 
 class PooledBadge(Badge):
@@ -45,15 +46,15 @@ class PooledBadge(Badge):
         super().__init__(
             first, condition_on_labelled, bias=False, mode="blocked", greedy_trials=1, memory_gib=memory_gib
         )
-        refuse_below(1, max_height=max_height)
-        refuse_below(max_height, pooled_size=pooled_size)
+        at_least(1, "acquisition", max_height=max_height)
+        at_least(max_height, "acquisition", pooled_size=pooled_size)
         self.pooled_size = pooled_size
         self.max_height = max_height
 
     def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:
         height = min(self.max_height, logits_NC.shape[1])
         sizes = height, self.pooled_size // height
-        stores = Factor(logits_NC, residuals), Factor(features_ND)
+        stores = Factor(logits_NC, residual), Factor(features_ND)
         chunk = feature_chunk(logits_NC.shape[1] + features_ND.shape[1], self.memory_gib, features_ND.device)
         pooled = [Factor(pool(store, size, chunk)) for store, size in zip(stores, sizes, strict=True)]
         return Points(pooled, feature_chunk(sum(sizes), self.memory_gib, features_ND.device))

@@ -21,6 +21,7 @@ from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.similarity import moments
 from calrun.acquisition.kernel.top_k import finite
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import one_of
 
 DENOMINATORS: dict[str, Callable[..., np.ndarray]] = {"max": np.max, "min": np.min, "mean": np.mean}
 
@@ -41,8 +42,7 @@ class Balancing(Acquisition):
     approximation = "acquisition=balanced_random, which reads the classes and no features"
 
     def __init__(self, denominator: str, memory_gib: float | None) -> None:
-        if denominator not in DENOMINATORS:
-            raise ValueError(f"acquisition.denominator is {denominator!r}, wanted one of {sorted(DENOMINATORS)}")
+        one_of("acquisition.denominator", denominator, DENOMINATORS)
         self.denominator, self.memory_gib = denominator, memory_gib
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:

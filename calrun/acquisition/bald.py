@@ -12,10 +12,10 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.memory import chunk_rows, shortage
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.top_k import largest
 from calrun.acquisition.kernel.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import at_least
 
 
 class Bald(Acquisition):
@@ -29,7 +29,7 @@ class Bald(Acquisition):
     needs = frozenset({"mc_log_probs"})
 
     def __init__(self, num_mc_samples: int, memory_gib: float | None) -> None:
-        refuse_below(2, num_mc_samples=num_mc_samples)
+        at_least(2, "acquisition", num_mc_samples=num_mc_samples)
         self.num_mc_samples, self.memory_gib = num_mc_samples, memory_gib
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:

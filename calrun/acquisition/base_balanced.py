@@ -19,6 +19,7 @@ from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.top_k import finite, smallest
 from calrun.acquisition.mase import boundary_gap, leave_cost, leave_distance, row_bytes
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import one_of
 
 FIRST_DEPTH = 32  # how many rows a queue looks ahead of its quota before it has to look again
 Nearest = Iterator[tuple[float, int]]  # (distance, position), nearest first
@@ -38,11 +39,8 @@ class BalancedSelection(Acquisition):
     needs = frozenset({"logits", "head_weight"})
 
     def __init__(self, dcsdb: str, order: str, memory_gib: float | None) -> None:
-        if dcsdb not in ("pairwise", "exact") or order not in ("class_major", "round_robin"):
-            raise ValueError(
-                f"acquisition.dcsdb is {dcsdb!r} and acquisition.order is {order!r}, wanted pairwise or exact and "
-                "class_major or round_robin"
-            )
+        one_of("acquisition.dcsdb", dcsdb, ("pairwise", "exact"))
+        one_of("acquisition.order", order, ("class_major", "round_robin"))
         self.dcsdb, self.order, self.memory_gib = dcsdb, order, memory_gib
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:

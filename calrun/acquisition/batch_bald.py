@@ -17,12 +17,12 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import full_precision, spans
 from calrun.acquisition.kernel.memory import GIB, limit_bytes
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.top_k import finite, smallest
 from calrun.acquisition.kernel.uncertainty import refuse_identical_samples
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.rng import torch_rng
+from calrun.text.legal import at_least
 from calrun.text.say import warn
 
 Tiles = list[tuple[Tensor, Tensor]]  # posteriors (K, T) and weights (T,) of the outcomes, tile by tile
@@ -60,8 +60,8 @@ class BatchBald(Acquisition):
     def __init__(
         self, num_mc_samples: int, num_samples: int, prefilter: int | None, lazy: bool, memory_gib: float | None
     ) -> None:
-        refuse_below(2, num_mc_samples=num_mc_samples)
-        refuse_below(1, prefilter=prefilter)
+        at_least(2, "acquisition", num_mc_samples=num_mc_samples)
+        at_least(1, "acquisition", prefilter=prefilter)
         if num_samples < num_mc_samples:
             raise ValueError(
                 f"acquisition.num_samples is {num_samples}, wanted at least one for each of {num_mc_samples} samples"

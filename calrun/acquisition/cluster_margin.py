@@ -12,11 +12,11 @@ import numpy as np
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.hierarchy import Hierarchy
-from calrun.acquisition.kernel.options import refuse_unknown
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.dataset.read.archive import read_npz
 from calrun.look.sizes import Sizes
 from calrun.machine.files import replace_file
+from calrun.text.legal import one_of
 
 
 class ClusterMargin(Acquisition):
@@ -43,8 +43,8 @@ class ClusterMargin(Acquisition):
     ) -> None:
         if k_m_factor < 1:
             raise ValueError(f"acquisition.k_m_factor must be at least 1, got {k_m_factor}; 1 is margin sampling")
-        refuse_unknown("pick", pick, ("random", "min_margin"))
-        refuse_unknown("recluster", recluster, ("every_round", "never"))
+        one_of("acquisition.pick", pick, ("random", "min_margin"))
+        one_of("acquisition.recluster", recluster, ("every_round", "never"))
         self.needs = margin.needs | {"features"} | ({"run_folder"} if recluster == "never" else set())
         self.num_mc_samples = margin.num_mc_samples
         self.margin = margin

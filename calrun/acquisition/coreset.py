@@ -16,10 +16,10 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
 from calrun.acquisition.kernel.farthest_first import First, farthest_first
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
-from calrun.acquisition.kernel.options import refuse_unknown
 from calrun.acquisition.kernel.pairs import medoid_1center, pairs_cost
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.sizes import Sizes
+from calrun.text.legal import one_of
 
 EmptyInit = Literal["random", "medoid1center", "first"]
 
@@ -40,7 +40,7 @@ class KCenterGreedy(Acquisition):
     approximation = "acquisition=partitioned_coreset"
 
     def __init__(self, empty_init: EmptyInit, memory_gib: float | None) -> None:
-        refuse_unknown("empty_init", empty_init, FIRSTS)
+        one_of("acquisition.empty_init", empty_init, FIRSTS)
         self.empty_init = empty_init
         self.memory_gib = memory_gib
 

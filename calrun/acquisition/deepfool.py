@@ -5,20 +5,20 @@ A row is as certain as the perturbation of its input that changes the prediction
 Dimension key: B batch, C classes, A rows of the batch that still keep their prediction.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import ceil
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost, input_bytes
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.top_k import smallest
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.model.adapt.mode import in_mode
+from calrun.text.legal import at_least
 
 EXPECTED_STEPS = 3  # Moosavi-Dezfooli et al. 2016 find that a network changes its mind within so many
 
@@ -44,7 +44,7 @@ class DeepFool(Acquisition):
     def __init__(
         self, max_iter: int, overshoot: float, epsilon: float, top_classes: int | None, batch_size: int
     ) -> None:
-        refuse_below(1, max_iter=max_iter, batch_size=batch_size)
+        at_least(1, "acquisition", max_iter=max_iter, batch_size=batch_size)
         if top_classes is not None and top_classes < 2:
             raise ValueError(
                 f"acquisition.top_classes is {top_classes}, wanted at least 2: the predicted class and a rival"
@@ -58,7 +58,7 @@ class DeepFool(Acquisition):
         if min(budget, len(candidates)) <= 0:
             return candidates.rows[:0].astype(np.int64)
         lengths = []
-        with evaluation_mode(model), torch.inference_mode(False), torch.enable_grad():
+        with in_mode(model, training=False), torch.inference_mode(False), torch.enable_grad():
             for _, x in candidates.images.batches(candidates.rows, self.batch_size):
                 lengths.append(self.lengths(lambda x: model(x).logits_BC, x.detach().clone()))
         return smallest(torch.cat(lengths), candidates.rows, budget)
@@ -127,15 +127,3 @@ def slope(logits_A: Tensor, point: Tensor) -> Tensor:
 
 def as_wide_as(values_A: Tensor, x: Tensor) -> Tensor:
     return values_A.view(-1, *[1] * (x.dim() - 1))
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Puts every module into evaluation mode, and back into the mode it had."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

@@ -16,11 +16,11 @@ from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost, one_pass
 from calrun.acquisition.kernel.farthest_first import First, farthest_first
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
-from calrun.acquisition.kernel.options import refuse_unknown
 from calrun.acquisition.kernel.pairs import farthest_pair, nearest_to_mean, pairs_cost
 from calrun.acquisition.kernel.per_class import select_per_class
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import one_of
 
 STARTS: dict[str, First] = {
     "farthest_pair": farthest_pair,
@@ -51,7 +51,7 @@ class DispersionMin(Acquisition):
         class_conditional: bool,
         memory_gib: float | None,
     ) -> None:
-        refuse_unknown("start", start, STARTS)
+        one_of("acquisition.start", start, STARTS)
         self.needs = frozenset({"features", "oracle"} if class_conditional else {"features"})
         self.start = start
         self.normalize = normalize

@@ -15,11 +15,11 @@ from calrun.acquisition.kernel.cost import Cost, one_pass
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.greedy import facility_location
 from calrun.acquisition.kernel.memory import limit_bytes
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.per_class import select_per_class
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.similarity import Kernel, Similarity, row_bytes, too_many
 from calrun.look.sizes import Sizes
+from calrun.text.legal import at_least
 
 
 class FacilityLocation(Acquisition):
@@ -41,7 +41,7 @@ class FacilityLocation(Acquisition):
     def __init__(
         self, kernel: Kernel, class_conditional: bool, represented: int | None, memory_gib: float | None
     ) -> None:
-        refuse_below(1, represented=represented)
+        at_least(1, "acquisition", represented=represented)
         self.needs = frozenset({"features", "oracle"} if class_conditional else {"features"})
         self.kernel = kernel
         self.class_conditional = class_conditional

@@ -25,7 +25,6 @@ from calrun.acquisition.kernel.glister_head import (
     Gains,
     Part,
     ValidationHead,
-    residual,
     row_bytes,
     summed_gradient,
 )
@@ -36,8 +35,10 @@ from calrun.acquisition.kernel.glister_regulariser import (
     pair_bytes,
     regulariser_cost,
 )
+from calrun.acquisition.kernel.residual import residual
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import at_least, one_of, share
 
 MAX_FLOP = 1e16  # days on a workstation
 EXPECTED_RENEWALS = 0.3  # of the refreshes, how many look at all candidates because bounds do not decide
@@ -73,19 +74,12 @@ class Glister(Acquisition):
         memory_gib: float | None,
     ) -> None:
         self.regulariser, self.weight = str(regulariser["name"]), float(regulariser["weight"])
-        choices = {
-            "validation": (validation, VALIDATION),
-            "inner_grad": (inner_grad, ("sum", "mean")),
-            "regulariser.name": (self.regulariser, REGULARISERS),
-        }
-        for option, (value, known) in choices.items():
-            if value not in known:
-                raise ValueError(f"acquisition.{option} is {value!r}, wanted one of {list(known)}")
-        if refresh_every < 1 or (self.regulariser == "random" and not 0 <= self.weight <= 1):
-            raise ValueError(
-                f"acquisition.refresh_every is {refresh_every} and acquisition.regulariser.weight {self.weight}, "
-                "wanted at least 1 and, for regulariser.name=random, a share between 0 and 1"
-            )
+        one_of("acquisition.validation", validation, VALIDATION)
+        one_of("acquisition.inner_grad", inner_grad, ("sum", "mean"))
+        one_of("acquisition.regulariser.name", self.regulariser, REGULARISERS)
+        at_least(1, "acquisition", refresh_every=refresh_every)
+        if self.regulariser == "random":
+            share("acquisition.regulariser.weight", self.weight)
         self.lr, self.validation, self.inner_grad = lr, validation, inner_grad
         self.refresh_every, self.memory_gib = refresh_every, memory_gib
         self.needs = frozenset({*ALWAYS, *VALIDATION[validation]})
@@ -98,7 +92,7 @@ class Glister(Acquisition):
         features_ND = candidates.features_ND
         refuse_broken_features(features_ND, candidates.rows)
         refuse_broken_features(candidates.logits_NC, candidates.rows, "logits")
-        residual_NC = residual(candidates.logits_NC, candidates.logits_NC.argmax(dim=1))
+        residual_NC = residual(candidates.logits_NC)
         gradients = Gradients(residual_NC, features_ND, self.memory_gib)
         head = self._validation_head(candidates)
         refreshes = math.ceil(num_greedy / self.refresh_every)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.kernel.uncertainty import Uncertainty, runner_up
+from calrun.text.legal import one_of
 
 
 class LeastConfidence(Uncertainty):
@@ -37,8 +38,7 @@ def log_error_probability(logits_BC: Tensor) -> Tensor:
 
 def checked_space(space: str, mc_dropout: bool) -> str:
     """Returns `space` if it is known and there are logits for it."""
-    if space not in ("prob", "logit"):
-        raise ValueError(f"acquisition.space is {space!r}, wanted prob or logit")
+    one_of("acquisition.space", space, ("prob", "logit"))
     if space == "logit" and mc_dropout:
         raise ValueError(
             "acquisition.space=logit has no meaning with mc_dropout, which averages probabilities; use prob"

@@ -13,11 +13,11 @@ import numpy as np
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.columns import Column, column_bytes
 from calrun.look.sizes import Sizes
 from calrun.part.part import Part
+from calrun.text.legal import at_least
 
 
 class Partitioned(Acquisition):
@@ -44,8 +44,8 @@ class Partitioned(Acquisition):
         subset_labelled: int | None,
         subset_unlabelled: int | None,
     ) -> None:
-        refuse_below(1, partitions=partitions)
-        refuse_below(0, subset_labelled=subset_labelled, subset_unlabelled=subset_unlabelled)
+        at_least(1, "acquisition", partitions=partitions)
+        at_least(0, "acquisition", subset_labelled=subset_labelled, subset_unlabelled=subset_unlabelled)
         if "run_folder" in inner.needs:
             raise ValueError(
                 f"acquisition.inner={type(inner).__name__} keeps something between rounds, but parts change; set its "

@@ -20,9 +20,9 @@ from calrun.acquisition.kernel.factors import Block, Points, distances, squared_
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.lloyd import Effort, kmeans
 from calrun.acquisition.kernel.memory import limit_bytes
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import at_least
 
 BYTES_PER_NEIGHBOUR = 32
 
@@ -54,7 +54,7 @@ class TypiClust(Acquisition):
         effort: Effort,
         memory_gib: float | None,
     ) -> None:
-        refuse_below(1, num_neighbours=num_neighbours, max_clusters=max_clusters)
+        at_least(1, "acquisition", num_neighbours=num_neighbours, max_clusters=max_clusters)
         self.max_clusters = max_clusters
         self.min_size = min_size
         self.effort = effort

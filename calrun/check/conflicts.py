@@ -1,6 +1,7 @@
 """Finds options that cannot work together, all at once and before the first fit."""
 
 import os
+from collections.abc import Iterator
 
 from torch import nn
 
@@ -41,8 +42,13 @@ def _slurm_tasks() -> int:
 
 
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:
+    if isinstance(acquisition.needs, str):
+        needs = acquisition.needs
+        return [
+            f"{group}={type(acquisition).__name__} needs the text {needs!r}; write needs = frozenset({{{needs!r}}})"
+        ]
     known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
-    problems = []
+    problems = list(_misnamed(name, acquisition))
     if unknown := acquisition.needs - known.keys():
         problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
     needed = [known[column] for column in sorted(acquisition.needs & known.keys())]
@@ -56,3 +62,12 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
             f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
         )
     return problems
+
+
+def _misnamed(name: str, acquisition: Acquisition) -> Iterator[str]:
+    """Yields what would hide one of calrun's columns, or be found under another name than its own."""
+    for key, column in acquisition.columns().items():
+        if key in COLUMNS and column is not COLUMNS[key]:
+            yield f"{name} makes a column {key!r}, which calrun makes too; give it another name"
+        if key != column.name:
+            yield f"{name} makes a column {column.name!r} under the name {key!r}; give it one name"

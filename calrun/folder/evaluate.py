@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calrun.experiment import Experiment
+from calrun.folder.round_line import is_number, is_share
 from calrun.look.predict import LOGITS, Seen
 from calrun.machine.files import replace_file
 from calrun.round import Round
@@ -25,7 +26,7 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
     for name, test in tests.items():
         wanted = columns | LOGITS if exp.record.test_entropy and name == first else columns
         found = exp.predictor(net, test, np.arange(len(test)), wanted)
-        line["test"][name] = task.metrics(found["kept"], test.targets, exp.data.num_classes)
+        line["test"][name] = measured(task.metrics(found["kept"], test.targets, exp.data.num_classes), name)
         if "logits" in found:
             entropy_N = entropy(found["logits"]).numpy()
             replace_file(this_round.folder / "test_entropy.npy", partial(_save_array, array=entropy_N))
@@ -33,6 +34,20 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
         **line,
         **({"accuracy_by_round": accuracy_by_round(exp, this_round)} if exp.record.accuracy_by_round else {}),
     }
+
+
+def measured(metrics: dict[str, float], split: str) -> dict[str, float]:
+    """Returns the metrics of a split.
+
+    Raises:
+        ValueError: if the task gives no accuracy, or something that is no number.
+    """
+    if not is_share(metrics.get("accuracy")) or not all(map(is_number, metrics.values())):
+        raise ValueError(
+            f"the task measures {metrics} on the {split} split, but a round wants numbers by name and an accuracy from "
+            "0 to 1 among them; correct the task"
+        )
+    return metrics
 
 
 def entropy(logits_NC: Tensor) -> Tensor:

@@ -148,6 +148,11 @@ def read_rounds(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def committed_rounds(folder: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a run folder's finished rounds."""
+    return read_rounds(folder / "rounds.jsonl") if (folder / "config.yaml").exists() else []
+
+
 def whole_lines(path: Path, check: Callable[[Any], None]) -> tuple[list[dict[str, Any]], str]:
     """Returns rounds 1, 2, ... up to the first that is broken or out of order, and what is wrong with that one."""
     lines: list[dict[str, Any]] = []

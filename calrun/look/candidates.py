@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from calrun.look.columns import COLUMNS, Column
-from calrun.look.predict import mc_seeds
+from calrun.look.predict import check_finite, check_rows, mc_seeds
 from calrun.look.sizes import Sizes
 from calrun.look.view import Split, View
 
@@ -174,9 +174,21 @@ def gather(view: View, wanted: Sequence[Column], num_mc_samples: int) -> Candida
     for split, previous in dict.fromkeys((column.split, column.previous) for column in wanted if column.of is not None):
         together = [column for column in wanted if column.of and (column.split, column.previous) == (split, previous)]
         made |= _passed(view, split, previous, together, num_mc_samples)
-    made |= {column.name: column.make(view) for column in wanted if column.make is not None}
+    made |= {column.name: _given(view, column) for column in wanted if column.make is not None}
     splits = {column.name: column.split for column in wanted}
     return Candidates(view.rows, view.predictor.place(made), splits)
+
+
+def _given(view: View, column: Column) -> Any:
+    """Returns a column that is there without a pass; one that follows rows has as many entries, all finite."""
+    assert column.make is not None
+    made = column.make(view)
+    if column.split is not None:
+        _, rows = view.split(column.split)
+        entries = torch.from_numpy(made) if isinstance(made, np.ndarray) else made
+        check_rows(column.name, entries, len(rows))
+        check_finite(f"the entries of column {column.name!r}", entries, rows, "correct what makes it")
+    return made
 
 
 def _passed(

@@ -47,7 +47,13 @@ class Seen:
 
 def logits(seen: Seen) -> Tensor:
     """Returns one row of logits for each row of a batch (B, C)."""
-    return seen.reduced(seen.output.logits_BC)
+    reduced = seen.reduced(seen.output.logits_BC)
+    if reduced.ndim != 2:
+        raise ValueError(
+            f"the task's `reduced` wants to return one row of logits for each row, (B, C), but came a tensor of shape "
+            f"{tuple(reduced.shape)}; correct it"
+        )
+    return reduced
 
 
 def features(seen: Seen) -> Tensor:
@@ -117,14 +123,15 @@ class Predictor:
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         with self.evaluating(net):
-            for _, x in self.batches(source, rows):
+            for chunk, x in self.batches(source, rows):
                 seen = Seen(net, x, self.reduced, tuple(mask_seeds))
                 for name, of in columns.items():
                     part = of(seen)
+                    check_rows(name, part, len(chunk))
                     parts[name].append((part.float() if part.is_floating_point() else part).cpu())
         joined = {name: torch.cat(part) for name, part in parts.items() if part}
         for name, column in joined.items():
-            _check_finite(name, column, rows)
+            check_finite(f"the network's {name}", column, rows, "lower optimizer.lr or look at these rows")
         return joined
 
     def batches(self, source: Source, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -158,10 +165,24 @@ def mc_seeds(rng: np.random.Generator, num_samples: int) -> list[int]:
     return [first + k * MC_SEED_STRIDE for k in range(num_samples)]
 
 
-def _check_finite(name: str, column: Tensor, rows: np.ndarray) -> None:
-    bad = (~column.isfinite().reshape(len(column), -1).all(dim=1)).nonzero().squeeze(1).tolist()
+def check_rows(name: str, column: object, num_rows: int) -> None:
+    """Refuses what is no tensor with one entry for each row: rows and entries would be paired wrongly.
+
+    Raises:
+        ValueError: with what came instead.
+    """
+    if not isinstance(column, Tensor) or column.shape[:1] != (num_rows,):
+        came = f"a tensor of shape {tuple(column.shape)}" if isinstance(column, Tensor) else type(column).__name__
+        raise ValueError(
+            f"column {name!r} wants a tensor with one entry for each of {num_rows} rows, but came {came}; correct what "
+            "makes it"
+        )
+
+
+def check_finite(what: str, column: Tensor, rows: np.ndarray, cure: str) -> None:
+    """Refuses a column that is not finite, naming its first bad rows."""
+    bad = (~column.isfinite().reshape(len(column), column[:1].numel()).all(dim=1)).nonzero().squeeze(1).tolist()
     if bad:
         raise ValueError(
-            f"the network's {name} are not finite on {len(bad)} of {len(rows)} rows (first: {rows[bad[:5]].tolist()}); "
-            "lower optimizer.lr or look at these rows"
+            f"{what} are not finite on {len(bad)} of {len(rows)} rows (first: {rows[bad[:5]].tolist()}); {cure}"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from calrun.machine.signals import heeded
+from calrun.machine.signals import end_process, heeded
 
 JOB_PROGRAM = "submitit.core._submit"
 ASK_SECONDS = 10.0  # for SLURM's answer: it gives a job that it ends 30 s
@@ -99,11 +99,8 @@ def _is_submitits() -> bool:
 
 
 def _end(code: int) -> None:
-    atexit.unregister(_end)
-    atexit._run_exitfuncs()  # those of other modules, which would come after this one
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    atexit.unregister(_end)  # those of other modules would come after this one
+    end_process(code)
 
 
 def _submitit_paths() -> dict[str, str] | None:

@@ -5,6 +5,7 @@ the process, as submitit does in a SLURM job, nothing is installed and their han
 """
 
 import _thread
+import atexit
 import os
 import signal
 import sys
@@ -33,7 +34,7 @@ def heeded() -> Iterator[None]:
     Signals that are ignored or that somebody else has a handler for stay theirs.
 
     Raises:
-        SystemExit: in place of whatever the signal made of the work inside.
+        Ended: in place of whatever the signal made of the work inside.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -49,13 +50,21 @@ def heeded() -> Iterator[None]:
         owner.uninstall()
     if owner.signum is not None:
         print(last_line(owner.signum), file=sys.stderr, flush=True)
-        raise SystemExit(128 + owner.signum)
+        raise Ended(128 + owner.signum)
 
 
 def last_line(signum: int) -> str:
     """Returns what a process says that a signal ends."""
     how = "interrupted" if signum == signal.SIGINT else f"ended by {signal.Signals(signum).name}"
     return f"calrun: {how}; the same command goes on from here"
+
+
+def end_process(code: int) -> None:
+    """Ends the process after what is registered for its end; the interpreter would take seconds to collect the rest."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class Owner:

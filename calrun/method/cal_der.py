@@ -6,10 +6,9 @@ Dimension key: B batch, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.method.objective import refuse_negative
 from calrun.method.stored import Distilling
 from calrun.part.batch import Batch
-from calrun.text.legal import one_of
+from calrun.text.legal import at_least, one_of
 
 
 class DarkReplay(Distilling):
@@ -26,7 +25,7 @@ class DarkReplay(Distilling):
     def __init__(self, alpha: float, beta: float, reduction: str = "mean", store_when: str = "end_of_round") -> None:
         super().__init__(store_when)
         one_of("method.objective.reduction", reduction, ("mean", "sum"))
-        refuse_negative(alpha=alpha, beta=beta)
+        at_least(0, "method.objective", alpha=alpha, beta=beta)
         self.alpha, self.beta, self.reduction = alpha, beta, reduction
 
     def __call__(self, current: Batch, replay: Batch | None) -> Tensor:

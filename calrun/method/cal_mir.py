@@ -4,7 +4,6 @@ Dimension key: B batch of current rows, M candidates, C classes.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -12,6 +11,8 @@ from calrun.acquisition.kernel.factors import full_precision
 from calrun.method.visit import Choose
 from calrun.model.adapt.mode import in_mode
 from calrun.part.batch import Batch
+from calrun.task.base import Task
+from calrun.text.legal import one_of
 
 
 class MostInterfered(Choose):
@@ -30,15 +31,12 @@ class MostInterfered(Choose):
     steps_on_current = True
 
     def __init__(self, selection: str = "top", score_mode: str = "eval") -> None:
-        if selection not in ("top", "softmax_sample") or score_mode not in ("eval", "train"):
-            raise ValueError(
-                f"method.visit.choose wants selection top or softmax_sample and score_mode eval or train, "
-                f"got {selection!r} and {score_mode!r}"
-            )
+        one_of("method.visit.choose.selection", selection, ("top", "softmax_sample"))
+        one_of("method.visit.choose.score_mode", score_mode, ("eval", "train"))
         self.selection, self.score_mode = selection, score_mode
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
-        scores = interference(net, current, candidates, lr, self.score_mode)
+        scores = interference(net, current, candidates, lr, self.score_mode, self.task)
         if self.selection == "softmax_sample":
             return torch.multinomial(scores.softmax(0) + 1e-8, size)
         return scores.sort(descending=True, stable=True).indices[:size]
@@ -47,29 +45,31 @@ class MostInterfered(Choose):
         return 2 * num_candidates + num_current, num_current
 
 
-def interference(net: nn.Module, current: Batch, candidates: Batch, lr: Tensor | float, score_mode: str) -> Tensor:
+def interference(
+    net: nn.Module, current: Batch, candidates: Batch, lr: Tensor | float, score_mode: str, task: Task
+) -> Tensor:
     """Returns loss(theta - lr * gradient) - loss(theta) of each candidate (M,); the network is left untouched.
 
     All of it is single precision: late in a schedule the difference is below what mixed precision can tell.
     """
     with torch.autocast(current.x.device.type, enabled=False), full_precision():
         parameters = {name: single(p).requires_grad_() for name, p in net.named_parameters() if p.requires_grad}
-        loss = _losses(net, parameters, current).mean()
+        loss = _losses(net, parameters, current, task).mean()
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
         with torch.no_grad(), in_mode(net, score_mode == "train"):
             stepped = {
                 name: p if gradient is None else p - lr * gradient
                 for (name, p), gradient in zip(parameters.items(), gradients, strict=True)
             }
-            return _losses(net, stepped, candidates) - _losses(net, parameters, candidates)
+            return _losses(net, stepped, candidates, task) - _losses(net, parameters, candidates, task)
 
 
-def _losses(net: nn.Module, parameters: dict[str, Tensor], batch: Batch) -> Tensor:
+def _losses(net: nn.Module, parameters: dict[str, Tensor], batch: Batch, task: Task) -> Tensor:
     """Returns the loss of each row with some parameters replaced, and copies of the buffers for BatchNorm to change."""
     own = {name: single(p) for name, p in net.named_parameters()}
     buffers = {name: single(b).clone() for name, b in net.named_buffers()}
     logits_BC = functional_call(net, {**own, **buffers, **parameters}, (single(batch.x),)).logits_BC
-    return F.cross_entropy(logits_BC, batch.y, reduction="none")
+    return task.losses(logits_BC, batch.y)
 
 
 def single(tensor: Tensor) -> Tensor:

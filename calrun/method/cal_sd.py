@@ -6,10 +6,10 @@ Dimension key: B batch, C classes.
 import torch.nn.functional as F
 from torch import Tensor
 
-from calrun.method.objective import refuse_negative
 from calrun.method.stored import Distilling
 from calrun.part.batch import Batch
 from calrun.round import Round
+from calrun.text.legal import at_least
 
 
 class SelfDistillation(Distilling):
@@ -24,7 +24,7 @@ class SelfDistillation(Distilling):
     def __init__(self, alpha: float, beta: float | None = None, store_when: str = "end_of_round") -> None:
         super().__init__(store_when)
         self.alpha, self.beta = alpha, 1 - alpha if beta is None else beta
-        refuse_negative(alpha=self.alpha, beta=self.beta)
+        at_least(0, "method.objective", alpha=self.alpha, beta=self.beta)
         self.share_of_new = 1.0
 
     def begin_round(self, this_round: Round) -> None:

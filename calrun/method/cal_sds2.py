@@ -19,6 +19,7 @@ from calrun.method.visit import Choose
 from calrun.model.adapt.mode import in_mode
 from calrun.part.batch import Batch
 from calrun.round import Round
+from calrun.text.legal import one_of
 from calrun.text.say import warn
 
 BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
@@ -46,13 +47,9 @@ class Summary(Choose):
         scale: str = "l2",
         uncertainty: str = "entropy",
     ) -> None:
-        for option, came, legal in (
-            ("features", features, ("penultimate", "logits")),
-            ("scale", scale, ("l2", "mean", "none")),
-            ("uncertainty", uncertainty, ("entropy", "least_confidence")),
-        ):
-            if came not in legal:
-                raise ValueError(f"method.visit.choose.{option} wants one of {legal}, got {came!r}")
+        one_of("method.visit.choose.features", features, ("penultimate", "logits"))
+        one_of("method.visit.choose.scale", scale, ("l2", "mean", "none"))
+        one_of("method.visit.choose.uncertainty", uncertainty, ("entropy", "least_confidence"))
         if not 0 < sigma < math.inf or not 0 <= uncertainty_weight < math.inf:
             raise ValueError(
                 "method.visit.choose wants a finite sigma above 0 and a finite uncertainty_weight from 0 on, got "
@@ -87,12 +84,13 @@ class Summary(Choose):
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
         with torch.no_grad(), in_mode(net, training=False):
             output = net(candidates.x)
-            features_AD = (output.features_BD if self.features == "penultimate" else output.logits_BC).float()
+            logits_AC = self.task.reduced(output.logits_BC)
+            features_AD = (output.features_BD if self.features == "penultimate" else logits_AC).float()
         with torch.no_grad(), torch.autocast(features_AD.device.type, enabled=False), full_precision():
             kernel_AA = similarity(features_AD, self.sigma, self.scale)
             if not self.kept:
                 self.kept["mean_similarity"] = (kernel_AA.mean() * len(kernel_AA) - 1) / (len(kernel_AA) - 1)
-            uncertainty_A = uncertainty(output.logits_BC.float(), self.uncertainty)
+            uncertainty_A = uncertainty(logits_AC.float(), self.uncertainty)
             return greedy_summary(kernel_AA, uncertainty_A, size, self.uncertainty_weight)
 
 

@@ -68,6 +68,7 @@ class Composed(FitModule, Method):
         super().__init__(visit, objective, optimizer, phases, setup)
         self.start, self.stop = start, stop
         objective.begin_run(setup.task, len(setup.train), setup.num_classes)
+        visit.begin_run(setup.task)
         self.previous: Classifier | None = None
         self.keeps_previous = False
         self.attach(parts or {}, keeps_previous=False)

@@ -87,13 +87,6 @@ def refuse_other(objective: Objective, loss: object) -> None:
     )
 
 
-def refuse_negative(**weights: float) -> None:
-    """Raises a ValueError if the weight of a part of the loss is below 0: the loss would have no least value."""
-    for name, weight in weights.items():
-        if weight < 0:
-            raise ValueError(f"method.objective.{name} wants a weight from 0 on, got {weight}")
-
-
 def inverse_weights(counts_C: Tensor) -> Tensor:
     """Returns N / n_c for each class, 1 for a class that does not occur, divided by their sum (C,)."""
     weights_C = torch.where(counts_C > 0, counts_C.sum() / counts_C.clamp(min=1), 1.0)

@@ -6,6 +6,7 @@ from typing import Literal
 from calrun.method.finish import Best, Finish
 from calrun.method.fit.optimizer import Recipe
 from calrun.method.fit.stop import StoppingRule
+from calrun.text.legal import one_of
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,7 @@ class Phase:
     finish: Finish | None = None
 
     def __post_init__(self) -> None:
-        if self.trainable not in ("all", "head"):
-            raise ValueError(f"method.phases.trainable wants all or head, got {self.trainable!r}")
+        one_of("method.phases.trainable", self.trainable, ("all", "head"))
 
     def finish_after(self, rule: StoppingRule) -> Finish:
         """Returns which weights the fit ends with under a stopping rule."""

@@ -11,6 +11,7 @@ import torch
 
 from calrun.model.adapt.checkpoint import load_backbone
 from calrun.model.base import Classifier
+from calrun.text.legal import share
 
 
 class Start(ABC):
@@ -55,9 +56,8 @@ class ShrinkPerturb(Start):
     remembers = True
 
     def __init__(self, shrink: float, perturb: float, reset_bn_stats: bool = True) -> None:
-        for name, share in (("shrink", shrink), ("perturb", perturb)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"method.start.{name} wants a share from 0 to 1, got {share}")
+        share("method.start.shrink", shrink)
+        share("method.start.perturb", perturb)
         self.shrink, self.perturb, self.reset_bn_stats = shrink, perturb, reset_bn_stats
 
     def apply(self, net: Classifier, fresh: Classifier) -> None:

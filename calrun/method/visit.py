@@ -14,6 +14,8 @@ from calrun.dataset.base import StepRows
 from calrun.part.batch import Batch
 from calrun.part.piece import Piece
 from calrun.round import Round
+from calrun.task.base import Task
+from calrun.task.classification import Classification
 from calrun.text.legal import one_of
 
 
@@ -23,6 +25,7 @@ class Choose(Piece):
     A choice is asked only where there are more candidates than rows to replay.
     """
 
+    task: Task = Classification()  # the run's, set before the first round
     steps_on_current: bool = False  # whether the current rows pass through the network alone, in training mode
 
     def __call__(self, net: nn.Module, current: Batch, candidates: Batch, size: int, lr: Tensor | float) -> Tensor:
@@ -40,6 +43,11 @@ class Visit(Piece, ABC):
     replay_size: int = 0
     choose: Choose = Choose()
     forward_mode: str = "joint"
+
+    def begin_run(self, task: Task) -> None:
+        """Learns what the network learns."""
+        if self.choose is not Visit.choose:  # which is shared, and asks for nothing
+            self.choose.task = task
 
     @abstractmethod
     def current_rows(self, this_round: Round) -> np.ndarray:

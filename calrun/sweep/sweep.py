@@ -23,10 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 from calrun.errors import exit_code, portable, report, sentence
 from calrun.folder.anew import accept_code, number_of, refuse_held, wanted
 from calrun.folder.identity import identity
+from calrun.folder.status import counts, last_error, run_status, shown
 from calrun.folder.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
 from calrun.machine.job import end_with, this_log
 from calrun.run import located
-from calrun.sweep.status import counts, last_error, run_status, shown
 from calrun.sweep.watcher import Watcher
 from calrun.text.say import say
 

@@ -1,12 +1,29 @@
 """What an option may be: the sentence of each refusal stands here once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 
-def one_of(option: str, came: object, legal: Sequence[str]) -> None:
+def one_of(option: str, came: object, legal: Iterable[str]) -> None:
     """Raises a ValueError if an option is none of the legal values."""
-    if came not in legal:
-        raise ValueError(f"{option} wants {' or '.join(legal)}, got {came!r}")
+    if came not in (known := [*legal]):
+        raise ValueError(f"{option} wants {' or '.join(known)}, got {came!r}")
+
+
+def at_least(least: float, where: str, **options: float | None) -> None:
+    """Raises a ValueError if an option of `where`, by its name, is less than `least` or not a number; `None` is legal.
+
+    Args:
+        where: the key that the options stand below.
+    """
+    for name, came in options.items():
+        if came is not None and not came >= least:
+            raise ValueError(f"{where}.{name} wants at least {least}, got {came}")
+
+
+def share(option: str, came: float) -> None:
+    """Raises a ValueError if an option is no share of a whole."""
+    if not 0 <= came <= 1:
+        raise ValueError(f"{option} wants a share from 0 to 1, got {came}")
 
 
 def is_a(option: str, came: object, kind: type) -> None:

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from scipy.stats import chi2
 from torch import Tensor
 
-from calrun.acquisition.badge import Badge, residuals
+from calrun.acquisition.badge import Badge
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.kernel.factors import distances
+from calrun.acquisition.kernel.residual import residual
 
 WEIGHT_CD = torch.randn(3, 4, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
 
@@ -77,7 +78,7 @@ def test_first_row_has_the_largest_gradient_and_the_next_follow_squared_distance
 
 
 def test_a_confident_row_keeps_its_small_gradient() -> None:
-    residual_BC = residuals(torch.tensor([[40.0, 0.0, 0.0]]))  # p - 1 is 0 in single precision
+    residual_BC = residual(torch.tensor([[40.0, 0.0, 0.0]]))  # p - 1 is 0 in single precision
     torch.testing.assert_close(residual_BC, torch.tensor([[-2.0, 1.0, 1.0]]) * np.exp(-40.0).astype(np.float32))
 
 

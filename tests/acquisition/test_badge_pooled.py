@@ -5,10 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from calrun.acquisition.badge import Badge, residuals
+from calrun.acquisition.badge import Badge
 from calrun.acquisition.badge_pooled import PooledBadge
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.kernel.factors import distances
+from calrun.acquisition.kernel.residual import residual
 
 
 @pytest.mark.parametrize(("num_classes", "num_features"), [(10, 512), (37, 130), (16, 64), (100, 40), (2, 3)])
@@ -17,7 +18,7 @@ def test_distances_are_those_of_the_pooled_gradient(num_classes: int, num_featur
     logits_NC = torch.randn(6, num_classes, generator=generator, dtype=torch.float64)
     features_ND = torch.randn(6, num_features, generator=generator, dtype=torch.float64)
     height = min(16, num_classes)
-    gradient_NCD = torch.einsum("nc,nd->ncd", residuals(logits_NC), features_ND)
+    gradient_NCD = torch.einsum("nc,nd->ncd", residual(logits_NC), features_ND)
     pooled_NE = F.adaptive_avg_pool2d(gradient_NCD[:, None], (height, 512 // height)).flatten(1)
     points = PooledBadge(512, 16, "argmax_norm", True, None).embed(logits_NC, features_ND)
     every = points.block(slice(None))

@@ -126,7 +126,7 @@ def test_queues_go_on_beyond_their_first_look() -> None:
 
 
 def test_an_unknown_variant_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'true' and acquisition\.order is 'class_major'"):
+    with pytest.raises(ValueError, match=r"acquisition\.dcsdb wants pairwise or exact, got 'true'"):
         BalancedSelection("true", "class_major", memory_gib=None)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from calrun.acquisition.deepfool import DeepFool, evaluation_mode
+from calrun.acquisition.deepfool import DeepFool
 from calrun.acquisition.mase import boundary_gap, leave_distance
 
 
@@ -59,14 +59,6 @@ def test_a_net_without_slope_cannot_be_fooled() -> None:
     x = torch.randn(3, 6)
     lengths_B = deepfool().lengths(lambda x: 0 * x[:, :2] + torch.tensor([0.0, 1.0]), x)
     assert (lengths_B == torch.finfo(torch.float32).max).all()
-
-
-def test_the_net_is_in_evaluation_mode_only_inside() -> None:
-    net = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(3))
-    net[1].eval()
-    with evaluation_mode(net):
-        assert not any(module.training for module in net.modules())
-    assert [module.training for module in net.modules()] == [True, True, False]
 
 
 def test_one_class_alone_is_no_rival() -> None:

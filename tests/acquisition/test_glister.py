@@ -11,8 +11,9 @@ from torch import Tensor
 
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.glister import Glister
-from calrun.acquisition.kernel.glister_head import Gains, HeadGradient, ValidationHead, residual, taylor_gains
+from calrun.acquisition.kernel.glister_head import Gains, HeadGradient, ValidationHead, taylor_gains
 from calrun.acquisition.kernel.glister_regulariser import Gradients
+from calrun.acquisition.kernel.residual import residual
 
 N, L, V, C, D = 25, 8, 10, 3, 4
 
@@ -199,5 +200,5 @@ def test_what_cannot_finish_is_refused_with_its_size(monkeypatch: pytest.MonkeyP
 
 
 def test_an_unknown_regulariser_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"regulariser\.name is 'rand', wanted one of"):
+    with pytest.raises(ValueError, match=r"regulariser\.name wants .*, got 'rand'"):
         glister(name="rand")

@@ -52,5 +52,5 @@ def test_logit_space_with_mc_dropout_is_refused() -> None:
 
 
 def test_an_unknown_space_is_refused() -> None:
-    with pytest.raises(ValueError, match="'odds', wanted prob or logit"):
+    with pytest.raises(ValueError, match="wants prob or logit, got 'odds'"):
         LeastConfidence(space="odds", mc_dropout=False, num_mc_samples=10, memory_gib=None)

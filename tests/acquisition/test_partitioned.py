@@ -174,5 +174,5 @@ def test_what_keeps_something_between_rounds_is_refused() -> None:
 
 
 def test_no_parts_are_refused() -> None:
-    with pytest.raises(ValueError, match="partitions is 0, wanted at least 1"):
+    with pytest.raises(ValueError, match="partitions wants at least 1, got 0"):
         Partitioned(Recorder(), 0, True, True, None, None)

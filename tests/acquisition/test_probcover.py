@@ -30,7 +30,7 @@ def literal(x_ND: Tensor, covered_N: Tensor, budget: int, delta: float) -> list[
     return picks
 
 
-@pytest.mark.parametrize(("seed", "delta"), itertools.product(range(4), [0.3, 0.8, 2.0]))
+@pytest.mark.parametrize(("seed", "delta"), [*itertools.product(range(4), [0.3, 0.8, 2.0])])
 def test_picks_are_those_of_brute_force(seed: int, delta: float) -> None:
     x_ND = torch.randn(70, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     covered_N = torch.arange(70) % 9 == 0

@@ -82,10 +82,9 @@ def test_ragged_and_sparse_rows(survives: Survives, words: tuple[str, ...], meth
     assert lines[-1]["test"]["test"]["accuracy"] > 0.6
 
 
-@pytest.mark.parametrize(
-    "words", [("method=al",), ("method=cal_der", "method.visit.replay_size=4"), ("method=cal_er",)]
-)
-def test_a_label_for_each_pixel(survives: Survives, words: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["al", "cal_der", "cal_mir", "cal_sds2"])
+def test_a_label_for_each_pixel(survives: Survives, method: str) -> None:
+    words = [f"method={method}", *([] if method == "al" else ["method.visit.replay_size=4"])]
     learning = ("optimizer.lr=0.3", "trainer.max_epochs=10")
     lines = survives(
         "segmentation", "dataset=stripes", "model=pixel_net", "task=segmentation", *words, *learning, killed_after=12

@@ -12,8 +12,15 @@ from calrun.experiment import build
 from calrun.folder import progress as module
 from calrun.folder.progress import Progress
 from calrun.folder.record import Record
-from calrun.folder.remaining import Remaining, Work, duration, planned_work
+from calrun.folder.remaining import Remaining, duration
 from calrun.part.figures import EpochFigures
+from calrun.part.setup import PlannedFit
+from calrun.round import planned_rounds
+
+
+def work(samples: int, epochs: int) -> PlannedFit:
+    """A round of this many samples an epoch."""
+    return PlannedFit(samples=samples, epochs=epochs)
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def record(tmp_path: Path) -> Any:
     made.close()
 
 
-def remaining(*works: Work) -> Remaining:
+def remaining(*works: PlannedFit) -> Remaining:
     made = Remaining.__new__(Remaining)
     made.__dict__ |= {"rounds": list(works), "samples": 0.0, "seconds": 0.0, "others": [0.0]}
     made.__dict__ |= {"number": 1, "epochs_done": 0, "since": 0.0}
@@ -31,7 +38,7 @@ def remaining(*works: Work) -> Remaining:
 
 
 def test_the_text_names_round_phase_and_epoch(record: Record) -> None:
-    shown = Progress(record, quiet=True, remaining=remaining(Work(10, 5), Work(10, 5)))
+    shown = Progress(record, quiet=True, remaining=remaining(work(10, 5), work(10, 5)))
     record.status("running", round=1, rounds=2, phase="fit")
     shown.epoch(1, 5, EpochFigures(0.5, 1.0))
     assert shown.text() == "[bold]run  round 1/2  fit  epoch 1/5  train accuracy 50.0%"
@@ -42,14 +49,15 @@ def test_the_text_names_round_phase_and_epoch(record: Record) -> None:
 def test_the_work_of_each_round_is_counted(configure: Callable[..., DictConfig]) -> None:
     cfg = configure("method=cal_er", "method.visit.replay_size=20", "trainer.batch_size=10", "trainer.cal_epochs=3")
     exp = build(cfg)
-    assert planned_work(exp) == [Work(20, 2), Work(60, 3), Work(60, 3)]
+    planned = [exp.method.planned(this_round) for this_round in planned_rounds(exp.sizes)]
+    assert [(each.samples, each.epochs) for each in planned] == [(20, 2), (60, 3), (60, 3)]
     assert not len(exp.pool.labelled)  # nothing was bought
 
 
 def test_the_rest_is_planned_work_at_the_rate_seen_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 102.0, 104.0])
     monkeypatch.setattr("calrun.folder.remaining.time", SimpleNamespace(monotonic=lambda: next(clock)))
-    left = remaining(Work(10, 4), Work(30, 2))
+    left = remaining(work(10, 4), work(30, 2))
     assert left.left(1, 0) is None
     for done in (1, 2, 3):
         left.epoch(1, done)
@@ -68,7 +76,7 @@ def test_a_pipe_gets_a_line_now_and_then(
 ) -> None:
     monkeypatch.setattr(module, "PIPED_SECONDS", 0.02)
     record.status("running", round=1, rounds=2, phase="score")
-    shown = Progress(record, quiet=False, remaining=remaining(Work(1, 1), Work(1, 1)))
+    shown = Progress(record, quiet=False, remaining=remaining(work(1, 1), work(1, 1)))
     shown.ended.wait(0.3)
     shown.close()
     assert "[bold]run  round 1/2  score\n" in capfd.readouterr().out

@@ -16,7 +16,7 @@ from calrun.folder.round_line import FIELDS, balance, flatten, imbalance_ratio, 
 
 LIGHT = """
 import sys
-import calrun.folder.round_line, calrun.run, calrun.sweep.status
+import calrun.folder.round_line, calrun.run, calrun.folder.status
 print(sorted({"torch", "numpy", "scipy", "pandas"} & sys.modules.keys()))
 """
 

@@ -143,3 +143,33 @@ def test_termination_in_a_fit_of_a_multirun_ends_all_of_it(play: Typed, tmp_path
     assert not list(tmp_path.rglob("rounds.jsonl"))
     again = play(*words)
     assert (again.code, len(list(tmp_path.rglob("rounds.jsonl")))) == (0, 2)
+
+
+SLOW_TO_GO = """
+import atexit
+from pathlib import Path
+from ended_by import Ended
+
+class Collected:
+    def __del__(self):
+        Path(__file__).with_name("collected").touch()
+
+kept = Collected()
+atexit.register(Path(__file__).with_name("registered").touch)
+"""
+
+
+def test_a_process_that_a_signal_ends_is_gone_before_the_interpreter_collects_what_is_left(
+    tmp_path: Path, small: tuple[str, ...]
+) -> None:
+    (tmp_path / "ended_by.py").write_text(ENDED)
+    (tmp_path / "slow_to_go.py").write_text(SLOW_TO_GO.replace("__file__", repr(str(tmp_path / "slow_to_go.py"))))
+    words = (*small, "stop=fixed_epochs", "stop._target_=slow_to_go.Ended", "paths.outputs=outputs")
+    program = [sys.executable, "-m", "calrun.cli", "run", *words]
+    process = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (
+        143,
+        "calrun: ended by SIGTERM; the same command goes on from here\n",
+    )
+    assert (tmp_path / "registered").exists()
+    assert not (tmp_path / "collected").exists()

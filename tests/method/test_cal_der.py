@@ -30,5 +30,5 @@ def test_unknown_reduction_is_refused() -> None:
 
 
 def test_weights_below_0_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"method\.objective\.alpha wants a weight from 0 on, got -1"):
+    with pytest.raises(ValueError, match=r"method\.objective\.alpha wants at least 0, got -1"):
         DarkReplay(alpha=-1, beta=1)

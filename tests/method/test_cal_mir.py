@@ -8,6 +8,9 @@ from torch import nn
 from calrun.method.cal_mir import MostInterfered, interference
 from calrun.model.base import Classifier
 from calrun.part.batch import Batch
+from calrun.task.classification import Classification
+
+TASK = Classification()
 
 
 def network() -> Classifier:
@@ -41,7 +44,7 @@ def literal_interference(net: Classifier, current: Batch, candidates: Batch, lr:
 
 def test_scores_equal_a_real_step_on_a_copy() -> None:
     net, current, candidates = network(), rows(5, seed=1), rows(9, seed=2)
-    scores = interference(net, current, candidates, 0.3, "eval")
+    scores = interference(net, current, candidates, 0.3, "eval", TASK)
     torch.testing.assert_close(scores, literal_interference(net, current, candidates, 0.3))
 
 
@@ -88,4 +91,6 @@ def test_weights_in_half_the_precision_are_scored_in_single() -> None:
     same = copy.deepcopy(net).float()
     half = [each._replace(x=each.x.bfloat16()) for each in (current, candidates)]
     whole = [each._replace(x=each.x.float()) for each in half]
-    torch.testing.assert_close(interference(net, *half, 0.001, "eval"), interference(same, *whole, 0.001, "eval"))
+    torch.testing.assert_close(
+        interference(net, *half, 0.001, "eval", TASK), interference(same, *whole, 0.001, "eval", TASK)
+    )

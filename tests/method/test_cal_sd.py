@@ -45,5 +45,5 @@ def test_first_round_weighs_new_rows_fully(make_batch, first_round) -> None:
 
 @pytest.mark.parametrize(("alpha", "name"), [(-0.5, "alpha"), (1.5, "beta")])
 def test_weights_below_0_are_refused(alpha: float, name: str) -> None:
-    with pytest.raises(ValueError, match=rf"method\.objective\.{name} wants a weight from 0 on, got -0.5"):
+    with pytest.raises(ValueError, match=rf"method\.objective\.{name} wants at least 0, got -0.5"):
         SelfDistillation(alpha)

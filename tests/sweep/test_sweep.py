@@ -21,8 +21,8 @@ from submitit.core.utils import UncompletedJobError
 from calrun.errors import exit_code, portable, report, sentence
 from calrun.folder.claim import Claim, HeldError
 from calrun.folder.record import Record
+from calrun.folder.status import statuses
 from calrun.folder.sweep_file import SWEEP_FILE, SWEEP_VARIABLE, planned_names
-from calrun.sweep.status import statuses
 from calrun.sweep.sweep import split_sweep, without_sweeps
 from calrun.sweep.watcher import Watcher
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from calrun.acquisition.kernel.glister_regulariser import Gradients
 from calrun.acquisition.kernel.memory import chunk_rows
+from calrun.acquisition.kernel.residual import residual
 from calrun.acquisition.kernel.top_k import finite
 from calrun.look.sizes import FLOAT
 
@@ -147,10 +148,3 @@ def in_chunks(parts: list[Part], chunk: int) -> Iterator[Part]:
     """Yields the parts chunk by chunk; chunks are views."""
     for part in parts:
         yield from zip(*(torch.split(tensor, chunk) for tensor in part), strict=True)
-
-
-def residual(logits_PC: Tensor, targets_P: Tensor) -> Tensor:
-    """Returns p - y; the entry of the target is minus the sum of the others, so that confident rows do not cancel."""
-    residual_PC = logits_PC.softmax(dim=1, dtype=torch.promote_types(logits_PC.dtype, torch.float32))
-    residual_PC.scatter_(1, targets_P[:, None], 0)
-    return residual_PC.scatter_(1, targets_P[:, None], -residual_PC.sum(dim=1, keepdim=True))

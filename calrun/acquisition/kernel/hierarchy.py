@@ -16,8 +16,8 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import Block, distances, squared_norms
 from calrun.acquisition.kernel.lloyd import Effort, kmeans
 from calrun.acquisition.kernel.memory import GIB, limit_bytes
-from calrun.acquisition.kernel.options import refuse_below, refuse_unknown
 from calrun.look.sizes import Sizes
+from calrun.text.legal import at_least, one_of
 from calrun.text.say import warn
 
 BYTES_PER_PAIR = 8  # two copies of N * (N - 1) / 2 doubles
@@ -47,9 +47,9 @@ class Hierarchy:
     memory_gib: float | None
 
     def __post_init__(self) -> None:
-        refuse_unknown("clustering.linkage", self.linkage, get_args(Linkage))
-        refuse_below(1, clustering__rows_per_cluster=self.rows_per_cluster)
-        refuse_below(1, clustering__micro_clusters=self.micro_clusters)
+        one_of("acquisition.clustering.linkage", self.linkage, get_args(Linkage))
+        at_least(1, "acquisition.clustering", rows_per_cluster=self.rows_per_cluster)
+        at_least(1, "acquisition.clustering", micro_clusters=self.micro_clusters)
 
     def clusters(self, features_ND: Tensor, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Returns the cluster of each row.

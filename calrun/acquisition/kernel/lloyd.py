@@ -13,7 +13,7 @@ from torch import Tensor
 
 from calrun.acquisition.kernel.factors import Block, Points, full_precision, snap_, squared_norms
 from calrun.acquisition.kernel.kmeans_plusplus import kmeans_plusplus, kmeans_plusplus_with_trials, uniform
-from calrun.acquisition.kernel.options import refuse_below
+from calrun.text.legal import at_least
 
 TILE = 1 << 20  # point-centre pairs at once
 
@@ -35,8 +35,8 @@ class Effort:
     greedy: bool = True
 
     def __post_init__(self) -> None:
-        refuse_below(1, num_init=self.num_init)
-        refuse_below(0, max_iter=self.max_iter)
+        at_least(1, "acquisition", num_init=self.num_init)
+        at_least(0, "acquisition", max_iter=self.max_iter)
 
     def trials(self, num_clusters: int) -> int:
         """Returns the draws of which a seed is the best."""

@@ -23,7 +23,7 @@ from calrun.acquisition.kernel.factors import (
     squared_norms,
 )
 from calrun.acquisition.kernel.memory import GIB, chunk_rows, limit_bytes
-from calrun.acquisition.kernel.options import refuse_unknown
+from calrun.text.legal import one_of
 
 MOST_ROWS = 200_000  # all pairs of more take hours
 SAMPLE = 1000  # rows whose pairs tell the median distance
@@ -52,8 +52,8 @@ class Kernel:
     sigma: float | Literal["median"]
 
     def __post_init__(self) -> None:
-        refuse_unknown("kernel.kind", self.kind, get_args(Kind))
-        refuse_unknown("kernel.normalize", self.normalize, get_args(Normalization))
+        one_of("acquisition.kernel.kind", self.kind, get_args(Kind))
+        one_of("acquisition.kernel.normalize", self.normalize, get_args(Normalization))
         if self.sigma != "median" and not (isinstance(self.sigma, int | float) and self.sigma > 0):
             raise ValueError(f"acquisition.kernel.sigma is {self.sigma!r}, wanted a number above 0, or median")
 

@@ -18,9 +18,9 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.finite_features import mark_minus_infinity_
 from calrun.acquisition.kernel.memory import chunk_rows, shortage
-from calrun.acquisition.kernel.options import refuse_below
 from calrun.acquisition.kernel.top_k import smallest
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.text.legal import at_least
 
 CACHE_BYTES = 1 << 22  # on the host, temporary tensors of a chunk stay in the last-level cache
 
@@ -36,7 +36,7 @@ class Uncertainty(Acquisition):
 
     def __init__(self, mc_dropout: bool, num_mc_samples: int, memory_gib: float | None) -> None:
         if mc_dropout:
-            refuse_below(2, num_mc_samples=num_mc_samples)
+            at_least(2, "acquisition", num_mc_samples=num_mc_samples)
         self.mc_dropout = mc_dropout
         self.needs = frozenset({"mc_log_probs" if mc_dropout else "logits"})
         self.num_mc_samples = num_mc_samples if mc_dropout else 0

@@ -1,5 +1,8 @@
 """The two nets of VAAL and how they are trained. Sinha et al. 2019, Eq. 2-5, with the widths of the authors' code.
 
+Differs from the authors' code: its discriminator has four hidden layers, here two; its decoder begins at 4 x 4 and ends
+in a 1 x 1 layer, here it mirrors the encoder; it draws first weights by Kaiming's rule, here they are PyTorch's.
+
 Dimension key: B batch, Z latent dimensions, H W height and width.
 """
 

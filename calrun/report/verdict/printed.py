@@ -11,7 +11,6 @@ import yaml
 CAL = "das2023"
 CELLS = ["method", "variant", "budget", "labelled", "mean", "std", "speed_up", "bold", "suspect"]
 MAIN_TABLES = ("1", "2", "3", "4", "5", "6")  # one data set each, entropy
-SHARED_BUDGETS = ("10%", "20%", "30%")  # of Figure 4
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from calrun.folder.begun import recorded_in
 from calrun.folder.claim import HeldError, newest
-from calrun.sweep.status import run_status, said_state
+from calrun.folder.status import run_status, said_state
 
 
 def settle(folder: Path, keep_states: bool) -> None:

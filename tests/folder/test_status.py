@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from calrun.folder.claim import Claim, Holder
+from calrun.folder.status import statuses
 from calrun.folder.sweep_file import SWEEP_FILE, note_refusal
-from calrun.sweep.status import statuses
 
 FIT = {
     "state": "running",
@@ -236,3 +236,20 @@ def test_the_command_does_without_the_training_stack(tmp_path: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines()[-1] == "1 interrupted"
+
+
+FAULTY = """
+from calrun.method.fit.stop import FixedEpochs
+
+class Faulty(FixedEpochs):
+    def reason(self, history):
+        return {}["accuracy of nobody"]
+"""
+
+
+def test_a_fault_is_named_by_its_kind_too(play: Callable[..., Any], calrun: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    answer = play("stop=fixed_epochs", "stop._target_=faulty.Faulty")
+    assert answer.code == 1
+    assert "Traceback" in answer.err
+    assert "exit 1: KeyError: 'accuracy of nobody'" in calrun("status", str(tmp_path / "outputs")).out
