@@ -27,7 +27,8 @@ def interpreter(path: Path, text: str) -> Path:
 
 
 def make(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS")}
+    ours = ("PYTHON", "MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of the make that may run these tests
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(["make", *words], cwd=clone, env=environment, capture_output=True, text=True)
 
 
