@@ -1,9 +1,7 @@
 """A method put together from pieces: where weights start, which rows a step visits, which loss it lowers.
 
-Das et al. 2023 (CAL), Alg. 2. The pieces are separable, so that a new combination is a YAML; this module holds the
-mechanics that all of them share: steps, running accuracy, counts of work, and what is carried from round to round.
-
-Dimension key: N rows of the training set, B batch, C classes, T steps of a block.
+Das et al. 2023 (CAL), Alg. 2. The pieces are separable, so that a new combination is a YAML. This module holds what a
+round does: weights, parts, what is carried on; the steps of a fit are in calrun/method/fit/module.py.
 """
 
 from collections.abc import Mapping, Sequence
