@@ -49,8 +49,8 @@ MODES = {
     "two-phase": (*DIGITS, "method=lp_ft", "method.phases.0.stop.epochs=3"),
     "stored targets": (*DIGITS, "method=cal_der"),
     "inner fit": (
-        *DIGITS, "acquisition=vaal", "acquisition.recipe.width=4", "acquisition.recipe.hidden_width=8",
-        "acquisition.recipe.latent_dim=4", "acquisition.recipe.epochs=3", "acquisition.recipe.batch_size=32",
+        *DIGITS, "acquisition=vaal", "acquisition.nets.width=4", "acquisition.nets.hidden_width=8",
+        "acquisition.nets.latent_dim=4", "acquisition.nets.epochs=3", "acquisition.nets.batch_size=32",
     ),
 }  # fmt: skip
 INSTANTS = {  # what begins then, and which call of it in an unbroken run lies in round 2

@@ -15,7 +15,7 @@ from calrun.acquisition.base import Acquisition
 from calrun.budget.base import Budget
 from calrun.experiment import build
 from calrun.logger.base import Logger
-from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.places import CONF, options
 
 Configure = Callable[..., DictConfig]
@@ -81,7 +81,7 @@ def test_every_initial_rule_can_be_made(option: str, composed: Configure) -> Non
 
 @pytest.mark.parametrize("option", OPTIONS["optimizer"])
 def test_every_optimizer_can_be_made(option: str, composed: Configure) -> None:
-    assert isinstance(instantiate(composed("optimizer", option).optimizer), Recipe)
+    assert isinstance(instantiate(composed("optimizer", option).optimizer), OptimizerFactory)
 
 
 @pytest.mark.parametrize("option", OPTIONS["budget"])

@@ -20,7 +20,7 @@ from calrun.acquisition.base import Acquisition, Candidates, Images
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.top_k import smallest
-from calrun.acquisition.kernel.vaal_nets import AdversarialPair, Pairs, Recipe, pair_cost
+from calrun.acquisition.kernel.vaal_nets import AdversarialPair, NetOptions, Pairs, pair_cost
 from calrun.look.sizes import Sizes
 from calrun.training.loss_watch import LossWatch
 from calrun.training.trainer import train
@@ -32,14 +32,14 @@ class Vaal(Acquisition):
     Both nets train in a Lightning fit of their own; a killed one goes on after its last epoch.
 
     Args:
-        recipe: how the autoencoder and the discriminator look and learn.
+        nets: how the autoencoder and the discriminator look and learn.
     """
 
     needs = frozenset({"images", "labelled_rows", "scratch"})
-    approximation = "a smaller acquisition.recipe.width, batch_size or epochs"
+    approximation = "a smaller acquisition.nets.width, batch_size or epochs"
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, nets: NetOptions) -> None:
+        self.nets = nets
 
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         candidates = in_row_order(candidates)
@@ -55,10 +55,10 @@ class Vaal(Acquisition):
         with isolate_rng(include_cuda=not first.is_cpu), torch.inference_mode(False), torch.enable_grad():
             torch.manual_seed(seed)
             channels, height, width = first.shape[1:]
-            pair = AdversarialPair((channels, height, width), self.recipe, seed).to(first.device)
-            pairs = Pairs(images, labelled_rows, candidates.rows, self.recipe, lambda: [seed, pair.current_epoch])
+            pair = AdversarialPair((channels, height, width), self.nets, seed).to(first.device)
+            pairs = Pairs(images, labelled_rows, candidates.rows, self.nets, lambda: [seed, pair.current_epoch])
             self._fit(pair, pairs, first.device, candidates.scratch / "vaal")
-        scores_N = labelled_logits(pair.to(first.device), images, candidates.rows, self.recipe.batch_size)
+        scores_N = labelled_logits(pair.to(first.device), images, candidates.rows, self.nets.batch_size)
         return smallest(scores_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
@@ -68,13 +68,13 @@ class Vaal(Acquisition):
             return Cost(
                 refusal=f"vaal looks at pictures, but a row here is {shape} numbers; choose another acquisition"
             )
-        return pair_cost(self.recipe, sizes)
+        return pair_cost(self.nets, sizes)
 
     def _fit(self, pair: AdversarialPair, pairs: Pairs, device: torch.device, folder: Path) -> None:
         """Trains the pair, from the last epoch of an interrupted fit if there is one."""
         last = folder / "last-epoch.ckpt"
         saved = ModelCheckpoint(folder, last.stem, every_n_epochs=1, enable_version_counter=False)
-        watch = LossWatch("acquisition=vaal", "lower acquisition.recipe.lr_vae and lr_discriminator")
+        watch = LossWatch("acquisition=vaal", "lower acquisition.nets.lr_vae and lr_discriminator")
         train(
             pair,
             pairs,
@@ -82,7 +82,7 @@ class Vaal(Acquisition):
             last,
             accelerator=device.type,
             devices=1 if device.index is None or device.type == "cpu" else [device.index],
-            max_epochs=self.recipe.epochs,
+            max_epochs=self.nets.epochs,
         )
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.model.base import Classifier
 from calrun.part.part import Part
-from calrun.part.setup import FitResult, PlannedFit, Setup, Work
+from calrun.part.setup import FitResult, FitWork, Setup, Work
 from calrun.round import Round
 
 if TYPE_CHECKING:
@@ -65,6 +65,6 @@ class Method(ABC):
         """Returns one sentence for each thing that cannot work with this budget."""
         return []
 
-    def planned(self, this_round: Round) -> PlannedFit:
+    def planned(self, this_round: Round) -> FitWork:
         """Returns what the fits of a round will take, whatever rows will be chosen."""
-        return PlannedFit()
+        return FitWork()

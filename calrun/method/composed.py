@@ -17,7 +17,7 @@ from calrun.look.view import View
 from calrun.method.base import Fit, Method
 from calrun.method.fit.module import FitModule
 from calrun.method.fit.one_row import one_row_passes
-from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective
 from calrun.method.phase import Phase
@@ -26,7 +26,7 @@ from calrun.method.visit import Visit
 from calrun.model.base import Classifier
 from calrun.part.part import Part
 from calrun.part.piece import Piece
-from calrun.part.setup import BACKWARD, FitResult, PlannedFit, Setup, Work
+from calrun.part.setup import BACKWARD, FitResult, FitWork, Setup, Work
 from calrun.round import Round
 from calrun.text.legal import is_a
 
@@ -49,7 +49,7 @@ class Composed(FitModule, Method):
         start: Start,
         visit: Visit,
         objective: Objective,
-        optimizer: Recipe,
+        optimizer: OptimizerFactory,
         stop: StoppingRule,
         setup: Setup,
         phases: Sequence[Phase] = (Phase(),),
@@ -162,11 +162,11 @@ class Composed(FitModule, Method):
             )
         return problems + one_row_passes(self, sizes, input_shape)
 
-    def planned(self, this_round: Round) -> PlannedFit:
+    def planned(self, this_round: Round) -> FitWork:
         setup, visit, rules = self.setup_, self.visit, self.stop_rules(this_round.number)
         steps = visit.epoch(this_round, 0, setup.batch_size)
         num_val = 0 if setup.val is None else len(setup.val)
-        return PlannedFit(
+        return FitWork(
             steps=len(steps),
             samples=sum(len(step.current) + len(step.replay) for step in steps),
             passes=sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calrun.method.finish import Best, Finish
-from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import StoppingRule
 from calrun.text.legal import one_of
 
@@ -23,7 +23,7 @@ class Phase:
     """
 
     trainable: Literal["all", "head"] = "all"
-    optimizer: Recipe | None = None
+    optimizer: OptimizerFactory | None = None
     stop: StoppingRule | None = None
     freeze_batch_norm: bool = False
     finish: Finish | None = None

@@ -87,7 +87,7 @@ class Visit(Piece, ABC):
         return min(batch_size, num_current) + self.num_replayed(num_history)
 
     def lr_factor(self, num_current: int, num_history: int, batch_size: int) -> float:
-        """Returns the factor on the learning rate of a round, where the optimizer's recipe scales it."""
+        """Returns the factor on the learning rate of a round, where the optimizer scales it."""
         return 1.0
 
 
@@ -112,7 +112,7 @@ class Replay(Newest):
         replay_size: m^(h), replayed rows of a step; the paper searches {m, 2 m}.
         num_candidates: c, rows drawn for `choose` to choose from.
         choose: picks replay_size of the candidates; `None` draws replay_size rows uniformly.
-        lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer's recipe
+        lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer
             scales (SGD), m + r being the rows that a step has where labels or history are short; `none` does not.
         forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the
             other (replayed rows first), which normalises each by its own batch statistics.

@@ -69,7 +69,7 @@ class FitResult:
 
 
 @dataclass(frozen=True)
-class PlannedFit:
+class FitWork:
     """What the fits of a round will take at most.
 
     Args:

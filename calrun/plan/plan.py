@@ -15,7 +15,7 @@ from calrun.check.keys import refuse_unread
 from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
 from calrun.look.columns import column_bytes, looked_at
-from calrun.part.setup import BACKWARD, PlannedFit
+from calrun.part.setup import BACKWARD, FitWork
 from calrun.places import CONF
 from calrun.plan.choices import acquisition_of, choice_sizes
 from calrun.plan.network_rates import network_rates
@@ -165,11 +165,11 @@ class Planner:
 
     def rounds(self) -> Iterator[RoundPlan]:
         """Yields the plan of the initial choice and of each round."""
-        yield self._round(0, PlannedFit())
+        yield self._round(0, FitWork())
         for this_round in planned_rounds(self.exp.sizes, self.exp.seed):
             yield self._round(this_round.number, self.exp.method.planned(this_round))
 
-    def _round(self, number: int, planned: PlannedFit) -> RoundPlan:
+    def _round(self, number: int, planned: FitWork) -> RoundPlan:
         sizes, network = self.exp.sizes, self.network
         labelled = sizes[number - 1] if number else 0
         seconds = planned.epochs * planned.passes / (1 + BACKWARD) * network.step_seconds

@@ -51,7 +51,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Reproduction:
     """A table to reproduce: the command line after `calrun run -m`, and the runs that it makes."""
 
     name: str
@@ -70,7 +70,7 @@ class Plan:
         return [job for job in self.jobs if not job.finished]
 
 
-def plan(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence[str] = ()) -> Plan:
+def reproduction(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence[str] = ()) -> Reproduction:
     """Returns the runs of the experiment `name`.
 
     Args:
@@ -93,7 +93,7 @@ def plan(name: str, seeds: str | None = None, scale: float = 1.0, more: Sequence
     if scale != 1:
         arguments += [f"scale={scale}", f"experiment_name={name}-x{scale:g}"]
     arguments += more
-    return Plan(name, tuple(arguments), scale, tuple(overrides_of(arguments)))
+    return Reproduction(name, tuple(arguments), scale, tuple(overrides_of(arguments)))
 
 
 def seeds_of(text: str) -> list[int]:
@@ -136,8 +136,8 @@ def reproduce(
         ValueError: as `plan`, or a run failed.
     """
     console = console or Console()
-    planned = plan(name, seeds, scale, more)
-    print_plan(planned, console)
+    planned = reproduction(name, seeds, scale, more)
+    print_reproduction(planned, console)
     if dry_run:
         return None
     if planned.missing:
@@ -156,7 +156,7 @@ def reproduce(
     return Report(result.runs, result.files + write_verdict(result.runs, paper, scale, out, console))
 
 
-def print_plan(planned: Plan, console: Console) -> None:
+def print_reproduction(planned: Reproduction, console: Console) -> None:
     """Prints each run that is missing, how many are finished, and how long the missing ones may take."""
     missing = planned.missing
     for job in missing:
@@ -167,7 +167,7 @@ def print_plan(planned: Plan, console: Console) -> None:
         say(console, f"estimate: {estimate(planned)}")
 
 
-def estimate(planned: Plan) -> str:
+def estimate(planned: Reproduction) -> str:
     """Returns how long the missing runs take, from the finished runs of the plan, or from a probe of the network."""
     done = [job for job in planned.jobs if job.finished]
     if done:
@@ -244,7 +244,7 @@ def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, consol
 
 def recipe_leaves(name: str) -> list[dict[str, Any]]:
     """Returns the leaves of each run of a recipe as it stands, but for the seed."""
-    recipe = plan(name, seeds="0")
+    recipe = reproduction(name, seeds="0")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = [job_config(overrides) for overrides in recipe.overrides]
     return [

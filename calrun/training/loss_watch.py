@@ -17,7 +17,7 @@ SKIPPED_STEPS = 20  # a loss scaler skips such steps and halves its scale: after
 
 
 @dataclass(frozen=True)
-class Look:
+class Losses:
     """The losses of a block on their way to the host.
 
     Args:
@@ -43,7 +43,7 @@ class LossWatch(Callback):
 
     def __init__(self, where: str, cure: str) -> None:
         self.where, self.cure = where, cure
-        self.looks: deque[Look] = deque()
+        self.pending: deque[Losses] = deque()
         self.num_steps = self.num_broken = 0
         self.first_loss: float | None = None
 
@@ -58,21 +58,21 @@ class LossWatch(Callback):
         if not losses_T.is_cpu:
             copied = torch.Event(losses_T.device)
             copied.record()
-        self.looks.append(Look(self.num_steps + 1, copy_T, copied))
+        self.pending.append(Losses(self.num_steps + 1, copy_T, copied))
         self.num_steps += len(losses_T)
-        while self.looks and (self.looks[0].copied is None or self.looks[0].copied.query()):
-            self._look(self.looks.popleft(), trainer)
+        while self.pending and (self.pending[0].copied is None or self.pending[0].copied.query()):
+            self._check(self.pending.popleft(), trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        while self.looks:
-            look = self.looks.popleft()
-            if look.copied is not None:
-                look.copied.synchronize()
-            self._look(look, trainer)
+        while self.pending:
+            losses = self.pending.popleft()
+            if losses.copied is not None:
+                losses.copied.synchronize()
+            self._check(losses, trainer)
 
-    def _look(self, look: Look, trainer: pl.Trainer) -> None:
+    def _check(self, losses: Losses, trainer: pl.Trainer) -> None:
         patience = 0 if getattr(trainer.precision_plugin, "scaler", None) is None else SKIPPED_STEPS
-        for number, loss in enumerate(look.losses_T.tolist(), look.first_step):
+        for number, loss in enumerate(losses.losses_T.tolist(), losses.first_step):
             if isfinite(loss):
                 self.first_loss = loss if self.first_loss is None else self.first_loss
                 self.num_broken = 0

@@ -26,7 +26,7 @@ CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
 SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
-    "vaal": ["acquisition.recipe.epochs=1", "acquisition.recipe.width=4"],
+    "vaal": ["acquisition.nets.epochs=1", "acquisition.nets.width=4"],
 }  # the rest runs with its defaults
 SCRATCH = TemporaryDirectory()
 PER_ROW = ("logits", "features", "mc_log_probs", "oracle")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.kernel.vaal_nets import AdversarialPair, Pairs, Recipe, descend, told_apart
+from calrun.acquisition.kernel.vaal_nets import AdversarialPair, NetOptions, Pairs, descend, told_apart
 from calrun.acquisition.vaal import Vaal, labelled_logits
 
-RECIPE = Recipe(
+OPTIONS = NetOptions(
     latent_dim=4,
     width=4,
     hidden_width=16,
@@ -49,23 +49,23 @@ def scratch(tmp_path: Path) -> Path:
 
 
 def picks(
-    images: Pictures, labelled: np.ndarray, rows: np.ndarray, budget: int, recipe: Recipe, scratch: Path
+    images: Pictures, labelled: np.ndarray, rows: np.ndarray, budget: int, options: NetOptions, scratch: Path
 ) -> list[int]:
     candidates = Candidates(rows, {"images": images, "labelled_rows": labelled, "scratch": scratch})
-    vaal = Vaal(recipe)
+    vaal = Vaal(options)
     return vaal.select(candidates, budget, np.random.default_rng(0)).tolist()
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 17, 33), (3, 64, 64)], ids=str)
 def test_the_autoencoder_returns_pictures_of_their_own_size(shape: tuple[int, int, int]) -> None:
     x = noise(2, *shape)
-    decoded, mean_BZ, log_variance_BZ = AdversarialPair(shape, RECIPE, seed=0).autoencoder(x)
+    decoded, mean_BZ, log_variance_BZ = AdversarialPair(shape, OPTIONS, seed=0).autoencoder(x)
     assert decoded.shape == x.shape
     assert mean_BZ.shape == log_variance_BZ.shape == (2, 4)
 
 
 def test_the_losses_are_those_of_the_paper() -> None:
-    pair = AdversarialPair((1, 8, 8), replace(RECIPE, beta=0.5, adversary_weight=3.0), seed=0).eval()
+    pair = AdversarialPair((1, 8, 8), replace(OPTIONS, beta=0.5, adversary_weight=3.0), seed=0).eval()
     labelled, unlabelled = noise(6, 1, 8, 8), noise(5, 1, 8, 8) + 1
     torch.manual_seed(1)
     expected = torch.tensor(0.0)
@@ -85,7 +85,7 @@ def test_the_losses_are_those_of_the_paper() -> None:
 
 
 def test_a_discriminator_step_tells_separable_codes_better_apart() -> None:
-    pair = AdversarialPair((1, 8, 8), RECIPE, seed=0)
+    pair = AdversarialPair((1, 8, 8), OPTIONS, seed=0)
     pair.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]  # no trainer is attached
     codes = noise(20, 4) + 2, noise(20, 4) - 2
     optimizer = torch.optim.Adam(pair.discriminator.parameters(), lr=1e-2)
@@ -100,24 +100,24 @@ def test_rows_that_look_unlike_the_labelled_ones_are_taken(scratch: Path) -> Non
     x = 0.2 * noise(120, 1, 8, 8)
     x[90:] += 3  # rows 0..89 look like the labelled ones, 90..119 do not
     rows = np.arange(20, 120)
-    recipe = replace(RECIPE, epochs=3, lr_vae=5e-3, beta=0.01, normalize_kld=True, adversary_weight=0.1)
-    taken = picks(Pictures(x), np.arange(20), rows, 20, recipe, scratch)
+    options = replace(OPTIONS, epochs=3, lr_vae=5e-3, beta=0.01, normalize_kld=True, adversary_weight=0.1)
+    taken = picks(Pictures(x), np.arange(20), rows, 20, options, scratch)
     assert np.mean(np.array(taken) >= 90) > 0.8
 
 
 def test_a_discriminator_that_knows_nothing_takes_rows_by_number(scratch: Path) -> None:
     images, rows = Pictures(noise(40, 1, 8, 8)), np.random.default_rng(0).permutation(np.arange(10, 40))
-    pair = AdversarialPair((1, 8, 8), RECIPE, seed=0)
+    pair = AdversarialPair((1, 8, 8), OPTIONS, seed=0)
     torch.nn.init.zeros_(pair.discriminator[-1].weight)
     assert labelled_logits(pair, images, rows, 8).unique().numel() == 1
-    idle = replace(RECIPE, lr_discriminator=0.0, lr_vae=0.0, epochs=0)
+    idle = replace(OPTIONS, lr_discriminator=0.0, lr_vae=0.0, epochs=0)
     assert picks(Pictures(torch.zeros(40, 1, 8, 8)), np.arange(10), rows, 3, idle, scratch) == [10, 11, 12]
 
 
 def test_each_epoch_visits_every_row_in_another_order() -> None:
     epoch = count()
     pairs = Pairs(
-        Pictures(torch.arange(24.0).view(24, 1)), np.arange(3), np.arange(8, 24), RECIPE, lambda: [next(epoch)]
+        Pictures(torch.arange(24.0).view(24, 1)), np.arange(3), np.arange(8, 24), OPTIONS, lambda: [next(epoch)]
     )
     epochs = [torch.cat([unlabelled for pair in pairs for _, unlabelled in pair]).squeeze(1).tolist() for _ in range(2)]
     assert sorted(epochs[0][:16]) == list(range(8, 24))
@@ -126,8 +126,8 @@ def test_each_epoch_visits_every_row_in_another_order() -> None:
 
 def test_an_interrupted_fit_goes_on_where_it_was(scratch: Path) -> None:
     x, labelled, rows = noise(50, 1, 8, 8), np.arange(10), np.arange(10, 50)
-    recipe = replace(RECIPE, epochs=3)
-    unbroken = picks(Pictures(x), labelled, rows, 40, recipe, scratch)
+    options = replace(OPTIONS, epochs=3)
+    unbroken = picks(Pictures(x), labelled, rows, 40, options, scratch)
     assert not list(scratch.iterdir())
 
     class Unplugged(Pictures):
@@ -137,10 +137,10 @@ def test_an_interrupted_fit_goes_on_where_it_was(scratch: Path) -> None:
             yield from super().batches(rows, batch_size)
 
     with pytest.raises(OSError, match="unplugged"):
-        picks(Unplugged(x), labelled, rows, 40, recipe, scratch)
+        picks(Unplugged(x), labelled, rows, 40, options, scratch)
     assert list(scratch.rglob("*.ckpt"))
     resumed = Pictures(x)
-    assert picks(resumed, labelled, rows, 40, recipe, scratch) == unbroken
+    assert picks(resumed, labelled, rows, 40, options, scratch) == unbroken
     assert resumed.reads < 35  # three epochs would read more
     assert not list(scratch.iterdir())
 
@@ -149,19 +149,19 @@ def test_a_damaged_epoch_of_an_interrupted_fit_is_trained_again(
     scratch: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     x, labelled, rows = noise(50, 1, 8, 8), np.arange(10), np.arange(10, 50)
-    unbroken = picks(Pictures(x), labelled, rows, 40, RECIPE, scratch)
+    unbroken = picks(Pictures(x), labelled, rows, 40, OPTIONS, scratch)
     (scratch / "vaal").mkdir()
     (scratch / "vaal" / "last-epoch.ckpt").write_bytes(b"PK half a file")
-    assert picks(Pictures(x), labelled, rows, 40, RECIPE, scratch) == unbroken
+    assert picks(Pictures(x), labelled, rows, 40, OPTIONS, scratch) == unbroken
     assert "last-epoch.ckpt cannot be read (BadZipFile); the fit begins anew" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_no_number_ends_the_fit_of_the_pair(scratch: Path) -> None:
-    wild = replace(RECIPE, lr_vae=1e30, epochs=3)
-    with pytest.raises(ValueError, match=r"acquisition=vaal, epoch 1, step .: the loss is .*lower acquisition.recipe"):
+    wild = replace(OPTIONS, lr_vae=1e30, epochs=3)
+    with pytest.raises(ValueError, match=r"acquisition=vaal, epoch 1, step .: the loss is .*lower acquisition.nets"):
         picks(Pictures(noise(50, 1, 8, 8)), np.arange(10), np.arange(10, 50), 5, wild, scratch)
 
 
 def test_without_labelled_rows_it_says_so(scratch: Path) -> None:
     with pytest.raises(ValueError, match="no labelled rows"):
-        picks(Pictures(noise(20, 1, 8, 8)), np.arange(0), np.arange(20), 3, RECIPE, scratch)
+        picks(Pictures(noise(20, 1, 8, 8)), np.arange(0), np.arange(20), 3, OPTIONS, scratch)

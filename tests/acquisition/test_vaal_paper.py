@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, Module, ReLU, Sequential, Unflatten
 
-from calrun.acquisition.kernel.vaal_nets import AdversarialPair, Recipe
+from calrun.acquisition.kernel.vaal_nets import AdversarialPair, NetOptions
 from calrun.acquisition.vaal import Vaal
 
 
-def paper(width: int, batch_size: int) -> Recipe:
-    return Recipe(
+def paper(width: int, batch_size: int) -> NetOptions:
+    return NetOptions(
         latent_dim=32,
         width=width,
         hidden_width=512,
@@ -116,7 +116,7 @@ def test_twenty_steps_are_those_of_the_paper_written_out(
         net.double().load_state_dict(other.state_dict())
     batches = Batches(batch_size, side)
     train_literally(nets, batches, seed=7)
-    vaal = Vaal(pair.recipe)
+    vaal = Vaal(pair.options)
     vaal._fit(pair, batches, torch.device("cpu"), tmp_path / "vaal")  # type: ignore[arg-type]
     for net, other in zip(nets, [*ours, pair.discriminator], strict=True):
         torch.testing.assert_close(other.state_dict(), net.state_dict(), rtol=1e-7, atol=1e-9)

@@ -42,7 +42,13 @@ def test_what_has_no_source_says_nothing() -> None:
 
 
 def test_a_dataclass_takes_its_fields() -> None:
-    assert arguments("calrun.method.fit.optimizer.Recipe") == ["optimizer", "lr", "scales_lr", "schedule", "head_lr"]
+    assert arguments("calrun.method.fit.optimizer.OptimizerFactory") == [
+        "optimizer",
+        "lr",
+        "scales_lr",
+        "schedule",
+        "head_lr",
+    ]
     assert arguments("calrun.logger.base.Logger") == []
 
 

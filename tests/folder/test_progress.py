@@ -14,13 +14,13 @@ from calrun.folder.progress import Progress
 from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining, duration
 from calrun.part.figures import EpochFigures
-from calrun.part.setup import PlannedFit
+from calrun.part.setup import FitWork
 from calrun.round import planned_rounds
 
 
-def work(samples: int, epochs: int) -> PlannedFit:
+def work(samples: int, epochs: int) -> FitWork:
     """A round of this many samples an epoch."""
-    return PlannedFit(samples=samples, epochs=epochs)
+    return FitWork(samples=samples, epochs=epochs)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def record(tmp_path: Path) -> Any:
     made.close()
 
 
-def remaining(*works: PlannedFit) -> Remaining:
+def remaining(*works: FitWork) -> Remaining:
     made = Remaining.__new__(Remaining)
     made.__dict__ |= {"rounds": list(works), "samples": 0.0, "seconds": 0.0, "others": [0.0]}
     made.__dict__ |= {"number": 1, "epochs_done": 0, "since": 0.0}

@@ -13,7 +13,7 @@ from calrun.dataset.source.transform import Transform
 from calrun.look.predict import Predictor
 from calrun.method.composed import Composed
 from calrun.method.fit.fit import Fitter
-from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import FixedEpochs
 from calrun.method.objective import CrossEntropy
 from calrun.method.start import Warm
@@ -39,8 +39,8 @@ def made(visit: Visit, epochs: int = 1) -> tuple[Composed, Noted]:
     source = Noted(inputs, (inputs[:, 0] > 0).long().numpy(), Transform([0.0], [1.0]))
     predictor = Predictor("cpu", "32-true", 64)
     setup = Setup(lambda: Classifier(torch.nn.Identity(), 6, 2), source, None, predictor, Classification(), 2, 8)
-    recipe = Recipe(torch.optim.SGD, 0.1, scales_lr=True)
-    return Composed(Warm(), visit, CrossEntropy(), recipe, FixedEpochs(epochs), setup), source
+    factory = OptimizerFactory(torch.optim.SGD, 0.1, scales_lr=True)
+    return Composed(Warm(), visit, CrossEntropy(), factory, FixedEpochs(epochs), setup), source
 
 
 def fitted(folder: Path, epochs: int) -> tuple[Composed, Noted]:

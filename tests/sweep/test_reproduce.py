@@ -13,7 +13,7 @@ from calrun.places import CONF
 from calrun.report.read.configuration import read_configuration
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import paper_table
-from calrun.sweep.reproduce import claims_table, duration, most_samples, plan, recipe_leaves, reproduce
+from calrun.sweep.reproduce import claims_table, duration, most_samples, recipe_leaves, reproduce, reproduction
 from calrun.sweep.sweep import job_config
 
 RECIPES = sorted(f"cal/{path.stem}" for path in (CONF / "experiment" / "cal").glob("*.yaml"))
@@ -21,7 +21,7 @@ RECIPES = sorted(f"cal/{path.stem}" for path in (CONF / "experiment" / "cal").gl
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_plans_its_runs_and_names_its_command(name: str) -> None:
-    planned = plan(name, seeds="0")
+    planned = reproduction(name, seeds="0")
     assert len(set(planned.overrides)) == len(planned.overrides) >= 2
     text = (CONF / "experiment" / f"{name}.yaml").read_text()
     assert f"calrun reproduce {name}" in text
@@ -32,25 +32,25 @@ def test_a_plan_has_the_papers_rows_data_set_and_acquisition() -> None:
     for name in ("cal/table1", "cal/table16"):
         paper = paper_table(name)
         assert paper is not None
-        planned = plan(name, more=[f"method={','.join(paper.cells['method'].unique()[:1])}"])
+        planned = reproduction(name, more=[f"method={','.join(paper.cells['method'].unique()[:1])}"])
         recipe = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())
         methods = recipe["hydra"]["sweeper"]["params"]["method"].split(",")
         assert set(methods) == set(paper.cells["method"])
-        assert len(plan(name).overrides) == 21
+        assert len(reproduction(name).overrides) == 21
         assert planned.jobs[0].folder.name.startswith(f"{paper.dataset}-{paper.model}-cal_er-{paper.acquisition}-s0-")
 
 
 def test_scaled_runs_go_to_an_experiment_of_their_own() -> None:
-    planned = plan("cal/table1", seeds="0,1", scale=0.1, more=["method=al"])
+    planned = reproduction("cal/table1", seeds="0,1", scale=0.1, more=["method=al"])
     assert [job.folder.parent.name for job in planned.jobs] == ["table1-x0.1"] * 2
 
 
 def test_upper_bound_counts_the_rows_that_a_step_replays() -> None:
-    cold, replay = plan("cal/table1", seeds="0", more=["method=al,cal_er"]).jobs
+    cold, replay = reproduction("cal/table1", seeds="0", more=["method=al,cal_er"]).jobs
     assert most_samples(cold.cfg, 60_000) == sum(range(3500, 21001, 3500)) * 100
     steps = 3500 // 64 + 1
     assert most_samples(replay.cfg, 60_000) == 3500 * 100 + 5 * 40 * (3500 + steps * 128)
-    (small,) = plan(
+    (small,) = reproduction(
         "cal/table1",
         seeds="0",
         more=["method=cal_er", "budget=counts", "budget.start=50", "budget.step=50", "budget.rounds=3"],
@@ -60,19 +60,19 @@ def test_upper_bound_counts_the_rows_that_a_step_replays() -> None:
 
 def test_unknown_experiments_and_scales_are_refused_with_the_legal_ones() -> None:
     with pytest.raises(ValueError, match=r"choose one of: .*cal/table1"):
-        plan("cal/table99")
+        reproduction("cal/table99")
     with pytest.raises(ValueError, match="above 0 and up to 1"):
-        plan("cal/table1", scale=2.0)
+        reproduction("cal/table1", scale=2.0)
 
 
 @pytest.mark.parametrize("seeds", ["a,b", "", "0,", "-1", "0.5", "range(0,3)"])
 def test_what_are_no_seeds_is_refused_before_anything_is_planned(seeds: str) -> None:
     with pytest.raises(ValueError, match="wants seeds as whole numbers"):
-        plan("cal/table1", seeds=seeds)
+        reproduction("cal/table1", seeds=seeds)
 
 
 def test_seeds_may_have_spaces_and_count_once() -> None:
-    planned = plan("cal/table1", seeds="0, 1,1", more=["method=al"])
+    planned = reproduction("cal/table1", seeds="0, 1,1", more=["method=al"])
     assert all("method=al" in overrides for overrides in planned.overrides)
     assert [text for overrides in planned.overrides for text in overrides if text[:4] == "seed"] == ["seed=0", "seed=1"]
 

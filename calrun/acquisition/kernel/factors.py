@@ -49,14 +49,14 @@ class Factor:
         return torch.float64 if self.store_NF.dtype == torch.float64 else torch.float32
 
 
-class Block(NamedTuple):
+class Chunk(NamedTuple):
     """Some points: their factors and their squared norms."""
 
     factors: tuple[Tensor, ...]
     norms_B: Tensor
 
-    def select(self, index: slice | Tensor) -> "Block":
-        return Block(tuple(factor_BF[index] for factor_BF in self.factors), self.norms_B[index])
+    def select(self, index: slice | Tensor) -> "Chunk":
+        return Chunk(tuple(factor_BF[index] for factor_BF in self.factors), self.norms_B[index])
 
 
 class Points:
@@ -89,10 +89,10 @@ class Points:
         ready.factors = tuple(in_memory(factor, memory_gib) for factor in self.factors)
         return ready
 
-    def block(self, index: slice | Tensor) -> Block:
-        return Block(tuple(factor[index] for factor in self.factors), self.norms_N[index])
+    def block(self, index: slice | Tensor) -> Chunk:
+        return Chunk(tuple(factor[index] for factor in self.factors), self.norms_N[index])
 
-    def fold(self, nearest_N: Tensor, centres: Block) -> None:
+    def fold(self, nearest_N: Tensor, centres: Chunk) -> None:
         """Lowers each squared distance in `nearest_N` to that of the nearest centre, if it is nearer."""
         with full_precision():
             for span in self.spans():
@@ -101,7 +101,7 @@ class Points:
                     nearest_B = nearest_distance(points, centres.select(slice(start, start + MAX_CENTRES)))
                     torch.minimum(nearest_N[span], nearest_B, out=nearest_N[span])
 
-    def nearest(self, centres: Block) -> Tensor:
+    def nearest(self, centres: Chunk) -> Tensor:
         """Returns each point's squared distance to the nearest of the centres, infinite if there are none."""
         nearest_N = torch.full_like(self.norms_N, torch.inf)
         self.fold(nearest_N, centres)
@@ -114,13 +114,13 @@ def spans(start: int, stop: int, step: int) -> Iterator[slice]:
         yield slice(left, min(left + step, stop))
 
 
-def distances(points: Block, centres: Block) -> Tensor:
+def distances(points: Chunk, centres: Chunk) -> Tensor:
     """Returns the (B, M) squared distances; those within rounding of zero are zero."""
     partial_BM = _without_own_norm(points, centres).add_(points.norms_B[:, None])
     return snap_(partial_BM, points.norms_B[:, None])
 
 
-def nearest_distance(points: Block, centres: Block) -> Tensor:
+def nearest_distance(points: Chunk, centres: Chunk) -> Tensor:
     """Returns the (B,) smallest squared distances to the centres; those within rounding of zero are zero."""
     nearest_B = _without_own_norm(points, centres).amin(dim=1).add_(points.norms_B)
     return snap_(nearest_B, points.norms_B)
@@ -131,7 +131,7 @@ def snap_(squared: Tensor, norms: Tensor) -> Tensor:
     return squared.masked_fill_(squared <= ROUNDING * torch.finfo(squared.dtype).eps * norms, 0)
 
 
-def _without_own_norm(points: Block, centres: Block) -> Tensor:
+def _without_own_norm(points: Chunk, centres: Chunk) -> Tensor:
     """Returns |y|^2 - 2<x, y> for each point x and centre y."""
     x_BF, centre_MF = points.factors[0], centres.factors[0]
     if len(points.factors) == 1:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.kernel.factors import Block, Points, full_precision, nearest_distance
+from calrun.acquisition.kernel.factors import Chunk, Points, full_precision, nearest_distance
 from calrun.acquisition.kernel.top_k import Bound, beats, leaders
 
 FEWEST_LEADERS = 1024
@@ -63,7 +63,7 @@ def farthest_first(points: Points, budget: int, rng: np.random.Generator, start:
     return np.array(picks + copies_N[: budget - len(picks)].tolist(), dtype=np.int64)
 
 
-def _scan(block: Block, positions_T: Tensor, nearest_T: Tensor, bound: Bound, budget: int) -> list[int]:
+def _scan(block: Chunk, positions_T: Tensor, nearest_T: Tensor, bound: Bound, budget: int) -> list[int]:
     """Returns which leaders to take, in order, until one might lose to a point that is no leader."""
     nearest_T = nearest_T.clone()
     chosen: list[int] = []

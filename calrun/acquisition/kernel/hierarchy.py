@@ -13,7 +13,7 @@ from torch import Tensor
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost
-from calrun.acquisition.kernel.factors import Block, distances, squared_norms
+from calrun.acquisition.kernel.factors import Chunk, distances, squared_norms
 from calrun.acquisition.kernel.lloyd import Effort, kmeans
 from calrun.acquisition.kernel.memory import GIB, limit_bytes
 from calrun.look.sizes import Sizes
@@ -109,7 +109,7 @@ class Hierarchy:
 def condensed_distances(x_ND: Tensor) -> np.ndarray:
     """Returns the distances of all pairs i < j, row after row, (N (N - 1) / 2,): scipy's order, by matrix products."""
     number = len(x_ND)
-    whole = Block((x_ND,), squared_norms([x_ND]))
+    whole = Chunk((x_ND,), squared_norms([x_ND]))
     condensed = np.empty(number * (number - 1) // 2)
     filled = 0
     for start in range(0, number - 1, STEP):

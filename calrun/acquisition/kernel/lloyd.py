@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.kernel.factors import Block, Points, full_precision, snap_, squared_norms
+from calrun.acquisition.kernel.factors import Chunk, Points, full_precision, snap_, squared_norms
 from calrun.acquisition.kernel.kmeans_plusplus import kmeans_plusplus, kmeans_plusplus_with_trials, uniform
 from calrun.text.legal import at_least
 
@@ -94,7 +94,7 @@ def assign(points: Points, centres_KF: Tensor) -> Clusters:
     """Returns each point's nearest centre, of several the first."""
     labels_N = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distances_N = torch.empty_like(points.norms_N)
-    centres = Block((centres_KF,), squared_norms([centres_KF]))
+    centres = Chunk((centres_KF,), squared_norms([centres_KF]))
     step = max(1, min(points.chunk, TILE // max(len(centres_KF), 1)))
     with full_precision():
         for start in range(0, len(points), step):

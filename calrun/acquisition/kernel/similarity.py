@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from calrun.acquisition.kernel.factors import (
     MAX_BLOCK,
-    Block,
+    Chunk,
     Factor,
     distances,
     full_precision,
@@ -86,7 +86,7 @@ class Kernel:
             return (x_BD @ y_RD.T).clamp_(min=0)
         if self.kind == "cosine_rescaled":
             return (x_BD @ y_RD.T).add_(1).div_(2).clamp_(min=0)
-        squared_BR = distances(Block((x_BD,), squared_norms([x_BD])), Block((y_RD,), squared_norms([y_RD])))
+        squared_BR = distances(Chunk((x_BD,), squared_norms([x_BD])), Chunk((y_RD,), squared_norms([y_RD])))
         if self.kind == "rbf":
             return squared_BR.div_(-2 * (width or math.inf) ** 2).exp_()
         return squared_BR.sqrt_().div_(-x_BD.shape[1]).exp_()

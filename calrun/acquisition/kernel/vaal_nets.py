@@ -24,7 +24,7 @@ from calrun.model.adapt.forward_work import forward_work
 
 
 @dataclass(frozen=True)
-class Recipe:
+class NetOptions:
     """How the nets look and learn.
 
     Args:
@@ -60,12 +60,12 @@ class Recipe:
 class Autoencoder(nn.Module):
     """Up to four strided convolutions down to a Gaussian latent space, and the way back to any input size."""
 
-    def __init__(self, input_shape: tuple[int, int, int], recipe: Recipe) -> None:
+    def __init__(self, input_shape: tuple[int, int, int], options: NetOptions) -> None:
         super().__init__()
         channels, *size = input_shape
         depth = max(1, min(4, int(log2(min(size)))))
         sizes = [(size[0] >> level, size[1] >> level) for level in range(depth + 1)]
-        widths = [channels, *(recipe.width << level for level in range(depth))]
+        widths = [channels, *(options.width << level for level in range(depth))]
         down, up = [], []
         for level in range(depth):
             block = nn.Conv2d(widths[level], widths[level + 1], 4, 2, 1, bias=False), nn.BatchNorm2d(widths[level + 1])
@@ -78,10 +78,10 @@ class Autoencoder(nn.Module):
         num_bottom = int(np.prod(self.bottom))
         self.encoder = nn.Sequential(*down, nn.Flatten())
         self.mean, self.log_variance = (
-            nn.Linear(num_bottom, recipe.latent_dim),
-            nn.Linear(num_bottom, recipe.latent_dim),
+            nn.Linear(num_bottom, options.latent_dim),
+            nn.Linear(num_bottom, options.latent_dim),
         )
-        self.decoder = nn.Sequential(nn.Linear(recipe.latent_dim, num_bottom), nn.Unflatten(1, self.bottom), *up)
+        self.decoder = nn.Sequential(nn.Linear(options.latent_dim, num_bottom), nn.Unflatten(1, self.bottom), *up)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the reconstruction and the mean and log variance (B, Z) of the latent code."""
@@ -98,20 +98,20 @@ class Autoencoder(nn.Module):
 class AdversarialPair(pl.LightningModule):
     """The autoencoder and the discriminator that tells labelled (1) from unlabelled (0) latent codes."""
 
-    def __init__(self, input_shape: tuple[int, int, int], recipe: Recipe, seed: int) -> None:
+    def __init__(self, input_shape: tuple[int, int, int], options: NetOptions, seed: int) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.recipe, self.seed = recipe, seed
-        self.autoencoder = Autoencoder(input_shape, recipe)
-        width = recipe.hidden_width
+        self.options, self.seed = options, seed
+        self.autoencoder = Autoencoder(input_shape, options)
+        width = options.hidden_width
         self.discriminator = nn.Sequential(
-            nn.Linear(recipe.latent_dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
+            nn.Linear(options.latent_dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
         )
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            torch.optim.Adam(self.autoencoder.parameters(), lr=self.recipe.lr_vae),
-            torch.optim.Adam(self.discriminator.parameters(), lr=self.recipe.lr_discriminator),
+            torch.optim.Adam(self.autoencoder.parameters(), lr=self.options.lr_vae),
+            torch.optim.Adam(self.discriminator.parameters(), lr=self.options.lr_discriminator),
         ]
 
     def on_train_epoch_start(self) -> None:
@@ -120,10 +120,10 @@ class AdversarialPair(pl.LightningModule):
     def training_step(self, batch: list[tuple[Tensor, Tensor]], batch_idx: int) -> None:
         autoencoder, discriminator = self.optimizers()  # type: ignore[attr-defined]
         losses = []
-        for labelled, unlabelled in batch[: self.recipe.num_vae_steps]:
+        for labelled, unlabelled in batch[: self.options.num_vae_steps]:
             losses.append(self.autoencoder_loss(labelled, unlabelled))
             descend(self, autoencoder, losses[-1])
-        for labelled, unlabelled in batch[: self.recipe.num_discriminator_steps]:
+        for labelled, unlabelled in batch[: self.options.num_discriminator_steps]:
             losses.append(self.discriminator_loss(labelled, unlabelled))
             descend(self, discriminator, losses[-1])
         self.block_losses_T = torch.stack(
@@ -136,11 +136,11 @@ class AdversarialPair(pl.LightningModule):
         for x in (labelled, unlabelled):
             decoded, mean_BZ, log_variance_BZ = self.autoencoder(x)
             divergence = (mean_BZ.square() + log_variance_BZ.exp() - 1 - log_variance_BZ).sum() / 2
-            divergence = divergence / (len(x) if self.recipe.normalize_kld else 1)
+            divergence = divergence / (len(x) if self.options.normalize_kld else 1)
             logits_B1 = self.discriminator(mean_BZ)
             fooled = F.binary_cross_entropy_with_logits(logits_B1, torch.ones_like(logits_B1))
-            loss = loss + F.mse_loss(decoded, x) + self.recipe.beta * divergence
-            loss = loss + self.recipe.adversary_weight * fooled
+            loss = loss + F.mse_loss(decoded, x) + self.options.beta * divergence
+            loss = loss + self.options.adversary_weight * fooled
         return loss
 
     def discriminator_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ class Pairs:
         images: the pictures.
         labelled_rows: drawn in random order, over and over, since there are few of them.
         rows: the unlabelled rows, each once per epoch for each inner step.
-        recipe: batch size and inner steps.
+        options: batch size and inner steps.
         seeds: asked at the start of each epoch, decides its order; a resumed fit asks in the middle.
     """
 
@@ -185,13 +185,13 @@ class Pairs:
         images: Images,
         labelled_rows: np.ndarray,
         rows: np.ndarray,
-        recipe: Recipe,
+        options: NetOptions,
         seeds: Callable[[], list[int]],
     ) -> None:
         self.images, self.seeds = images, seeds
         self.labelled_rows, self.rows = np.sort(labelled_rows), rows
-        self.inner_steps = max(recipe.num_vae_steps, recipe.num_discriminator_steps)
-        self.batch_size = max(2, min(recipe.batch_size, len(rows)))  # BatchNorm needs two
+        self.inner_steps = max(options.num_vae_steps, options.num_discriminator_steps)
+        self.batch_size = max(2, min(options.batch_size, len(rows)))  # BatchNorm needs two
         self.num_steps = -(-len(rows) // self.batch_size)
 
     def __len__(self) -> int:
@@ -215,21 +215,21 @@ def in_random_order(rows: np.ndarray, length: int, rng: np.random.Generator) -> 
     return np.concatenate(orders)[:length]
 
 
-def pair_cost(recipe: Recipe, sizes: Sizes) -> Cost:
+def pair_cost(options: NetOptions, sizes: Sizes) -> Cost:
     """Returns the cost of training the pair on the candidates, and of its look at each of them."""
     channels, height, width = sizes.input_shape
     with torch.device("meta"):  # shapes alone
-        pair, x = AdversarialPair((channels, height, width), recipe, seed=0), torch.empty(2, *sizes.input_shape)
+        pair, x = AdversarialPair((channels, height, width), options, seed=0), torch.empty(2, *sizes.input_shape)
     autoencoder = forward_work(pair.autoencoder, x)
     looked = forward_work(pair, x, pair.labelled_logits)
     parameters = sum(parameter.numel() for parameter in pair.parameters())
-    batch = max(2, min(recipe.batch_size, sizes.candidates))
+    batch = max(2, min(options.batch_size, sizes.candidates))
     rows = 2 * batch  # labelled and unlabelled
-    passes = 3 * recipe.num_vae_steps * (autoencoder.flops + looked.flops)
-    passes += recipe.num_discriminator_steps * looked.flops
-    updates = 2 * recipe.num_vae_steps + recipe.num_discriminator_steps
+    passes = 3 * options.num_vae_steps * (autoencoder.flops + looked.flops)
+    passes += options.num_discriminator_steps * looked.flops
+    updates = 2 * options.num_vae_steps + options.num_discriminator_steps
     moved = rows * updates * 3 * autoencoder.activation_bytes + 10 * FLOAT * updates * parameters
     held = 4 * FLOAT * parameters + rows * (2 * autoencoder.activation_bytes + 2 * input_bytes(sizes))
     step = Cost(rows * passes, moved, held, calls=300 * updates)
     look = Cost(looked.flops, looked.activation_bytes + input_bytes(sizes)).times(sizes.candidates)
-    return step.times(recipe.epochs * -(-sizes.candidates // batch)) + look
+    return step.times(options.epochs * -(-sizes.candidates // batch)) + look

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from calrun.dataset.base import Block, Shot
 from calrun.look.predict import LOGITS, Seen
-from calrun.method.fit.optimizer import Recipe
+from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective, refuse_other
 from calrun.method.phase import Phase
@@ -37,7 +37,7 @@ class FitModule(pl.LightningModule):
     known_targets_N: Tensor
 
     def __init__(
-        self, visit: Visit, objective: Objective, optimizer: Recipe, phases: Sequence[Phase], setup: Setup
+        self, visit: Visit, objective: Objective, optimizer: OptimizerFactory, phases: Sequence[Phase], setup: Setup
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -116,12 +116,12 @@ class FitModule(pl.LightningModule):
             piece.load_fit_state(state["pieces"][name])
 
     def configure_optimizers(self) -> Any:
-        recipe, visit, this_round = self.phase.optimizer or self.optimizer, self.visit, self.this_round
+        factory, visit, this_round = self.phase.optimizer or self.optimizer, self.visit, self.this_round
         num_current, num_history = len(visit.current_rows(this_round)), len(this_round.history_rows)
         factor = visit.lr_factor(num_current, num_history, self.setup_.batch_size)
         beside = [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
-        recipe = recipe.scaled(self.setup_.scale)
-        optimizer, schedule = recipe.build(self.net, self.rule.max_epochs, factor, self.phase.trainable, beside)
+        factory = factory.scaled(self.setup_.scale)
+        optimizer, schedule = factory.build(self.net, self.rule.max_epochs, factor, self.phase.trainable, beside)
         self.head_group = len(optimizer.param_groups) - 1 - bool(beside)
         return optimizer if schedule is None else ([optimizer], [schedule])
 

@@ -19,7 +19,7 @@ HEAD = "head."  # how the names of the head's parameters begin, see calrun.model
 
 
 @dataclass(frozen=True)
-class Recipe:
+class OptimizerFactory:
     """Makes a round's optimizer and schedule.
 
     Args:
@@ -42,7 +42,7 @@ class Recipe:
             if value is not None and not (0 < value < math.inf):
                 raise ValueError(f"optimizer.{name} wants a finite learning rate above 0, but is {value}; correct it")
 
-    def scaled(self, scale: float) -> "Recipe":
+    def scaled(self, scale: float) -> "OptimizerFactory":
         """Returns the same for a run with fewer epochs."""
         return replace(self, schedule=self.schedule.scaled(scale)) if isinstance(self.schedule, Step) else self
 

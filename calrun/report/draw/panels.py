@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from calrun.report.draw.style import Look, look_of, place_of
+from calrun.report.draw.style import Style, place_of, style_of
 from calrun.report.measure.curves import LINE
 from calrun.report.table.plain import file_name
 
@@ -36,7 +36,7 @@ class Panel:
 
     @property
     def title(self) -> str:
-        return f"{self.where}, {look_of(self.fixed).label}"
+        return f"{self.where}, {style_of(self.fixed).label}"
 
     @property
     def parts(self) -> list[str]:
@@ -79,13 +79,13 @@ def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFram
         yield line, of_line(frame, line)
 
 
-def looks_of(frame: pd.DataFrame, rows: str) -> dict[Line, Look]:
+def styles_of(frame: pd.DataFrame, rows: str) -> dict[Line, Style]:
     """Returns how each line of `frame` is drawn: in its name's colour; variants of one name in a dash of their own."""
     members: dict[str, list[Line]] = defaultdict(list)
     for line, _ in lines_of(frame, rows):
         members[getattr(line, rows)].append(line)
     return {
-        line: look_of(name) if len(own) == 1 else look_of(name).variant(number)
+        line: style_of(name) if len(own) == 1 else style_of(name).variant(number)
         for name, own in members.items()
         for number, line in enumerate(own)
     }
@@ -102,5 +102,5 @@ def of_line(frame: pd.DataFrame, line: Line) -> pd.DataFrame:
 
 
 def label_of(line: Line, rows: str) -> str:
-    label = look_of(getattr(line, rows)).label
+    label = style_of(getattr(line, rows)).label
     return f"{label} ({line.variant})" if line.variant else label

@@ -15,8 +15,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calrun.report.draw.panels import Line, Panel, label_of, lines_of, looks_of
-from calrun.report.draw.style import Look, look_of
+from calrun.report.draw.panels import Line, Panel, label_of, lines_of, styles_of
+from calrun.report.draw.style import Style, style_of
 from calrun.report.measure.cost import average_over_budgets, mean_speed_up
 from calrun.report.measure.curves import (
     LINE,
@@ -70,18 +70,18 @@ def learning_curves(panel: Panel) -> Figure:
     What lies so far below the others at its budget that it would press them together is cut off, with its last value
     behind its name.
     """
-    summary, looks = accuracy_by_budget(panel.runs), looks_of(panel.runs, panel.rows)
+    summary, styles = accuracy_by_budget(panel.runs), styles_of(panel.runs, panel.rows)
     floor = 100 * floor_of_curves(summary, panel.runs)
     summary = summary.merge(bands(panel.runs), on=[*LINE, "labelled"])
     with mpl.rc_context(PRINT):
-        height = max(3.9, NAME_INCHES * len(looks) + ROUND_INCHES)
-        longest = max(len(drawn_name(line, panel.rows)) for line in looks)
+        height = max(3.9, NAME_INCHES * len(styles) + ROUND_INCHES)
+        longest = max(len(drawn_name(line, panel.rows)) for line in styles)
         width = 6.3 + LETTER_INCHES * max(0, longest - SHORT_NAME)
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
         ends = []
         for line, own in lines_of(summary, panel.rows):
-            y = draw_curve(axes, own, looks[line])
+            y = draw_curve(axes, own, styles[line])
             differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
             below = f" ↓ {y:.1f}" if y < floor else ""
             ends.append(
@@ -89,7 +89,7 @@ def learning_curves(panel: Panel) -> Figure:
                     own["labelled"].iloc[-1],
                     max(y, floor),
                     drawn_name(line, panel.rows) + differs + below,
-                    looks[line].ink,
+                    styles[line].ink,
                 )
             )
         set_heights(axes, 100 * panel.runs["accuracy"].to_numpy(float), floor)
@@ -100,12 +100,12 @@ def learning_curves(panel: Panel) -> Figure:
     return figure
 
 
-def draw_curve(axes: Axes, own: pd.DataFrame, look: Look) -> float:
+def draw_curve(axes: Axes, own: pd.DataFrame, style: Style) -> float:
     """Draws one line's means and their intervals in percent; returns its last mean."""
     x = own["labelled"].to_numpy(float)
     y, lower, upper = (100 * own[name].to_numpy(float) for name in ("mean", "lower", "upper"))
-    axes.plot(x, y, color=look.colour, marker=look.marker, ms=4, lw=1.5, ls=dash_of(look))
-    axes.fill_between(x, lower, upper, color=look.colour, alpha=0.12, lw=0)
+    axes.plot(x, y, color=style.colour, marker=style.marker, ms=4, lw=1.5, ls=dash_of(style))
+    axes.fill_between(x, lower, upper, color=style.colour, alpha=0.12, lw=0)
     return float(y[-1])
 
 
@@ -132,17 +132,17 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure | None:
     points = points.merge(accuracy, on=[*LINE, "labelled"])
     if panel.rows != "method" or set(points["method"]) <= {baseline}:
         return None
-    budget, looks = last_common_budget(points), looks_of(panel.runs, panel.rows)
+    budget, styles = last_common_budget(points), styles_of(panel.runs, panel.rows)
     last = points[points["labelled"] == budget]
     average = average_over_budgets(points)
     most = points.groupby(LINE)["labelled"].nunique().max()
     with mpl.rc_context(PRINT):
         figure = Figure(figsize=(7.6, 3.7), layout="constrained")
         left, right = figure.subplots(1, 2)
-        scatter(left, average.rename(columns={"relative_accuracy": "y"}), panel.rows, looks)
+        scatter(left, average.rename(columns={"relative_accuracy": "y"}), panel.rows, styles)
         left.set_title(f"mean over {most} budgets" if most > 1 else "at one budget", loc="left", fontsize=9)
-        left.set_ylabel(f"accuracy relative to {look_of(baseline).label}")
-        scatter(right, last.assign(y=100 * last["mean"], note=""), panel.rows, looks)
+        left.set_ylabel(f"accuracy relative to {style_of(baseline).label}")
+        scatter(right, last.assign(y=100 * last["mean"], note=""), panel.rows, styles)
         right.set_title(f"at {budget:,} labels", loc="left", fontsize=9)
         right.set_ylabel("test accuracy in %")
         for level in 100 * last.loc[last["method"] == baseline, "mean"]:
@@ -150,7 +150,7 @@ def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure | None:
         left.axhline(1.0, color="#999999", lw=0.8, zorder=0)
         for axes in (left, right):
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
-            axes.set_xlabel(f"speed-up of training over {look_of(baseline).label}")
+            axes.set_xlabel(f"speed-up of training over {style_of(baseline).label}")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             axes.axvline(1.0, color="#999999", lw=0.8, zorder=0)
         said = seeds_said("means over paired seeds", points["time_n"])
@@ -191,7 +191,7 @@ def heat_map(axes: Axes, accuracy_TT: np.ndarray, lowest: float) -> None:
             axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", color="w" if dark else "k", size=7)
 
 
-def scatter(axes: Axes, points: pd.DataFrame, rows: str, looks: Mapping[Line, Look]) -> None:
+def scatter(axes: Axes, points: pd.DataFrame, rows: str, styles: Mapping[Line, Style]) -> None:
     """Draws one labelled marker per line at (time, y), its note behind its name.
 
     What lies so far below the others that it would press them together stands at the lower edge, with its value.
@@ -199,13 +199,13 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str, looks: Mapping[Line, Lo
     floor = floor_of(points["y"].to_numpy(float))
     places, names = [], []
     for line, point in lines_of(points, rows):
-        look = looks[line]
+        style = styles[line]
         x, y = float(point["time"].iloc[0]), float(point["y"].iloc[0])
         below = f" ↓ {y:.3g}" if y < floor else ""
-        axes.plot(x, max(y, floor), color=look.colour, marker=look.marker, ms=7, ls="", mec="white", mew=0.6)
+        axes.plot(x, max(y, floor), color=style.colour, marker=style.marker, ms=7, ls="", mec="white", mew=0.6)
         places.append((x, max(y, floor)))
         name = drawn_name(line, rows) + str(point["note"].iloc[0]) + below
-        names.append((fill(name, WRAPPED_NAME, break_long_words=False, break_on_hyphens=False), look.ink))
+        names.append((fill(name, WRAPPED_NAME, break_long_words=False, break_on_hyphens=False), style.ink))
     axes.margins(0.16)
     if names:
         place_labels(axes, np.array(places), names)
@@ -244,5 +244,5 @@ def drawn_name(line: Line, rows: str) -> str:
     return name if len(name) <= LONGEST_DRAWN else f"{name[: LONGEST_DRAWN // 3]}…{name[-LONGEST_DRAWN // 2 :]}"
 
 
-def dash_of(look: Look) -> str | tuple[float, tuple[float, ...]]:
-    return (0, look.dash) if look.dash else "-"
+def dash_of(style: Style) -> str | tuple[float, tuple[float, ...]]:
+    return (0, style.dash) if style.dash else "-"

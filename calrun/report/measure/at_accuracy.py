@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from calrun.report.draw.panels import Panel, label_of, lines_of, of_line
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import speed_up_at_accuracy
 from calrun.report.measure.curves import LINE, accuracy_by_budget
 from calrun.report.table.tables import Cell, Table, ratio_cell, shown_budgets
@@ -25,7 +25,7 @@ def at_accuracy_table(panel: Panel, baseline: str) -> Iterator[Table]:
     known = [ratios.loc[ratios["method"] != baseline, "time"].notna().any() for ratios in by_budget]
     if not any(known):
         return
-    label = look_of(baseline).label
+    label = style_of(baseline).label
     heads = [f"{budget:,}\n{100 * accuracy[budget]:.1f} %" for budget in budgets]
     rows = []
     for line, own in lines_of(panel.runs, "method"):

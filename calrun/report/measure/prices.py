@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from calrun.report.draw.panels import Panel, label_of, lines_of
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.efficiency import cost_at_equal_accuracy
 from calrun.report.table.tables import MISSING, RANDOM, Cell, Table, percent
 
@@ -38,7 +38,7 @@ def cost_table(panel: Panel, prices: Prices) -> Iterator[Table]:
         cost = Cell(f"{reached['cost'].mean():,.2f}", reached["cost"].mean()) if len(reached) else Cell(MISSING)
         seeds = f"{len(reached)} of {len(own)}"
         rows.append([Cell(label_of(line, panel.rows)), cost, ratio, Cell(seeds, len(reached))])
-    label = look_of(RANDOM).label
+    label = style_of(RANDOM).label
     yield Table(
         title=f"{panel.title}: overall cost to reach {label}'s last accuracy",
         name=f"{panel.name}-cost",

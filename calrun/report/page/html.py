@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from calrun.report.draw.panels import Line, Panel, label_of, lines_of, looks_of, of_line
-from calrun.report.draw.style import Look
+from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line, styles_of
+from calrun.report.draw.style import Style
 from calrun.report.measure.balance import class_histograms
 from calrun.report.measure.curves import accuracy_by_budget, floor_of_curves
 from calrun.report.measure.significance import band_said, bands
@@ -77,8 +77,8 @@ def page(runs: Runs, parts: Sequence[Part], baseline: str = "al", remarks: Seque
 
 
 def curves(panel: Panel) -> dict[str, Any]:
-    """Returns what the script draws: each line's look, the interval of its mean and each run's points."""
-    bounds, looks = bands(panel.runs), looks_of(panel.runs, panel.rows)
+    """Returns what the script draws: each line's style, the interval of its mean and each run's points."""
+    bounds, styles = bands(panel.runs), styles_of(panel.runs, panel.rows)
     summary = accuracy_by_budget(panel.runs)
     lines = []
     for line, own in lines_of(panel.runs, panel.rows):
@@ -87,13 +87,13 @@ def curves(panel: Panel) -> dict[str, Any]:
             for run_id, run in own.groupby("run_id")
         ]
         band = of_line(bounds, line)[["labelled", "lower", "upper"]].to_numpy()
-        lines.append(drawn_look(line, panel.rows, looks[line]) | {"runs": members, "band": band})
+        lines.append(drawn_style(line, panel.rows, styles[line]) | {"runs": members, "band": band})
     return {"lines": lines, "band": band_said(summary["n"]), "floor": floor_of_curves(summary, panel.runs)}
 
 
 def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Returns mean labels by class for each line and budget; `class_names` by context, where runs recorded them."""
-    frame, looks = class_histograms(panel.runs), looks_of(panel.runs, panel.rows)
+    frame, styles = class_histograms(panel.runs), styles_of(panel.runs, panel.rows)
     lines = []
     for line, own in lines_of(frame, panel.rows):
         by_budget = [
@@ -101,7 +101,7 @@ def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[s
             for _, rows in own.groupby("labelled")
         ]
         names = list(class_names.get(line.context, ()))
-        lines.append(drawn_look(line, panel.rows, looks[line]) | {"budgets": by_budget, "names": names})
+        lines.append(drawn_style(line, panel.rows, styles[line]) | {"budgets": by_budget, "names": names})
     return {"lines": lines}
 
 
@@ -115,12 +115,12 @@ def title_of(runs: Runs) -> str:
     return ", ".join(sorted({own.experiment for own in runs.configurations.values()} - {""})) or "calrun"
 
 
-def drawn_look(line: Line, rows: str, look: Look) -> dict[str, Any]:
+def drawn_style(line: Line, rows: str, style: Style) -> dict[str, Any]:
     return {
         "label": label_of(line, rows),
-        "colour": look.colour,
-        "ink": look.ink,
-        "dash": " ".join(map(str, look.dash)),
+        "colour": style.colour,
+        "ink": style.ink,
+        "dash": " ".join(map(str, style.dash)),
     }
 
 

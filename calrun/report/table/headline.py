@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.panels import Line, Panel, label_of, of_line
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget
 from calrun.report.measure.significance import answer, holm, interval, paired_t_test
@@ -83,7 +83,7 @@ def speed(panel: Panel, best: Line, other: Line, baseline: str, budget: int) -> 
     times = ratios.loc[ratios["labelled"] == budget, "time"].dropna()
     if times.empty:
         return ""
-    said = f"{times.iloc[0]:.1f}× the speed of {look_of(baseline).label}"
+    said = f"{times.iloc[0]:.1f}× the speed of {style_of(baseline).label}"
     return f", which trains at {said}" if line == other else f" at {said}"
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from calrun.report.draw.panels import looks_of
+from calrun.report.draw.panels import styles_of
 from calrun.report.draw.plots import PRINT, scatter
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import average_over_budgets, average_points, mean_speed_up
 from calrun.report.measure.curves import LINE, seeds_said
 
@@ -39,7 +39,7 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
     by_context = average_over_budgets(points)
     counts = {keys: own["n"] for keys, own in points.groupby(FIELD)}
     fields = [
-        (f"{context}, {look_of(str(acquisition)).label}\n{seeds_said('means', counts[context, acquisition])}", own)
+        (f"{context}, {style_of(str(acquisition)).label}\n{seeds_said('means', counts[context, acquisition])}", own)
         for (context, acquisition), own in by_context.groupby(FIELD)
     ]
     shared = over_all(by_context)
@@ -82,11 +82,11 @@ def fields_figure(fields: Sequence[tuple[str, pd.DataFrame]], baseline: str) -> 
         for field, (title, own) in zip(axes, fields, strict=False):
             field.set_title("\n".join(fill(part, WRAPPED_TITLE) for part in title.split("\n")), loc="left", fontsize=8)
             field.axhline(1.0, color="#999999", lw=0.8, zorder=0)
-            field.set(xlabel=f"speed-up over {look_of(baseline).label}", ylabel="relative accuracy")
+            field.set(xlabel=f"speed-up over {style_of(baseline).label}", ylabel="relative accuracy")
             field.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             field.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
             field.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
-            scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method", looks_of(own, "method"))
+            scatter(field, own.rename(columns={"relative_accuracy": "y"}), "method", styles_of(own, "method"))
         for empty in axes[len(fields) :]:
             empty.set_visible(False)
     return figure

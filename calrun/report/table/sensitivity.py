@@ -9,7 +9,7 @@ import pandas as pd
 
 from calrun.folder.round_line import is_number
 from calrun.report.draw.panels import Panel, outside_brackets
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.curves import seed_range
 from calrun.report.page.naming import changes, differing_keys, short_names, source_first
 from calrun.report.read.configuration import Configuration
@@ -55,8 +55,8 @@ class Grid:
 
     @property
     def title(self) -> str:
-        where = f"{self.context}, {look_of(self.panel.fixed).label}"
-        return f"{where}: {look_of(self.method).label} over {' and '.join(self.names)}"
+        where = f"{self.context}, {style_of(self.panel.fixed).label}"
+        return f"{where}: {style_of(self.method).label} over {' and '.join(self.names)}"
 
     @property
     def name(self) -> str:

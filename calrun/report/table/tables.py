@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import COSTS, has_ratios, mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget, span
 
@@ -61,7 +61,7 @@ class Table:
         )
 
 
-class Block(NamedTuple):
+class ColumnGroup(NamedTuple):
     """Neighbouring columns under one heading, and the cells of a line in them."""
 
     name: str
@@ -89,21 +89,21 @@ def comparison(panel: Panel, baseline: str = "al") -> Table:
     )
 
 
-def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) -> list[Block]:
+def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) -> list[ColumnGroup]:
     def own(line: Line) -> pd.DataFrame:
         return of_line(accuracy, line).set_index("labelled").reindex(budgets)
 
     heads = [budget_heading(panel.runs, budget) for budget in budgets]
     return [
-        Block("", [panel.rows, "n"], lambda line: [Cell(label_of(line, panel.rows)), seed_count(own(line)["n"])]),
-        Block("test accuracy in %", heads, lambda line: accuracy_cells(own(line), own(line)["n"].max())),
+        ColumnGroup("", [panel.rows, "n"], lambda line: [Cell(label_of(line, panel.rows)), seed_count(own(line)["n"])]),
+        ColumnGroup("test accuracy in %", heads, lambda line: accuracy_cells(own(line), own(line)["n"].max())),
     ]
 
 
-def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[Block]:
+def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[ColumnGroup]:
     """Returns the speed-ups at the budgets that have any, and the other ratios at the last that most lines have."""
     ratios = mean_speed_up(panel.runs, baseline)
-    versus = f"{look_of(baseline).label} / method"
+    versus = f"{style_of(baseline).label} / method"
     known = set(ratios.loc[ratios["time"].notna(), "labelled"])
     timed = [budget for budget in budgets if budget in known]
     paired = ratios[ratios["samples"].notna() | ratios["steps"].notna()]
@@ -116,18 +116,18 @@ def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], basel
     blocks = []
     if timed:
         heads = [f"{budget:,}" for budget in timed]
-        blocks.append(Block(f"fit time, {versus}", heads, lambda line: cells(line, "time", timed)))
+        blocks.append(ColumnGroup(f"fit time, {versus}", heads, lambda line: cells(line, "time", timed)))
     if len(paired):
         last = last_common_budget(paired)
         names = ["steps", "samples", *(["energy"] if ratios["energy"].notna().any() else [])]
-        at_last = Block(
+        at_last = ColumnGroup(
             f"at {last:,}, {versus}", names, lambda line: [cell for name in names for cell in cells(line, name, [last])]
         )
         blocks.append(at_last)
     return blocks
 
 
-def work_blocks(panel: Panel, budget: int) -> list[Block]:
+def work_blocks(panel: Panel, budget: int) -> list[ColumnGroup]:
     """Returns a block with what training took up to a budget, and how well it fitted; empty where no run says."""
     columns = {"cumulative_epochs": ("epochs", "{:,.0f}", 1), "train_accuracy": ("train accuracy in %", "{:.1f}", 100)}
     at_last = panel.runs[panel.runs["labelled"] == budget]
@@ -138,15 +138,15 @@ def work_blocks(panel: Panel, budget: int) -> list[Block]:
         return [number(factor * own[name].astype(float).mean(), form) for name, (_, form, factor) in known.items()]
 
     heads = [head.replace(" in", "\nin") for head, *_ in known.values()]
-    return [Block(f"trained by {budget:,}", heads, cells)] if known else []
+    return [ColumnGroup(f"trained by {budget:,}", heads, cells)] if known else []
 
 
-def energy_blocks(panel: Panel, budget: int) -> list[Block]:
+def energy_blocks(panel: Panel, budget: int) -> list[ColumnGroup]:
     """Returns a block with the energy of training up to a budget, or none where no run recorded it."""
     at_budget = panel.runs[panel.runs["labelled"] == budget]
     if at_budget[ENERGY].isna().all():
         return []
-    return [Block(f"at {budget:,}", ["energy\nWh"], lambda line: [energy_cell(of_line(at_budget, line)[ENERGY])])]
+    return [ColumnGroup(f"at {budget:,}", ["energy\nWh"], lambda line: [energy_cell(of_line(at_budget, line)[ENERGY])])]
 
 
 def shown_budgets(budgets: Sequence[int]) -> list[int]:
@@ -239,7 +239,7 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
 
 def ratio_note(panel: Panel, baseline: str) -> str:
     """Returns what the ratios are, or why there are none."""
-    label, base = look_of(baseline).label, panel.runs[panel.runs["method"] == baseline]
+    label, base = style_of(baseline).label, panel.runs[panel.runs["method"] == baseline]
     if has_ratios(panel.runs, baseline):
         return (
             f"Ratios: cumulative cost of {label} over the method's, mean over the seeds both have: time of training "

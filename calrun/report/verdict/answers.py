@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.panels import Panel, label_of, lines_of, of_line
-from calrun.report.draw.style import look_of, place_of
+from calrun.report.draw.style import place_of, style_of
 from calrun.report.measure.at_accuracy import at_accuracy_table
 from calrun.report.measure.balance import balance_by_budget
 from calrun.report.measure.curves import area_under_budget_curve, span
@@ -74,7 +74,7 @@ def significance_table(panel: Panel, against: str) -> Table:
     at = f"at {labels[0]:,} labels" if len(labels) == 1 else "at the last shared budget"
     statistics = ["difference", "n", "p", "p (Holm)", "answer"]
     return Table(
-        title=f"{panel.title}: against {look_of(against).label}",
+        title=f"{panel.title}: against {style_of(against).label}",
         name=f"{panel.name}-significance",
         groups=[("", 1), ("", 1), (at, 5), ("area under the budget curve", 5)],
         columns=[panel.rows, "area in %", *statistics, *statistics],
@@ -173,7 +173,7 @@ def corruptions_table(panel: Panel, baseline: str) -> Table:
         title=f"{panel.title}: other test sets at {last:,} labels",
         name=f"{panel.name}-test-sets",
         groups=[("", 1), ("accuracy in %", len(sets)), ("", 1)],
-        columns=[panel.rows, *sets, f"mean minus {look_of(baseline).label}"],
+        columns=[panel.rows, *sets, f"mean minus {style_of(baseline).label}"],
         rows=rows,
         notes=[
             "Mean over seeds ± standard deviation; the last column: differences paired by seed, averaged over the test "
@@ -211,4 +211,4 @@ def correlations_table(panel: Panel, correlations: pd.DataFrame) -> Table:
 def printed_name(name: str) -> str:
     """Returns how a line 'method (variant)' is printed."""
     method, bracket, variant = name.partition(" (")
-    return look_of(method).label + bracket + variant
+    return style_of(method).label + bracket + variant

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from calrun.report.draw.style import look_of
+from calrun.report.draw.style import style_of
 
 BASELINE = "al"
 WARM = "al_ws"
@@ -104,8 +104,8 @@ def one_method_claim(tested: dict[str, pd.DataFrame], held: dict[str, np.ndarray
     always = [name for name, held_T in held.items() if held_T.all()]
     always.sort(key=lambda name: -tested[name]["speed_up"].iloc[-1])
     best = max(held, key=lambda name: int(held[name].sum()))
-    shown = [f"{look_of(name).label} ({tested[name]['speed_up'].iloc[-1]:.1f}x at the last)" for name in always]
-    otherwise = f"most by {look_of(best).label}: {int(held[best].sum())} of {len(held[best])} budgets"
+    shown = [f"{style_of(name).label} ({tested[name]['speed_up'].iloc[-1]:.1f}x at the last)" for name in always]
+    otherwise = f"most by {style_of(best).label}: {int(held[best].sum())} of {len(held[best])} budgets"
     return Claim(
         "one CAL method matches AL and is faster at every budget", yes_no(bool(always)), ", ".join(shown) or otherwise
     )
@@ -130,12 +130,12 @@ def warm_start_claim(tested: dict[str, pd.DataFrame], warm: pd.DataFrame | None)
     slowest = min(ratios, key=lambda name: float(ratios[name]))
     own = warm["speed_up"].iloc[-1]
     return Claim(
-        text, yes_no(own < ratios[slowest]), f"{own:.1f}x against {ratios[slowest]:.1f}x of {look_of(slowest).label}"
+        text, yes_no(own < ratios[slowest]), f"{own:.1f}x against {ratios[slowest]:.1f}x of {style_of(slowest).label}"
     )
 
 
 def labels(names: Iterable[str]) -> str:
-    return ", ".join(look_of(name).label for name in names)
+    return ", ".join(style_of(name).label for name in names)
 
 
 def yes_no(holds_true: bool) -> str:

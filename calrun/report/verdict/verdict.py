@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from calrun.report.draw.style import look_of, place_of
+from calrun.report.draw.style import place_of, style_of
 from calrun.report.table.tables import MISSING, Cell, Table, tidy
 from calrun.report.verdict.printed import PaperTable
 
@@ -117,12 +117,12 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
     if unlike:
         notes.insert(0, f"NOT THE PAPER'S SETTING: {'; '.join(unlike)}.")
     notes += [
-        f"Suspect in the paper: {look_of(row['method']).label} at {row['budget']}: {row['suspect']}."
+        f"Suspect in the paper: {style_of(row['method']).label} at {row['budget']}: {row['suspect']}."
         for row in ordered
         if row["suspect"]
     ]
     remarks = {method: remark for method, remark in paper.remarks.items() if method in set(found["method"])}
-    notes += [f"* {look_of(method).label}: {remark}." for method, remark in remarks.items()]
+    notes += [f"* {style_of(method).label}: {remark}." for method, remark in remarks.items()]
     columns = ["method", "budget", "n", "ours", "paper", "difference", "verdict", *["ours", "paper"] * 2]
     columns += ["epochs", "train accuracy in %"]
     return Table(
@@ -137,7 +137,7 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
 
 
 def verdict_row(row: dict[Any, Any], remarks: Mapping[str, str]) -> list[Cell]:
-    label = look_of(str(row["method"])).label + (f" ({row['variant']})" if row["variant"] else "")
+    label = style_of(str(row["method"])).label + (f" ({row['variant']})" if row["variant"] else "")
     digits = 2 if np.isnan(row["std"]) else 1  # as the paper prints them
     mark = " ?" * bool(row["suspect"]) + " *" * (row["method"] in remarks)
     return [

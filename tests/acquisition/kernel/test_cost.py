@@ -47,7 +47,7 @@ PRODUCTS = {  # options that are dominated by matrix products, with overrides th
     "balancing": ["balancing"],
     "batch_bald": ["batch_bald", *(f"acquisition.{word}" for word in ("num_samples=200", "lazy=false"))],
     "deepfool": ["deepfool", "acquisition.max_iter=1"],
-    "vaal": ["vaal", "acquisition.recipe.epochs=1", "acquisition.recipe.width=4"],
+    "vaal": ["vaal", "acquisition.nets.epochs=1", "acquisition.nets.width=4"],
 }  # fmt: skip
 TYPICAL = Sizes(2000, 300, 8, 64, 60, 10, 50, (1, 8, 8), 1e5, 1e4)
 SMALL = {"batch_bald": {"candidates": 400, "budget": 5}, "deepfool": {"candidates": 200}, "vaal": {"candidates": 300}}

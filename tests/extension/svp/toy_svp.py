@@ -20,7 +20,7 @@ from calrun.method.base import Fit, Method
 from calrun.method.composed import Composed
 from calrun.model.base import Classifier
 from calrun.part.part import Part
-from calrun.part.setup import FitResult, PlannedFit, Setup, Work
+from calrun.part.setup import FitResult, FitWork, Setup, Work
 from calrun.round import Round
 
 
@@ -71,7 +71,7 @@ class Svp(Method):
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
         return self.whole.problems(sizes, input_shape)
 
-    def planned(self, this_round: Round) -> PlannedFit:
+    def planned(self, this_round: Round) -> FitWork:
         return self.whole.planned(this_round)
 
     def carried(self) -> dict[str, Any]:

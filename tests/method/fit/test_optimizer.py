@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
-from calrun.method.fit.optimizer import Recipe, Step, cosine, cosine_to_a_fifth
+from calrun.method.fit.optimizer import OptimizerFactory, Step, cosine, cosine_to_a_fifth
 from calrun.model.base import Classifier
 from calrun.model.mlp import mlp
 
@@ -22,8 +22,8 @@ def network() -> Classifier:
     return mlp(3, (4,), hidden=[5], dropout=0.0)
 
 
-def lrs_by_epoch(recipe: Recipe, epochs: int, **build: Any) -> list[list[float]]:
-    optimizer, schedule = recipe.build(network(), epochs, **build)
+def lrs_by_epoch(factory: OptimizerFactory, epochs: int, **build: Any) -> list[list[float]]:
+    optimizer, schedule = factory.build(network(), epochs, **build)
     lrs = []
     for _ in range(epochs):
         lrs.append([group["lr"] for group in optimizer.param_groups])
@@ -44,7 +44,7 @@ def train(net: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
 def test_cosine_is_pytorchs_schedule_to_zero() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.02)
     reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=7)
-    for (lr,) in lrs_by_epoch(Recipe(SGD, 0.02, True, cosine), epochs=7):
+    for (lr,) in lrs_by_epoch(OptimizerFactory(SGD, 0.02, True, cosine), epochs=7):
         assert lr == pytest.approx(optimizer.param_groups[0]["lr"])
         optimizer.step()
         reference.step()
@@ -73,18 +73,18 @@ def test_each_milestone_reached_multiplies_the_rate(
 
 def test_replay_scales_the_rate_by_m_plus_r_over_m_for_sgd_only() -> None:
     """CIFAR-10 of Das et al.: m = 20, r = 40, lr 0.02 becomes 0.06."""
-    assert lrs_by_epoch(Recipe(SGD, 0.02, scales_lr=True), 1, lr_scale=60 / 20) == [[pytest.approx(0.06)]]
-    assert lrs_by_epoch(Recipe(SGD, 0.02, scales_lr=False), 1, lr_scale=60 / 20) == [[0.02]]
+    assert lrs_by_epoch(OptimizerFactory(SGD, 0.02, scales_lr=True), 1, lr_scale=60 / 20) == [[pytest.approx(0.06)]]
+    assert lrs_by_epoch(OptimizerFactory(SGD, 0.02, scales_lr=False), 1, lr_scale=60 / 20) == [[0.02]]
 
 
 def test_the_head_has_its_own_rate_and_both_follow_the_schedule() -> None:
-    recipe = Recipe(SGD, 0.01, True, Step([1], 0.1), head_lr=0.1)
-    assert lrs_by_epoch(recipe, 2, lr_scale=2.0) == [pytest.approx([0.02, 0.2]), pytest.approx([0.002, 0.02])]
+    factory = OptimizerFactory(SGD, 0.01, True, Step([1], 0.1), head_lr=0.1)
+    assert lrs_by_epoch(factory, 2, lr_scale=2.0) == [pytest.approx([0.02, 0.2]), pytest.approx([0.002, 0.02])]
 
 
 def test_two_groups_hold_every_parameter_once() -> None:
     net = network()
-    optimizer, _ = Recipe(SGD, 0.01, True, head_lr=0.1).build(net, 1)
+    optimizer, _ = OptimizerFactory(SGD, 0.01, True, head_lr=0.1).build(net, 1)
     backbone, head = (group["params"] for group in optimizer.param_groups)
     assert {id(p) for p in backbone} == {id(p) for p in net.backbone.parameters()}
     assert {id(p) for p in head} == {id(p) for p in net.head.parameters()}
@@ -94,7 +94,7 @@ def test_two_groups_hold_every_parameter_once() -> None:
 def test_training_the_head_alone_leaves_the_backbone_as_it_is(head_lr: float | None, expected: float) -> None:
     net = network()
     before = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
-    optimizer, _ = Recipe(SGD, 0.5, True, head_lr=head_lr).build(net, 1, trainable="head")
+    optimizer, _ = OptimizerFactory(SGD, 0.5, True, head_lr=head_lr).build(net, 1, trainable="head")
     train(net, optimizer, steps=2)
     changed = {name for name, parameter in net.named_parameters() if not torch.equal(before[name], parameter)}
     assert changed == {"head.weight", "head.bias"}
@@ -102,23 +102,23 @@ def test_training_the_head_alone_leaves_the_backbone_as_it_is(head_lr: float | N
 
 
 def test_a_second_build_starts_without_momentum() -> None:
-    recipe, net = Recipe(SGD, 0.01, True), network()
-    optimizer, _ = recipe.build(net, 1)
+    factory, net = OptimizerFactory(SGD, 0.01, True), network()
+    optimizer, _ = factory.build(net, 1)
     train(net, optimizer, steps=1)
     assert optimizer.state
-    assert not recipe.build(net, 1)[0].state
+    assert not factory.build(net, 1)[0].state
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_lowers_the_loss_and_goes_on_from_a_saved_state(option: str) -> None:
-    recipe = instantiate(OmegaConf.load(CONF / f"{option}.yaml"))
+    factory = instantiate(OmegaConf.load(CONF / f"{option}.yaml"))
     whole, resumed = network(), network()
     for net, cuts in [(whole, False), (resumed, True)]:
-        optimizer, schedule = recipe.build(net, epochs=4)
+        optimizer, schedule = factory.build(net, epochs=4)
         for epoch in range(4):
             if cuts and epoch == 2:
                 states = optimizer.state_dict(), schedule and schedule.state_dict()
-                optimizer, schedule = recipe.build(net, epochs=4)
+                optimizer, schedule = factory.build(net, epochs=4)
                 optimizer.load_state_dict(states[0])
                 if schedule is not None:
                     schedule.load_state_dict(states[1])
@@ -142,12 +142,12 @@ def test_every_option_lowers_the_loss_and_goes_on_from_a_saved_state(option: str
     ],
 )
 def test_the_options_have_the_papers_values(option: str, scales_lr: bool, weight_decay: float, ends_at: float) -> None:
-    recipe = instantiate(OmegaConf.load(CONF / f"{option}.yaml"))
-    optimizer, schedule = recipe.build(network(), epochs=10)
+    factory = instantiate(OmegaConf.load(CONF / f"{option}.yaml"))
+    optimizer, schedule = factory.build(network(), epochs=10)
     group = optimizer.param_groups[0]
-    assert (recipe.scales_lr, group["weight_decay"]) == (scales_lr, weight_decay)
+    assert (factory.scales_lr, group["weight_decay"]) == (scales_lr, weight_decay)
     assert group.get("momentum", 0.9) == 0.9
-    assert recipe.schedule is None or recipe.schedule(10, 10) == pytest.approx(ends_at)
+    assert factory.schedule is None or factory.schedule(10, 10) == pytest.approx(ends_at)
     assert (schedule is None) == (ends_at == 1.0)
 
 
@@ -155,9 +155,9 @@ def test_the_options_have_the_papers_values(option: str, scales_lr: bool, weight
 @pytest.mark.parametrize("name", ["lr", "head_lr"])
 def test_a_rate_that_is_no_rate_is_refused(name: str, rate: float) -> None:
     with pytest.raises(ValueError, match=rf"optimizer\.{name} wants a finite learning rate above 0"):
-        Recipe(SGD, **{"lr": 0.1, "scales_lr": True} | {name: rate})
+        OptimizerFactory(SGD, **{"lr": 0.1, "scales_lr": True} | {name: rate})
 
 
 def test_a_network_without_a_head_cannot_have_a_rate_for_it() -> None:
     with pytest.raises(ValueError, match=r"Linear has no parameter whose name begins with 'head\.'"):
-        Recipe(SGD, 0.1, True, head_lr=0.1).build(nn.Linear(2, 2), 1)
+        OptimizerFactory(SGD, 0.1, True, head_lr=0.1).build(nn.Linear(2, 2), 1)

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 from calrun.report.draw.panels import Panel, panels
 from calrun.report.draw.plots import floor_of, forgetting_figure, learning_curves, save, speed_up_figure
-from calrun.report.draw.style import LOOKS
+from calrun.report.draw.style import STYLES
 from calrun.report.read.runs import read
 
 MakeRun = Callable[..., Path]
@@ -31,7 +31,7 @@ def speed_ups(panel: Panel) -> Figure:
 def test_curves_carry_their_names_and_fixed_colours(make_run: MakeRun, tmp_path: Path) -> None:
     (axes,) = learning_curves(panel_of(make_run, tmp_path)).axes
     names = {text.get_text(): text.get_color() for text in axes.texts}
-    assert names == {"AL": LOOKS["al"].ink, "CAL-ER": LOOKS["cal_er"].ink}
+    assert names == {"AL": STYLES["al"].ink, "CAL-ER": STYLES["cal_er"].ink}
     assert "n=2" in axes.get_title(loc="left")
 
 
@@ -98,10 +98,10 @@ def test_a_line_looks_the_same_in_both_fields_though_one_lacks_its_siblings(make
             ]
             make_run([], lines=lines, method=method, tag=step, leaves={"budget": {"step": step}})
     left, right = speed_ups(next(panels(read([tmp_path]).table))).axes
-    looks = [{(line.get_color(), line.get_marker()) for line in axes.lines} for axes in (left, right)]
-    assert len(looks[0]) == 1 + 4
-    assert len(looks[1]) == 1 + 2
-    assert looks[1] < looks[0]
+    styles = [{(line.get_color(), line.get_marker()) for line in axes.lines} for axes in (left, right)]
+    assert len(styles[0]) == 1 + 4
+    assert len(styles[1]) == 1 + 2
+    assert styles[1] < styles[0]
 
 
 def test_without_a_pair_there_is_no_figure_of_speed_ups(make_run: MakeRun, tmp_path: Path) -> None:
