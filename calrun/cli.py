@@ -1,5 +1,6 @@
 """The command `calrun`: run, plan, status, report, reproduce, list."""
 
+import logging
 import os
 import sys
 from math import nan
@@ -27,6 +28,7 @@ from calrun.text.words import at_home, options_last, refuse_options
 
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs in several lines what our sentence says in one
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -12,10 +13,11 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition
+from calrun.budget.base import Budget
 from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Source
 from calrun.dataset.source.subset import Subset
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
@@ -29,11 +31,14 @@ from calrun.part.setup import Setup
 from calrun.pool import Pool
 from calrun.rng import numpy_rng, torch_seed
 from calrun.round import Round
+from calrun.row_transform.base import RowTransform
 from calrun.task.base import Task
 from calrun.text.legal import is_a
 from calrun.text.words import SEPARATOR
 from calrun.training.energy import require_energy
 from calrun.training.trainer_options import refused_by_lightning
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -127,30 +132,15 @@ def build(cfg: DictConfig) -> Experiment:
         raise ValueError(SEPARATOR.join(refused))
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
-    data = load_data(cfg.dataset)
-    data = replace(data, train=instantiate(cfg.row_transform)(data.train, data.num_classes))
-    data, held_out = hold_out(data, cfg.val_fraction, cfg.scale)
-    task: Task = instantiate(cfg.task)
-    oracle = build_oracle(cfg.oracle, data)
+    data, held_out = hold_out(transformed(load_data(cfg.dataset), cfg.row_transform), cfg.val_fraction, cfg.scale)
+    task = made(cfg, "task", Task)
+    oracle = build_oracle(cfg, data)
     pool = Pool(oracle, len(data.train), data.num_classes, held_out)
-    trainer = cfg.trainer
-    predictor = Predictor(
-        trainer.accelerator,
-        trainer.predict_precision,
-        trainer.predict_batch_size,
-        trainer.channels_last,
-        task.reduced,
-    )
+    predictor = build_predictor(cfg.trainer, task)
     method = build_method(cfg, data, task, predictor)
-    chosen: dict[str, Acquisition] = {group: instantiate(cfg[group]) for group in ("acquisition", "initial")}
-    for group, acquisition in chosen.items():
-        is_a(group, acquisition, Acquisition)
-    problems, sizes, of_budget = conflicts(data, method, chosen), list[int](), list[str]()
-    try:
-        sizes = scaled(instantiate(cfg.budget).sizes(round(len(pool) / cfg.scale)), cfg.scale)
-    except ValueError as error:
-        of_budget = [str(error)]
-    problems += [*method.problems(sizes, data.input_shape), *of_budget]
+    chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
+    sizes, of_budget = planned_sizes(cfg, len(pool))
+    problems = [*conflicts(data, method, chosen), *method.problems(sizes, data.input_shape), *of_budget]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
     acquisition = chosen["acquisition"]
@@ -170,6 +160,38 @@ def build(cfg: DictConfig) -> Experiment:
     )
 
 
+def made(cfg: DictConfig, group: str, kind: type[Kind], **told: Any) -> Kind:
+    """Returns the object of a group.
+
+    Raises:
+        ValueError: if its `_target_` makes something of another kind.
+    """
+    return is_a(group, instantiate(cfg[group], **told), kind)
+
+
+def planned_sizes(cfg: DictConfig, pool_size: int) -> tuple[list[int], list[str]]:
+    """Returns the labelled rows of each round, or none and one sentence that says why the budget cannot be spent."""
+    shares = [f"{key}={cfg[key]}" for key, whole in (("val_fraction", 0), ("scale", 1)) if cfg[key] != whole]
+    left = f" (with {' and '.join(shares)} the pool has {pool_size:,} rows)" if shares else ""
+    try:
+        sizes = scaled(made(cfg, "budget", Budget).sizes(round(pool_size / cfg.scale)), cfg.scale)
+    except ValueError as error:
+        return [], [f"{error}{left}"]
+    if sizes[-1] > pool_size:
+        wanted = f"the budget wants {sizes[-1]:,} labels in its last round{left}"
+        return [], [f"{wanted}; take a larger scale or fewer rounds"]
+    return sizes, []
+
+
+def transformed(data: Dataset, cfg: DictConfig) -> Dataset:
+    """Returns the data set with the training rows that the row transform makes of its own."""
+    transform = is_a("row_transform", instantiate(cfg), RowTransform)
+    train = is_a(
+        f"what row_transform={type(transform).__name__} returns", transform(data.train, data.num_classes), Source
+    )
+    return replace(data, train=train)
+
+
 def load_data(cfg: DictConfig) -> Dataset:
     """Instantiates the data set; `check` goes to loaders that take it, for the others it is the fingerprint's alone."""
     node = cfg.copy()
@@ -178,15 +200,24 @@ def load_data(cfg: DictConfig) -> Dataset:
         check = node.pop("check", None)
         if takes_check and check is not None:
             node["check"] = "off" if check is False else check  # what YAML makes of a bare off
-    data: Dataset = instantiate(node)
-    return data
+    return is_a("dataset", instantiate(node), Dataset)
 
 
 def build_oracle(cfg: DictConfig, data: Dataset) -> Oracle:
     """Instantiates the oracle; the data set's own labels are shown to the one that simulates alone."""
-    told = {"targets": data.train.targets} if get_object(cfg._target_) is Simulated else {}
-    oracle: Oracle = instantiate(cfg, **told)
-    return oracle
+    told = {"targets": data.train.targets} if get_object(cfg.oracle._target_) is Simulated else {}
+    return made(cfg, "oracle", Oracle, **told)
+
+
+def build_predictor(trainer: DictConfig, task: Task) -> Predictor:
+    """Returns what passes rows through networks on the trainer's device."""
+    return Predictor(
+        trainer.accelerator,
+        trainer.predict_precision,
+        trainer.predict_batch_size,
+        trainer.channels_last,
+        task.reduced,
+    )
 
 
 def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predictor) -> Method:
@@ -216,7 +247,7 @@ def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predicto
             signature(get_object(cfg.method._target_)).bind(**pieces.keywords, setup=setup)
         except TypeError as error:
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
-        method: Method = pieces(setup=setup)
+        method = is_a("method", pieces(setup=setup), Method)
     if not safe_channels_last(method.evaluated(), predictor.device):
         setup.channels_last = predictor.channels_last = False
     return method

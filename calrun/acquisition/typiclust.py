@@ -16,7 +16,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import centred_points
 from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost
-from calrun.acquisition.kernel.factors import Block, Points, distances, squared_norms
+from calrun.acquisition.kernel.factors import Chunk, Points, distances, squared_norms
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.lloyd import Effort, kmeans
 from calrun.acquisition.kernel.memory import limit_bytes
@@ -179,6 +179,6 @@ def neighbours(points: Points, members: np.ndarray, number: int, near: Neighbour
     return distances_MK, neighbours_MK
 
 
-def _double(points: Points, index_B: Tensor) -> Block:
+def _double(points: Points, index_B: Tensor) -> Chunk:
     block_BD = points.factors[0][index_B].double()
-    return Block((block_BD,), squared_norms([block_BD]))
+    return Chunk((block_BD,), squared_norms([block_BD]))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from inspect import signature
 
 from torch import nn
 
@@ -47,6 +48,8 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
         return [
             f"{group}={type(acquisition).__name__} needs the text {needs!r}; write needs = frozenset({{{needs!r}}})"
         ]
+    if unfit := _wrong_arguments(acquisition):
+        return [f"{group}={type(acquisition).__name__}: {unfit}"]
     known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
     problems = list(_misnamed(name, acquisition))
     if unknown := acquisition.needs - known.keys():
@@ -62,6 +65,14 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
             f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
         )
     return problems
+
+
+def _wrong_arguments(acquisition: Acquisition) -> str | None:
+    try:
+        signature(acquisition.select).bind("candidates", "budget", "rng")
+    except TypeError as error:
+        return f"its select takes other arguments than (candidates, budget, rng): {error}; correct its signature"
+    return None
 
 
 def _misnamed(name: str, acquisition: Acquisition) -> Iterator[str]:

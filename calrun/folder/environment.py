@@ -62,7 +62,7 @@ def git_commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]  # a killed git would leave a lock
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

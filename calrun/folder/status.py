@@ -95,7 +95,7 @@ def run_status(folder: Path) -> RunStatus:
     try:
         lines = read_rounds(folder / "rounds.jsonl")
     except (ValueError, OSError, RecursionError) as error:  # one damaged folder does not hide the others
-        return RunStatus(folder.name, "damaged", note=_cut(str(error)))
+        return RunStatus(folder.name, "damaged", note=_cut(_why(error)))
     said, complaint = _said(folder / "status.json")
     claim = _claim(folder)
     state = _state(said, lines, claim)
@@ -208,6 +208,12 @@ def _refused(status: RunStatus, refused: dict[str, Any]) -> RunStatus:
 
 def _joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot read {error.filename}: {error.strerror.lower()}"
+    return str(error)
 
 
 def _cut(text: str) -> str:

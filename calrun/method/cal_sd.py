@@ -23,8 +23,13 @@ class SelfDistillation(Distilling):
 
     def __init__(self, alpha: float, beta: float | None = None, store_when: str = "end_of_round") -> None:
         super().__init__(store_when)
+        at_least(0, "method.objective", alpha=alpha, beta=beta)
+        if beta is None and alpha > 1:
+            raise ValueError(
+                f"method.objective.alpha is {alpha}, which leaves the weight {1 - alpha:g} to the cross-entropy of "
+                "replayed rows; take at most 1, or give beta"
+            )
         self.alpha, self.beta = alpha, 1 - alpha if beta is None else beta
-        at_least(0, "method.objective", alpha=self.alpha, beta=self.beta)
         self.share_of_new = 1.0
 
     def begin_round(self, this_round: Round) -> None:

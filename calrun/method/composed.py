@@ -75,6 +75,8 @@ class Composed(FitModule, Method):
         for name, part in parts.items():
             if name in self.parts:
                 raise ValueError(f"two parts of the method are called {name!r}; give one another name")
+            is_a(f"part {name!r}", part, Part)
+            refuse_parameters(name, part)
             self.net.tap(part.taps)
             with torch.random.fork_rng(devices=[]):
                 part.build(self.net, self.setup_)
@@ -210,6 +212,16 @@ class Composed(FitModule, Method):
             return (1 + BACKWARD) * (current + drawn)
         forward, backward = visit.choose.cost(current, drawn)
         return (1 + BACKWARD) * (current + visit.replay_size) + forward + BACKWARD * backward
+
+
+def refuse_parameters(name: str, part: Part) -> None:
+    """Raises a ValueError if a part has parameters before it is built: no seed made them, and no round renews them."""
+    early = [parameter for parameter, _ in part.named_parameters()]
+    if early:
+        raise ValueError(
+            f"part {name!r} ({type(part).__name__}) has {len(early)} parameters before its build was called (first: "
+            f"{early[:5]}); make them in build, where random numbers are seeded"
+        )
 
 
 def on_host(module: nn.Module) -> dict[str, Tensor]:

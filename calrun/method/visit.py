@@ -186,3 +186,29 @@ def refuse_unlabelled(steps: list[StepRows], this_round: Round) -> None:
             f"{where} visits {len(np.unique(hidden))} rows whose labels have not been bought (first: "
             f"{np.unique(hidden)[:5].tolist()}); choose among this_round.pool.labelled"
         )
+
+
+def refuse_spoilt(visit: Visit, positions: object, net: nn.Module) -> None:
+    """Raises a ValueError if a choice is of another size than wanted, or leaves the network in evaluation mode."""
+    name, wanted = f"method.visit.choose {type(visit.choose).__name__}", visit.replay_size
+    if not isinstance(positions, Tensor) or positions.shape != (wanted,) or positions.is_floating_point():
+        came = f"{positions.dtype} of shape {tuple(positions.shape)}" if isinstance(positions, Tensor) else positions
+        raise ValueError(
+            f"{name} wants to replay {came}, but a step replays {wanted} rows; return a tensor of `size` positions of "
+            "candidates"
+        )
+    if not net.training:
+        raise ValueError(
+            f"{name} leaves the network in evaluation mode; look at it within calrun.model.adapt.mode.in_mode"
+        )
+
+
+def refuse_repeats(visit: Visit, positions: Tensor, num_candidates: int) -> None:
+    """Raises a ValueError if a choice repeats candidates or names others; asks the device."""
+    chosen = positions.tolist()
+    outside = [position for position in chosen if not 0 <= position < num_candidates]
+    if outside or len(set(chosen)) < len(chosen):
+        raise ValueError(
+            f"method.visit.choose {type(visit.choose).__name__} returns {len(chosen) - len(set(chosen))} repeats and "
+            f"{len(outside)} positions outside 0 to {num_candidates - 1} (first: {chosen[:5]}); return distinct ones"
+        )

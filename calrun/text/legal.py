@@ -1,6 +1,10 @@
 """What an option may be: the sentence of each refusal stands here once."""
 
+import math
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+Kind = TypeVar("Kind")
 
 
 def one_of(option: str, came: object, legal: Iterable[str]) -> None:
@@ -10,14 +14,15 @@ def one_of(option: str, came: object, legal: Iterable[str]) -> None:
 
 
 def at_least(least: float, where: str, **options: float | None) -> None:
-    """Raises a ValueError if an option of `where`, by its name, is less than `least` or not a number; `None` is legal.
+    """Raises a ValueError if an option of `where` is less than `least`, infinite or not a number; `None` is legal.
 
     Args:
         where: the key that the options stand below.
     """
     for name, came in options.items():
-        if came is not None and not came >= least:
-            raise ValueError(f"{where}.{name} wants at least {least}, got {came}")
+        if came is not None and not least <= came < math.inf:
+            finite = " and finite" if came == math.inf else ""
+            raise ValueError(f"{where}.{name} wants at least {least}{finite}, got {came}")
 
 
 def share(option: str, came: float) -> None:
@@ -26,9 +31,13 @@ def share(option: str, came: float) -> None:
         raise ValueError(f"{option} wants a share from 0 to 1, got {came}")
 
 
-def is_a(option: str, came: object, kind: type) -> None:
-    """Raises a ValueError if what an option has made is not of a kind."""
+def is_a(option: str, came: object, kind: type[Kind]) -> Kind:
+    """Returns what an option has made.
+
+    Raises:
+        ValueError: if it is not of the kind.
+    """
     if isinstance(came, kind):
-        return
+        return came
     what = "settings without a _target_" if isinstance(came, Mapping) else f"an object of {type(came).__name__}"
     raise ValueError(f"{option} wants a {kind.__module__}.{kind.__name__}, got {what}; let your class inherit from it")

@@ -43,7 +43,14 @@ def test_first_round_weighs_new_rows_fully(make_batch, first_round) -> None:
     assert objective(make_batch([[0.0, 0.0]], [0]), None).item() == pytest.approx(math.log(2))
 
 
-@pytest.mark.parametrize(("alpha", "name"), [(-0.5, "alpha"), (1.5, "beta")])
-def test_weights_below_0_are_refused(alpha: float, name: str) -> None:
+@pytest.mark.parametrize(("alpha", "beta"), [(-0.5, None), (0.5, -0.5)])
+def test_weights_below_0_are_refused(alpha: float, beta: float | None) -> None:
+    name = "alpha" if beta is None else "beta"
     with pytest.raises(ValueError, match=rf"method\.objective\.{name} wants at least 0, got -0.5"):
-        SelfDistillation(alpha)
+        SelfDistillation(alpha, beta)
+
+
+def test_an_alpha_above_1_wants_a_beta() -> None:
+    with pytest.raises(ValueError, match=r"alpha is 1.5, which leaves the weight -0.5 .* or give beta"):
+        SelfDistillation(1.5)
+    assert SelfDistillation(1.5, 0.2).beta == 0.2

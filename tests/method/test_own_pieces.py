@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from calrun.method.objective import Objective
 from calrun.method.visit import Choose, Replay, Visit
+from calrun.part.part import Part
 
 class Rows(Objective):
     def __call__(self, current, replay):
@@ -45,12 +46,30 @@ class Few(Choose):
     def __call__(self, net, current, candidates, size, lr):
         return torch.arange(size - 1)
 
+class Twice(Choose):
+    def __call__(self, net, current, candidates, size, lr):
+        return torch.zeros(size, dtype=torch.int64)
+
+class Far(Choose):
+    def __call__(self, net, current, candidates, size, lr):
+        return torch.arange(size) + len(candidates.rows) - 1
+
+class Evaluating(Choose):
+    def __call__(self, net, current, candidates, size, lr):
+        net.eval()
+        return torch.arange(size)
+
+class Early(Part):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(2, 2)
+
 class Alone:
     def __call__(self, current, replay):
         return F.cross_entropy(current.logits, current.y)
 """
 REPLAY = "visit:\n  _target_: {mine}.Strange\n  replay_size: 4\n"
-CHOOSE = "visit:\n  replay_size: 4\n  num_candidates: 8\n  choose:\n    _target_: {mine}.Few\n"
+CHOOSE = "visit:\n  replay_size: 4\n  num_candidates: 8\n  choose:\n    _target_: {mine}."
 
 
 @pytest.mark.parametrize(
@@ -64,7 +83,15 @@ CHOOSE = "visit:\n  replay_size: 4\n  num_candidates: 8\n  choose:\n    _target_
         ("al", "visit:\n  _target_: {mine}.Peeking\n", "rows whose labels have not been bought (first: "),
         ("al", "visit:\n  _target_: {mine}.Idle\n", "plans an epoch or a step without rows"),
         ("cal_er", REPLAY, "visits 5 rows whose labels have not been bought (first: [1000, 1001, 1002"),
-        ("cal_er", CHOOSE, "Few returns positions of shape (3,), but a step replays 4 rows"),
+        ("cal_er", CHOOSE + "Few\n", "Few wants to replay torch.int64 of shape (3,), but a step replays 4 rows"),
+        ("cal_er", CHOOSE + "Twice\n", "Twice returns 3 repeats and 0 positions outside 0 to 7 (first: [0, 0, 0, 0])"),
+        ("cal_er", CHOOSE + "Far\n", "Far returns 0 repeats and 3 positions outside 0 to 7"),
+        ("cal_er", CHOOSE + "Evaluating\n", "Evaluating leaves the network in evaluation mode"),
+        ("al", "parts:\n  mine:\n    _target_: {mine}.Early\n", "has 2 parameters before its build was called"),
+        ("al", "parts:\n  mine:\n    _target_: {mine}.Alone\n", "part 'mine' wants a calrun.part.part.Part"),
+        ("cal_sd", "objective:\n  alpha: 2\n", "method.objective.alpha is 2, which leaves the weight -1"),
+        ("cal_der", "objective:\n  alpha: .nan\n", "method.objective.alpha wants at least 0, got nan"),
+        ("cal_der", "objective:\n  beta: .inf\n", "method.objective.beta wants at least 0 and finite, got inf"),
         ("al", "phases: []\n", "method.phases is empty, but a round wants one fit or more"),
         ("cal_sds2", "visit:\n  choose:\n    sigma: 0\n", "wants a finite sigma above 0"),
         ("cal_sds2", "visit:\n  choose:\n    uncertainty_weight: -1\n", "a finite uncertainty_weight from 0 on"),

@@ -19,9 +19,13 @@ class Subset(Source):
     Args:
         source: where the items are.
         rows: int64, the items of this split in their order.
+
+    Raises:
+        ValueError: if `rows` are not numbers of rows that the source has.
     """
 
     def __init__(self, source: Source, rows: np.ndarray) -> None:
+        refuse_strangers(rows, len(source))
         self.source, self.rows = source, rows
         self.targets = source.targets[rows]
 
@@ -50,6 +54,17 @@ class Subset(Source):
 
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         return self.source.joined(first, second)
+
+
+def refuse_strangers(rows: object, size: int) -> None:
+    """Raises a ValueError if `rows` are not numbers from 0 to size - 1."""
+    wanted = f"a Subset of {size:,} rows wants their numbers, 0 to {size - 1:,}, as one numpy array of whole numbers"
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iu" or rows.ndim != 1:
+        came = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise ValueError(f"{wanted}, got {came}; take numpy.flatnonzero of a mask")
+    outside = rows[(rows < 0) | (rows >= size)]
+    if len(outside):
+        raise ValueError(f"{wanted}, got {len(outside):,} others (first: {outside[:5].tolist()}); leave them out")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective, refuse_other
 from calrun.method.phase import Phase
-from calrun.method.visit import Visit, refuse_unlabelled
+from calrun.method.visit import Visit, refuse_repeats, refuse_spoilt, refuse_unlabelled
 from calrun.model.base import Output
 from calrun.part.batch import Batch
 from calrun.part.figures import EpochFigures
@@ -148,6 +148,7 @@ class FitModule(pl.LightningModule):
         self.correct.zero_()
         self.total_loss.zero_()
         self.num_seen = self.num_steps = 0
+        self.first_choice = True
 
     def training_step(self, block: Block, index: int) -> None:
         """Takes all the steps of a block; what they showed is counted once for all of them."""
@@ -200,12 +201,10 @@ class FitModule(pl.LightningModule):
     def _choose(self, current: Batch, candidates: Batch) -> Batch:
         visit, lr = self.visit, self.raw_optimizer.param_groups[self.head_group]["lr"]
         positions = visit.choose(self.net, current, candidates, visit.replay_size, lr)
-        if positions.shape != (visit.replay_size,):
-            came, wanted = tuple(positions.shape), visit.replay_size
-            raise ValueError(
-                f"method.visit.choose {type(visit.choose).__name__} returns positions of shape {came}, but a step "
-                f"replays {wanted} rows; return as many positions of candidates as `size` says"
-            )
+        refuse_spoilt(visit, positions, self.net)
+        if self.first_choice:  # once an epoch: looking at positions waits for the device
+            refuse_repeats(visit, positions, len(candidates.rows))
+        self.first_choice = False
         chosen = candidates.take(positions)
         torch.clear_autocast_cache()  # or training would reuse weights cast without gradients
         forward, backward = visit.choose.cost(len(current.rows), len(candidates.rows))
