@@ -48,6 +48,19 @@ def load(
         )
     folder = Path(root).expanduser()
     class_names = classes_of(folder / "train")
+    sources = {
+        split: Streamed(folder, *listed(folder / split, class_names, per_class), picture, transform, num_workers)
+        for split, per_class in usable(folder, class_names, picture, check, bad_files).items()
+    }
+    shape = (3, picture.size, picture.size)
+    tests: dict[str, Source] = {"test": sources["test"]}
+    return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
+
+
+def usable(
+    folder: Path, class_names: list[str], picture: Picture, check: Level, bad_files: str
+) -> dict[str, list[list[str]]]:
+    """Returns the pictures of each split and class, without those that are left out."""
     others: list[Path] = []
     splits = {split: pictures_of(folder / split, class_names, others) for split in splits_of(folder)}
     if others:
@@ -57,16 +70,17 @@ def load(
     bad = faulty(folder, files, picture.white, check)
     if bad:
         refuse_or_say(folder, bad, len(files), bad_files)
-    sources: dict[str, Source] = {}
-    for split, per_class in splits.items():
-        kept = [[file for file in names if file not in bad] for names in per_class]
-        refuse_empty(folder / split, class_names, kept)
-        targets = np.repeat(np.arange(len(kept), dtype=np.int64), [len(names) for names in kept])
-        listed = [file for names in kept for file in names]
-        sources[split] = Streamed(folder, listed, targets, picture, transform, num_workers)
-    shape = (3, picture.size, picture.size)
-    tests = {"test": sources["test"]}
-    return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
+    return {
+        split: [[file for file in names if file not in bad] for names in per_class]
+        for split, per_class in splits.items()
+    }
+
+
+def listed(folder: Path, class_names: list[str], per_class: list[list[str]]) -> tuple[list[str], np.ndarray]:
+    """Returns the pictures of a split in one list, and the class of each."""
+    refuse_empty(folder, class_names, per_class)
+    targets = np.repeat(np.arange(len(per_class), dtype=np.int64), [len(names) for names in per_class])
+    return [file for names in per_class for file in names], targets
 
 
 def splits_of(root: Path) -> list[str]:

@@ -55,9 +55,7 @@ def report(
     """
     console = console or Console()
     runs = read(folders)
-    methods = sorted(set(runs.table["method"]))
-    if baseline not in {"al", *methods}:
-        raise ValueError(f"report wants as baseline a method of these runs ({', '.join(methods)}), got {baseline!r}")
+    refuse_unknown(baseline, runs)
     entropies, damaged = runs.test_entropies()
     runs = replace(runs, problems=[*runs.problems, *damaged])
     parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
@@ -75,6 +73,13 @@ def report(
     print_problems(runs.problems, console)
     say(console, f"{len(files)} files in {printable(str(out))}, to begin with {printable(str(files[-1]))}")
     return Report(runs, files)
+
+
+def refuse_unknown(baseline: str, runs: Runs) -> None:
+    """Raises a ValueError if no run has played a baseline that was asked for."""
+    methods = sorted(set(runs.table["method"]))
+    if baseline not in {"al", *methods}:
+        raise ValueError(f"report wants as baseline a method of these runs ({', '.join(methods)}), got {baseline!r}")
 
 
 def part_of(
