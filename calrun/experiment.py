@@ -1,6 +1,6 @@
 """Turns a configuration into the objects of a run, and finds everything that cannot work before the first fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -47,6 +47,7 @@ class RecordOptions:
 
     Args:
         accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
+        metrics: further metrics of the test sets, those of the task's `more`.
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
         energy: the energy of each fit, which wants codecarbon (see calrun/training/energy.py).
@@ -56,6 +57,7 @@ class RecordOptions:
     """
 
     accuracy_by_round: bool = False
+    metrics: Sequence[str] = ()
     test_entropy: bool = False
     keep_states: bool = False
     energy: bool = False
@@ -140,7 +142,12 @@ def build(cfg: DictConfig) -> Experiment:
     method = build_method(cfg, data, task, predictor)
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
-    problems = [*conflicts(data, method, chosen), *method.problems(sizes, data.input_shape), *of_budget]
+    problems = [
+        *unknown_metrics(cfg.record.metrics, task),
+        *conflicts(data, method, chosen),
+        *method.problems(sizes, data.input_shape),
+        *of_budget,
+    ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
     acquisition = chosen["acquisition"]
@@ -167,6 +174,13 @@ def made(cfg: DictConfig, group: str, kind: type[Kind], **told: Any) -> Kind:
         ValueError: if its `_target_` makes something of another kind.
     """
     return is_a(group, instantiate(cfg[group], **told), kind)
+
+
+def unknown_metrics(wanted: Sequence[str], task: Task) -> list[str]:
+    """Returns a sentence if `record.metrics` asks for what the task does not measure."""
+    unknown = [name for name in wanted if name not in task.more]
+    known = ", ".join(task.more) or "none"
+    return [f"record.metrics wants some of {known} (of task={type(task).__name__}), got {unknown}"] if unknown else []
 
 
 def planned_sizes(cfg: DictConfig, pool_size: int) -> tuple[list[int], list[str]]:

@@ -28,6 +28,7 @@ UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in ca
     "trainer.deterministic": Literal[True, False, "warn"],
     "trainer.lightning": Mapping[str, Any] | None,
     "record.accuracy_by_round": bool,
+    "record.metrics": list[str],
     "record.test_entropy": bool,
     "record.keep_states": bool,
     "record.energy": bool,

@@ -26,7 +26,9 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
     for name, test in tests.items():
         wanted = columns | LOGITS if exp.record.test_entropy and name == first else columns
         found = exp.predictor(net, test, np.arange(len(test)), wanted)
-        line["test"][name] = measured(task.metrics(found["kept"], test.targets, exp.data.num_classes), name)
+        metrics = task.metrics(found["kept"], test.targets, exp.data.num_classes)
+        more = [pair for each in exp.record.metrics for pair in task.more[each](found["kept"], test.targets)]
+        line["test"][name] = measured(metrics | dict(more), name)
         if "logits" in found:
             entropy_N = entropy(found["logits"]).numpy()
             replace_file(this_round.folder / "test_entropy.npy", partial(_save_array, array=entropy_N))

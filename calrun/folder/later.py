@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calrun.folder.round_line import headline
 from calrun.text.say import say
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
     from calrun.folder.record import Record
+
+FIELD = {"metrics": "test"}  # where a round's line holds what `record` calls by another name
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def missing_records(folder: Path, lines: list[dict[str, Any]], options: Mapping[
         number = line["round"]
         there = {
             "accuracy_by_round": "accuracy_by_round" in line,
+            "metrics": {*options.get("metrics", ())} <= {name.partition("/")[0] for name in headline(line)},
             "test_entropy": (folder / f"round-{number}" / "test_entropy.npy").exists(),
             "energy": "energy_kwh" in line,
         }
@@ -64,6 +68,7 @@ def make_records(exp: "Experiment", record: "Record") -> None:
     for number in sorted({number for rounds in missing.values() for number in rounds}):
         exp.method.restore(record.read_state(number))
         again = evaluate(exp, exp.round(number, record.folder))
-        lines[number] |= {name: again[name] for name in missing if name in again}
+        made = [FIELD.get(name, name) for name in missing]
+        lines[number] |= {name: again[name] for name in made if name in again}
     exp.method.restore(last)
     record.amend(list(lines.values()))

@@ -4,13 +4,22 @@ Dimension key: B batch, N rows of a split, C classes.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from torch import Tensor
 
+Metric = Callable[[Tensor, np.ndarray], Iterable[tuple[str, float]]]  # of kept_N and targets; may give several numbers
+
 
 class Task(ABC):
-    """One kind of label. Logits are (B, C, ...) and labels (B, ...): what a label is, this class alone knows."""
+    """One kind of label. Logits are (B, C, ...) and labels (B, ...): what a label is, this class alone knows.
+
+    `more` holds by name the metrics of test sets that `record.metrics` may ask for.
+    """
+
+    more: Mapping[str, Metric] = MappingProxyType({})
 
     @abstractmethod
     def loss(self, logits: Tensor, y: Tensor, weights_C: Tensor | None = None) -> Tensor:

@@ -3,6 +3,9 @@
 Dimension key: B batch, N rows of a split, C classes.
 """
 
+from collections.abc import Iterable
+from types import MappingProxyType
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,8 +15,38 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from calrun.task.base import Task
 
 
+def matthews(logits_NC: Tensor, targets_N: np.ndarray) -> Iterable[tuple[str, float]]:
+    """Yields Matthews' correlation of predictions and labels; 0 where either is all one class."""
+    from sklearn.metrics import matthews_corrcoef
+
+    yield "matthews", float(matthews_corrcoef(targets_N, logits_NC.argmax(dim=1).numpy()))
+
+
+def auc(logits_NC: Tensor, targets_N: np.ndarray) -> Iterable[tuple[str, float]]:
+    """Yields the mean area under the curve of each class against the others, over the classes that have both."""
+    from sklearn.metrics import roc_auc_score
+
+    probs_NC = logits_NC.double().softmax(dim=1).numpy()
+    areas = [
+        roc_auc_score(targets_N == c, probs_NC[:, c])
+        for c in np.unique(targets_N).tolist()
+        if not (targets_N == c).all()
+    ]
+    if areas:
+        yield "auc", float(np.mean(areas))
+
+
+def recall(logits_NC: Tensor, targets_N: np.ndarray) -> Iterable[tuple[str, float]]:
+    """Yields the share of each class's rows that are predicted as this class."""
+    right_N = logits_NC.argmax(dim=1).numpy() == targets_N
+    for c in np.unique(targets_N).tolist():
+        yield f"recall/{c}", float(right_N[targets_N == c].mean())
+
+
 class Classification(Task):
     """Cross-entropy; the class with the largest logit is the prediction."""
+
+    more = MappingProxyType({"matthews": matthews, "auc": auc, "recall": recall})
 
     def loss(self, logits: Tensor, y: Tensor, weights_C: Tensor | None = None) -> Tensor:
         return F.cross_entropy(logits, y, weights_C)

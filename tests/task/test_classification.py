@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from calrun.task.classification import Classification
+from calrun.task.classification import Classification, auc, matthews, recall
 
 
 def metrics(logits_NC: torch.Tensor, targets: np.ndarray) -> dict[str, float]:
@@ -45,3 +45,27 @@ def test_each_row_has_its_own_loss() -> None:
     task = Classification()
     torch.testing.assert_close(task.losses(logits_BC, y_B).mean(), task.loss(logits_BC, y_B))
     assert task.losses(logits_BC, y_B).shape == (5,)
+
+
+def test_matthews_of_two_classes_is_the_formula_of_the_confusion_matrix() -> None:
+    targets, predicted = np.array([1, 1, 1, 0, 0, 0, 0, 1]), torch.tensor([1, 1, 0, 0, 0, 1, 0, 1])
+    tp, tn, fp, fn = 3, 3, 1, 1
+    wanted = (tp * tn - fp * fn) / math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    assert dict(matthews(torch.eye(2)[predicted], targets))["matthews"] == pytest.approx(wanted)
+
+
+def test_auc_is_the_share_of_pairs_in_order_and_leaves_out_a_class_that_does_not_occur() -> None:
+    logits_NC = torch.randn(60, 3, generator=torch.Generator().manual_seed(1))
+    targets = np.random.default_rng(1).integers(0, 2, 60)
+    probs = logits_NC.double().softmax(1).numpy()
+    areas = [
+        np.mean([(a > b) + 0.5 * (a == b) for a in probs[targets == c, c] for b in probs[targets != c, c]])
+        for c in (0, 1)
+    ]
+    assert dict(auc(logits_NC, targets)) == {"auc": pytest.approx(np.mean(areas))}
+    assert dict(auc(logits_NC, np.zeros(60, dtype=np.int64))) == {}
+
+
+def test_recall_by_hand() -> None:
+    logits = torch.eye(3)[torch.tensor([0, 1, 1, 1])]
+    assert dict(recall(logits, np.array([0, 0, 1, 1]))) == {"recall/0": 0.5, "recall/1": 1.0}
