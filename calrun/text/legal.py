@@ -1,4 +1,4 @@
-"""What an option may be: the sentence of each refusal stands here once."""
+"""Checks of what an option may be: the sentence of each refusal is written here once."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,13 +21,13 @@ def at_least(least: float, where: str, **options: float | None) -> None:
 
 
 def share(option: str, came: float) -> None:
-    """Raises a ValueError if an option is no share of a whole."""
+    """Raises a ValueError if an option is not a share from 0 to 1."""
     if not 0 <= came <= 1:
         raise ValueError(f"{option} wants a share from 0 to 1, got {came}")
 
 
 def is_a(option: str, came: object, kind: type) -> None:
-    """Raises a ValueError if what an option has made is not of a kind."""
+    """Raises a ValueError if the object that an option has built is not of a kind."""
     if isinstance(came, kind):
         return
     what = "settings without a _target_" if isinstance(came, Mapping) else f"an object of {type(came).__name__}"
