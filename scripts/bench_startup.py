@@ -1,4 +1,4 @@
-"""How long the command takes before it does what it was asked for, over what cannot be avoided.
+"""How long the command takes before it does what it was asked for, against what cannot be avoided.
 
 Prints a Markdown table: medians of several starts in turn, and the ratio of each pair.
 """

@@ -39,6 +39,6 @@ def resident(field: str) -> int:
 
 
 def alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns what a function returns in a new process, which no earlier case has left memory to."""
+    """Returns what a function returns in a new process, where no earlier case has left memory behind."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
