@@ -100,8 +100,8 @@ def command(
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes.
 
-    --fresh moves runs that are there already aside and plays them anew; --accept-code goes on with runs whose code has
-    changed since they were begun.
+    --fresh moves existing runs aside and plays them anew; --accept-code goes on with runs whose code has changed since
+    they were begun.
     """
     from calrun.folder.anew import wanted
     from calrun.sweep.sweep import end_sweep

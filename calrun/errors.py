@@ -20,7 +20,7 @@ from calrun.text.words import misread, nearest, quoted, typed
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C
 LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
-LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # of submitit and joblib, for a job that said nothing
+LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # errors of submitit and joblib for a lost job
 BUY_TWO = "let the budget buy 2 rows or more for each round (its start and its step)"
 BATCH_NORM = "Expected more than 1 value per channel when training"
 

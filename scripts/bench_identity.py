@@ -1,6 +1,6 @@
 """What it costs to recognise a run's data: digits, and a folder of 20,000 pictures, at the first start and the second.
 
-Prints a Markdown table. `identity` is asked at every start; the loader's own check of pictures stands beside it.
+Prints a Markdown table. `identity` runs at every start; the loader's own check of pictures is timed beside it.
 """
 
 import argparse

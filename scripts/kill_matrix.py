@@ -216,7 +216,11 @@ def make_pictures(folder: Path) -> Path:
 
 
 def play(mode: str, chosen: argparse.Namespace, tell: Callable[[str], None]) -> tuple[Counter[tuple[str, str]], int]:
-    """Plays every case of a mode; returns how many of each signal and instant were right, and how many were not."""
+    """Plays every case of a mode; returns how many of each signal and instant were right, and how many were not.
+
+    Raises:
+        SystemExit: if even the unbroken run fails.
+    """
     chance, right, wrong = random.Random(f"{chosen.seed} {mode}"), Counter[tuple[str, str]](), 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

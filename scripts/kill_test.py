@@ -76,7 +76,11 @@ def begin(method: str, outputs: Path) -> subprocess.Popen[str]:
 
 
 def finish(method: str, outputs: Path) -> Path:
-    """Plays the run to its end and returns its folder."""
+    """Plays the run to its end and returns its folder.
+
+    Raises:
+        SystemExit: if the run fails.
+    """
     process = begin(method, outputs)
     errors = process.communicate(timeout=GIVE_UP_SECONDS)[1]
     if process.returncode:

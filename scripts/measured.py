@@ -31,7 +31,11 @@ def measured(run: Callable[[], Any], repeats: int) -> tuple[float, float, Any]:
 
 
 def resident(field: str) -> int:
-    """Returns a field of the process's status in bytes."""
+    """Returns a field of the process's status in bytes.
+
+    Raises:
+        OSError: if there is no such field, as on systems other than Linux.
+    """
     for line in (PROCESS / "status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return 1024 * int(line.split()[1])

@@ -2,8 +2,8 @@
 
 python scripts/mutate.py [--jobs 2] [--only 3 17] [--area report]
 
-scripts/mutations.yaml lists the breaks by area: `file`, `old` (a text that stands there once), `new`, and `tests`, the
-related test files or tests; without them it is the file that mirrors `file`. Tests that hang count as failed.
+scripts/mutations.yaml lists the breaks by area: `file`, `old` (a text that occurs in it once), `new`, and `tests`, the
+related test files or tests; by default, the test file that mirrors `file`. Tests that hang count as failed.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 MUTATIONS = ROOT / "scripts" / "mutations.yaml"
 PASSED, FAILED = 0, 1  # exit codes of pytest
-HANGS_AFTER = 900  # processor seconds
+HANGS_AFTER = 900  # processor seconds after which tests count as hanging
 OTHERS = (
     *("hydra", "hypothesis", "matplotlib.pyplot", "numba", "pandas", "pytorch_lightning", "scipy.stats", "torch"),
     *("sklearn.datasets", "sklearn.metrics", "sklearn.model_selection", "torchmetrics", "torchvision"),
@@ -50,7 +50,7 @@ class Mutation:
         """Returns the text of the file with the break in it.
 
         Raises:
-            ValueError: if `old` does not stand there exactly once.
+            ValueError: if `old` does not occur in it exactly once.
         """
         text = (root / self.file).read_text(encoding="utf-8") if (root / self.file).exists() else ""
         found = text.count(self.old)

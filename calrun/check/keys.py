@@ -64,7 +64,7 @@ def unknown_key(key: str, beside: Iterable[str], everywhere: Iterable[str] | Non
 
     Args:
         key: its whole path.
-        beside: names that stand where it stands.
+        beside: the names of the keys beside it.
         everywhere: the paths of all keys; `None` takes those that the files name.
     """
     where, legal = key.rpartition(".")[0], sorted(str(name) for name in beside if name != "hydra")

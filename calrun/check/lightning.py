@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 NAMED = ("accelerator", "devices", "precision", "deterministic")
 OPEN = ("benchmark", "detect_anomaly")
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")  # as Lightning spells them
-ENVIRONMENT = "PL_TRAINER_"  # variables that give Lightning's Trainer other defaults
+ENVIRONMENT = "PL_TRAINER_"  # beginning of variables that give Lightning's Trainer other defaults
 REFUSED: dict[str, tuple[str, ...]] = {  # what to do instead, and the arguments that it replaces
     "a fit ends when the stopping rule says so: choose stop=... and trainer.max_epochs": (
         *("max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "fast_dev_run", "barebones"),

@@ -5,7 +5,7 @@ from types import UnionType
 
 from omegaconf import DictConfig, OmegaConf
 
-Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether none is allowed
+Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether null is allowed
 
 MEMORY: Wanted = (int | float, 0.001, True)  # GiB of temporary tensors; a kernel may need more, see shortage()
 NUMBERS: dict[str, Wanted] = {

@@ -1,4 +1,4 @@
-"""What the class or function of a `_target_` says of itself, read from its source without importing it."""
+"""What the class or function of a `_target_` says about itself, read from its source without importing it."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ KNOWN = {**PLAIN, "Any": Any, "Callable": Callable, "Literal": Literal, "Optiona
 
 @dataclass(frozen=True)
 class Declared:
-    """What the class or function of a `_target_` says of its arguments.
+    """What the class or function of a `_target_` says about its arguments.
 
     Args:
         hints: the types that are known, by argument.

@@ -17,7 +17,7 @@ from calrun.folder.sweep_file import this_sweep
 from calrun.machine.files import replace_text
 from calrun.text.say import say
 
-ASIDE = ".replaced"  # hidden: neither a report nor `calrun status` looks there
+ASIDE = ".replaced"  # hidden folder, where neither a report nor `calrun status` looks
 
 
 @dataclass

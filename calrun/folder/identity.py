@@ -1,4 +1,4 @@
-"""What a run is: a configuration, the bytes that it names, and the user's own code. Nothing else decides this.
+"""What a run is: a configuration, the bytes that it names, and the user's own code. Only this module decides that.
 
 The folder's name depends on what decides the result: the configuration with canonical numbers, and the bytes of the
 small files it names (a checkpoint, initial rows). It does not depend on where things lie, how much memory and how many

@@ -150,7 +150,7 @@ class Record:
         replace_if_possible(self.folder / "status.json", json.dumps(said) + "\n")
 
     def finish(self, num_rounds: int) -> float:
-        """Says that every planned round is committed; returns the last one's accuracy on the first test set."""
+        """Says that every round is committed; returns the last one's accuracy on the first test set."""
         final = accuracy(self.rounds()[num_rounds - 1])
         self.status("finished", round=num_rounds, rounds=num_rounds, accuracy=final)
         forget_refusal(self.folder)

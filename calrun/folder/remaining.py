@@ -1,4 +1,4 @@
-"""How long a run will still take at most: the work that is planned, at the rate that this run has shown so far."""
+"""How long a run will still take at most: the work that is left, at the rate that this run has shown so far."""
 
 import time
 from typing import TYPE_CHECKING

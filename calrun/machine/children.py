@@ -23,7 +23,7 @@ WATCH_SECONDS = 1.0
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Makes signals wait, and also in children started inside, until each child has called `heed_the_parent`.
+    """Holds signals back, also in children started inside, until each child has called `heed_the_parent`.
 
     A mask alone is not enough: it holds for one thread, and a signal may reach any.
     """

@@ -137,7 +137,7 @@ def readable(path: Path, load: Callable[[Path], Content], instead: str = "going 
 
 @contextmanager
 def whole(path: Path) -> Iterator[None]:
-    """Names the file in what goes wrong inside while it is read.
+    """Names the file in the errors that arise while it is read.
 
     Raises:
         ValueError: if the file is missing, and in place of errors about broken text, numbers or tensors.

@@ -1,4 +1,4 @@
-"""The one owner of a process's signals: whatever the command is doing, a signal ends it with one line, resumably.
+"""The one owner of a process's signals: whatever the command is doing, a signal ends it with one line and no damage.
 
 Nothing else installs handlers, not even Lightning's Trainer (calrun/training/trainer.py). If somebody else owns the
 process, as submitit does in a SLURM job, nothing is installed and their handlers stay in force.

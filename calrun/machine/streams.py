@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PatientFile(io.FileIO):
-    """A file that throws away what nobody reads any more."""
+    """A file that throws away what nobody is there to read."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
         """Writes what the reader takes; once the reader is gone, nothing is written and nothing fails."""

@@ -51,7 +51,7 @@ class Visit(Piece, ABC):
 
     @abstractmethod
     def current_rows(self, this_round: Round) -> np.ndarray:
-        """Returns the rows that an epoch passes over once."""
+        """Returns the rows that an epoch visits once each."""
 
     def epoch(self, this_round: Round, epoch: int, batch_size: int, phase: int = 0) -> list[StepRows]:
         """Returns the rows of each step; the last step takes what is left over.

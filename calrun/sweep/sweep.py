@@ -30,7 +30,7 @@ from calrun.run import located
 from calrun.sweep.watcher import Watcher
 from calrun.text.say import say
 
-UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # of a job too wrong to have a folder
+UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # errors of a job that cannot have a folder
 OF_LOKY = "ignore:resource_tracker:UserWarning"  # joblib's tracker, which reports a leak if a launcher was killed
 launched: list["Sweep"] = []  # the multirun of this process, until its summary is printed
 

@@ -13,6 +13,6 @@ def say(line: str, quiet: bool = False) -> None:
 
 
 def warn(line: str) -> None:
-    """Tells the user, on standard error and so in a job's log, something worth knowing that stops nothing."""
+    """Tells the user what is worth knowing but stops nothing; on standard error, which a job's log has too."""
     with suppress(OSError):
         print(f"calrun: {line}", file=sys.stderr, flush=True)

@@ -80,7 +80,7 @@ def nearest(name: str, names: Iterable[str], elsewhere: bool = True) -> str:
 
 
 def at_home(word: str) -> str:
-    """Returns an override with the ~ that its value begins with replaced by the home folder, as by a shell."""
+    """Returns an override in which a ~ at the beginning of the value has become the home folder, as in a shell."""
     if found := HOME.fullmatch(word):
         return quoted(found[1], str(Path(found[3]).expanduser()))
     return word

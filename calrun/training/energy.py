@@ -16,7 +16,7 @@ from math import nan
 from types import TracebackType
 from typing import Any, Self
 
-LEAST_SECONDS = 0.05  # codecarbon's shortest interval: a shorter fit waits for it to end, a longer one may lose one
+LEAST_SECONDS = 0.05  # codecarbon's shortest interval: a shorter fit waits for its end, a longer one may lose as much
 GRAM_A_KWH = 1000  # carbon intensity at which the kilograms that codecarbon returns are kWh
 
 

@@ -81,4 +81,4 @@ def train(
             raise
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C after the first one
-        raise KeyboardInterrupt from ended  # which Lightning made of it
+        raise KeyboardInterrupt from ended  # Lightning has turned it into an exit

@@ -20,7 +20,7 @@ def one_row_passes(method: "Composed", sizes: Sequence[int], input_shape: Sequen
     """Returns one sentence for the first round that would send a row alone through BatchNorm.
 
     Args:
-        method: the method whose steps are looked at, with arbitrary rows in place of those that would be chosen.
+        method: the method whose steps are checked, with arbitrary rows in place of those that would be chosen.
         sizes: labelled rows in each round.
         input_shape: shape of one x.
     """

@@ -24,7 +24,7 @@ class OptimizerFactory:
 
     Args:
         optimizer: a torch optimizer class with all arguments set but the parameters and the learning rate.
-        lr: learning rate; the backbone's, where `head_lr` is given.
+        lr: learning rate; only the backbone's if `head_lr` is given.
         scales_lr: whether rounds with replay multiply the learning rates by (m + m^(h)) / m. Das et al. do so for SGD
             and not for Adam, in their public code only.
         schedule: factor on the learning rates by epoch; `None` leaves them constant.

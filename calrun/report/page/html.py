@@ -92,7 +92,7 @@ def curves(panel: Panel) -> dict[str, Any]:
 
 
 def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Returns mean labels by class for each line and budget; `class_names` by context, where runs recorded them."""
+    """Returns mean labels by class for each line and budget; `class_names` by context, if runs recorded them."""
     frame, styles = class_histograms(panel.runs), styles_of(panel.runs, panel.rows)
     lines = []
     for line, own in lines_of(frame, panel.rows):
@@ -106,7 +106,7 @@ def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[s
 
 
 def class_names_of(runs: Runs) -> dict[str, Sequence[str]]:
-    """Returns the names of the classes by context, where its runs recorded them."""
+    """Returns the names of the classes by context, if its runs recorded them."""
     contexts = dict(zip(runs.table["run_id"], runs.table["context"], strict=True))
     return {contexts[run_id]: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
 

@@ -112,7 +112,11 @@ def changes_in(found: Any) -> Iterator[tuple[int, str]]:
 
 @cache
 def parse_block(text: str) -> dict[str, Any]:
-    """Returns one top-level block of YAML; it is cached, so nothing may change it."""
+    """Returns one top-level block of YAML; it is cached, so nothing may change it.
+
+    Raises:
+        YAMLError: if the text is not YAML, or holds no keys and values.
+    """
     loaded = parsed(text)
     if loaded is None:
         return {}

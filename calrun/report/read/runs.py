@@ -21,7 +21,7 @@ from calrun.report.read.configuration import Configuration, read_configuration
 from calrun.report.table.plain import printable
 
 RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # any one makes a folder a run's
-SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # over the rounds
+SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # summed per run
 DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # errors that reading a file of any content can raise
 
 

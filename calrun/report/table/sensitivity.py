@@ -26,7 +26,7 @@ from calrun.report.table.tables import (
 )
 
 MOST_KEYS = 2
-DIGITS = 2  # of an accuracy in percent, as the paper prints them: the differences are small
+DIGITS = 2  # decimals of an accuracy in percent, as the paper prints them: the differences are small
 
 
 @dataclass(frozen=True)
