@@ -14,7 +14,7 @@ def cache_folder() -> Path:
 
 
 def options(group: str | None = None, config_dir: Path | None = None) -> dict[str, list[str]]:
-    """Returns the options of each group of the configuration, without those that begin with _, parts of others.
+    """Returns the options of each group of the configuration; those that begin with _ are parts of others, left out.
 
     Args:
         group: only this one.

@@ -81,7 +81,7 @@ def least_accuracy(table: pd.DataFrame) -> float:
 
 
 def holds(own: pd.DataFrame, base: pd.DataFrame) -> np.ndarray:
-    """Returns for each budget whether the method matches AL and is faster; a budget that was not run does not count."""
+    """Returns for each budget whether the method matches AL and is faster; false for a budget that was not run."""
     return (matches(own, base) & (own["speed_up"] > 1)).to_numpy(bool)
 
 
