@@ -48,15 +48,18 @@ def run_task(cfg: DictConfig) -> float:
             return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
         if hydra_cfg.mode != RunMode.RUN and not isinstance(error, LabelsWanted):
-            raise  # with Hydra's line that tells which job of a multirun it was
+            raise  # with Hydra's line, which tells which job of a multirun it was
         failed.append(error)
         return nan
 
 
 def refuse_unknown_hparams(choices: dict[str, str]) -> None:
-    """Refuses a misspelt option of hparams, which Hydra passes over in silence because the group is optional.
+    """Refuses a misspelt option of hparams, which Hydra ignores in silence because the group is optional.
 
-    A job in another process is not looked at: there Hydra has no list of options.
+    A job in another process is not checked: there Hydra has no list of options.
+
+    Raises:
+        ValueError: if there is no such option.
     """
     wanted = choices.get("hparams")
     if (
@@ -73,7 +76,7 @@ def tidied(words: list[str]) -> list[str]:
     """Returns the words of `calrun run` as Hydra's parser takes them.
 
     Raises:
-        ValueError: if a word looks like an option and is none.
+        ValueError: if a word looks like an option but is not one.
     """
     refuse_options(words, keys)
     return options_last([at_home(word) for word in words])
@@ -99,8 +102,8 @@ def command(
 def run_command(context: typer.Context) -> None:
     """Plays a configuration: plain Hydra (GROUP=OPTION KEY=VALUE, -m, --help, --cfg job); the same command resumes.
 
-    --fresh moves runs that are there already aside and plays them anew; --accept-code goes on with runs whose code has
-    changed since they were begun.
+    --fresh moves existing runs aside and plays them anew; --accept-code goes on with runs whose code has changed since
+    they were begun.
     """
     from calrun.folder.anew import wanted
     from calrun.sweep.sweep import end_sweep
@@ -150,7 +153,7 @@ def list_command(
     group: Annotated[str | None, typer.Argument(help="a group, such as acquisition")] = None,
     config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
 ) -> None:
-    """Lists the options of every group, or of one, with what each is."""
+    """Lists the options of every group, or of one, with a sentence on each."""
     from calrun.shell.described import described
 
     typer.echo("\n".join(described(group, config_dir)))
@@ -162,9 +165,9 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option(help="where tables and figures go; default: report/ in the first folder")
     ] = None,
-    baseline: Annotated[str, typer.Option(help="the method that speed-ups are over")] = "al",
-    label_price: Annotated[float | None, typer.Option(help="of one label: adds the overall cost")] = None,
-    hour_price: Annotated[float | None, typer.Option(help="of one hour of fitting, in the same currency")] = None,
+    baseline: Annotated[str, typer.Option(help="the method that speed-ups are measured against")] = "al",
+    label_price: Annotated[float | None, typer.Option(help="price of one label; adds the overall cost")] = None,
+    hour_price: Annotated[float | None, typer.Option(help="price of one hour of fitting, in the same currency")] = None,
 ) -> None:
     """Turns run folders into tables and figures."""
     from calrun.report.main import report
@@ -200,7 +203,7 @@ def completion_command(shell: Annotated[str, typer.Argument(help="bash, zsh or f
 
 
 def complete(line: str) -> None:
-    """Prints what can stand at the end of a line, one a line."""
+    """Prints the words that can stand at the end of a line, one per line."""
     for word in answers(line, [str(command.name) for command in app.registered_commands], run_task):
         print(word)
 
@@ -210,7 +213,7 @@ def main() -> None:
     make_patient()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
     try:
-        with heeded():  # inside, so that whatever a library makes of a signal's exception is no error of its own
+        with heeded():  # inside: whatever a library makes of a signal's exception is not reported as an error
             if line := os.environ.get(ASK):
                 complete(line)
                 raise SystemExit(0)
@@ -233,7 +236,7 @@ def here() -> str:
 
 
 def program() -> None:
-    """Runs a command in a process of its own, which is gone as soon as it has said that a signal ends it."""
+    """Runs a command in a process of its own, which ends as soon as it has said that a signal ends it."""
     try:
         main()
     except Ended as ended:

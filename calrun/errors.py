@@ -20,7 +20,7 @@ from calrun.text.words import misread, nearest, quoted, typed
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C
 LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
-LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # what submitit and joblib make of a job that said nothing
+LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # errors of submitit and joblib for a lost job
 BUY_TWO = "let the budget buy 2 rows or more for each round (its start and its step)"
 BATCH_NORM = "Expected more than 1 value per channel when training"
 
@@ -43,7 +43,7 @@ def sentence(error: BaseException) -> str:
 
 
 def report(error: BaseException) -> int:
-    """Prints why a command ends; returns the exit code: 2 for a user's mistake, 1 for others; ours have a traceback."""
+    """Prints why a command ends, with a traceback if it is not the user's mistake; returns its `exit_code`."""
     if os.environ.get("CALRUN_DEBUG") == "1" or not (isinstance(error, (*MISTAKES, LabelsWanted)) or _is_lost(error)):
         traceback.print_exception(error)
     else:
@@ -52,9 +52,9 @@ def report(error: BaseException) -> int:
 
 
 def portable(error: Exception) -> Exception:
-    """Returns an error that says the same in another process: there an error comes without its causes and its trace.
+    """Returns an error that says the same in another process, where an error arrives without its causes and traceback.
 
-    Some errors cannot even be made again from what they were made of.
+    Some errors cannot even be rebuilt there from their arguments.
     """
     if _is_lost(error):
         return error
@@ -64,7 +64,7 @@ def portable(error: Exception) -> Exception:
 
 
 def exit_code(error: BaseException | None) -> int:
-    """Returns what a process ends with that is ended by this error, or by none."""
+    """Returns the exit code of a process that ends with this error, or with none."""
     if error is None:
         return 0
     if isinstance(error, SystemExit):
@@ -77,7 +77,7 @@ def exit_code(error: BaseException | None) -> int:
 
 
 def is_mistake(error: BaseException) -> bool:
-    """Tells a user's mistake from a fault of calrun's."""
+    """Tells a user's mistake from a fault in calrun."""
     return isinstance(error, MISTAKES)
 
 
@@ -140,7 +140,7 @@ def _paths(node: DictConfig, where: str, hydra: bool) -> list[str]:
 
 
 def _of_hydra(text: str) -> str | None:
-    """Returns a sentence for what Hydra says in several, or with advice that does not lead on."""
+    """Returns one sentence for what Hydra says in several, or with advice that does not help."""
     for pattern, say in SAID_BY_HYDRA.items():
         if found := re.search(pattern, text, re.S):
             return say(*found.groups())

@@ -50,7 +50,7 @@ class RecordOptions:
         metrics: further metrics of the test sets, those of the task's `more`.
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
-        energy: the energy of each fit, which wants codecarbon (see calrun/training/energy.py).
+        energy: the energy of each fit, which needs codecarbon (see calrun/training/energy.py).
 
     Raises:
         ValueError: energy is wanted and cannot be measured here.
@@ -91,7 +91,7 @@ class Experiment:
     record: RecordOptions
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
-        """Yields the rounds after round `after`, for which the rows are bought; those of round 1 are bought here.
+        """Yields the rounds after round `after`, whose rows have been bought; those of round 1 are bought here.
 
         Raises:
             LabelsWanted: if the oracle has not answered yet with the labels of a round.
@@ -207,7 +207,7 @@ def transformed(data: Dataset, cfg: DictConfig) -> Dataset:
 
 
 def load_data(cfg: DictConfig) -> Dataset:
-    """Instantiates the data set; `check` goes to loaders that take it, for the others it is the fingerprint's alone."""
+    """Instantiates the data set; `check` goes to loaders that take it, otherwise only the fingerprint uses it."""
     node = cfg.copy()
     with open_dict(node):
         takes_check = "check" in signature(get_object(node._target_)).parameters
@@ -235,7 +235,11 @@ def build_predictor(trainer: DictConfig, task: Task) -> Predictor:
 
 
 def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predictor) -> Method:
-    """Instantiates the method with what the run gives it."""
+    """Instantiates the method with what the run gives it.
+
+    Raises:
+        ValueError: if the method does not take the arguments of its YAML.
+    """
 
     def build_net() -> Classifier:
         return make_net(cfg.model, data.num_classes, data.input_shape)
@@ -273,7 +277,7 @@ def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset,
     The rows are the same for every seed, so that runs stay comparable.
 
     Raises:
-        ValueError: if the fraction is no row, or the data set has a validation split already.
+        ValueError: if the fraction is less than a row, or the data set has a validation split already.
     """
     if val_fraction > 0 and data.val is not None:
         raise ValueError(

@@ -4,17 +4,17 @@ import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-SHOWN_GROUPS = ("dataset", "model", "method", "acquisition")  # whose options name a run
+SHOWN_GROUPS = ("dataset", "model", "method", "acquisition")  # groups whose options name a run
 CONF = next(folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if folder.is_dir())
 
 
 def cache_folder() -> Path:
-    """Returns where what can be computed again is kept for the next run; it need not exist or be writable."""
+    """Returns the folder of what could be computed again but is kept; it need not exist or be writable."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser(), "calrun")
 
 
 def options(group: str | None = None, config_dir: Path | None = None) -> dict[str, list[str]]:
-    """Returns the options of each group of the configuration; those that begin with _ are parts of others.
+    """Returns the options of each group of the configuration; those that begin with _ are parts of others, left out.
 
     Args:
         group: only this one.
@@ -39,7 +39,7 @@ def experiment_folder(outputs: object, name: object) -> Path:
     """Returns the folder of an experiment's runs.
 
     Raises:
-        ValueError: if a name is none, or leads out of the outputs.
+        ValueError: if a name is not text, or leads out of the outputs.
     """
     for key, value in (("paths.outputs", outputs), ("experiment_name", name)):
         if not isinstance(value, str) or not value.strip():

@@ -36,15 +36,16 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
     Raises:
         ValueError: if the configuration cannot work, or the folder is another run's or in use.
         OSError: if the folder cannot be written; every committed round stays as it was.
+        LabelsWanted: if the oracle has not answered yet with the labels of a round.
     """
     silence_lightning()
     exp = build(cfg)
     if refused := refused_choices(exp):
         raise ValueError(SEPARATOR.join(refused))
     if now.data is None:
-        now = identity(cfg)  # what was downloaded just now
+        now = identity(cfg)  # the data was downloaded just now
     if wanted.begins_anew(folder):
-        wanted.move_aside(folder)  # not before it is known that the new run can begin
+        wanted.move_aside(folder)  # only now, when the new run is known to be able to begin
     elif committed_rounds(folder):
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
@@ -54,7 +55,7 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
     except LabelsWanted as wanted_labels:
         record.pause(wanted_labels)
         raise
-    except Exception as error:  # what interrupts a run is no fault of it: its claim shows that nobody plays it
+    except Exception as error:  # an interruption is not a failure: the claim shows that nobody plays the run
         record.fail(error)
         raise
     finally:

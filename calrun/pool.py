@@ -1,4 +1,4 @@
-"""Who is labelled since when. Labels come from the oracle alone, once they are bought."""
+"""Which rows are labelled, and since which round. Labels come from the oracle alone, once they are bought."""
 
 from contextlib import suppress
 from typing import Self
@@ -14,7 +14,7 @@ class Pool:
     """The rows of the training set and the round in which each was labelled.
 
     Args:
-        oracle: who gives labels.
+        oracle: gives the labels.
         num_rows: N.
         num_classes: C.
         held_out: rows that are never offered or labelled (a validation split).
@@ -90,11 +90,11 @@ class Pool:
         return number in self._answered
 
     def ask(self, number: int) -> None:
-        """Takes the labels bought for a round from the oracle, unless they are there.
+        """Takes the labels bought for a round from the oracle, unless they are there already.
 
         Raises:
             LabelsWanted: if the oracle has none yet.
-            ValueError: if it answers with something else than one label per row.
+            ValueError: if it answers with anything other than one label per row.
         """
         if number in self._answered or number not in self.bought:
             return
@@ -111,8 +111,8 @@ class Pool:
         """Buys the labels of `rows` for round `number`, and takes those that the oracle gives at once.
 
         Raises:
-            ValueError: if a row is no number, repeated, labelled already, held out or outside the pool; nothing is
-                labelled then.
+            ValueError: if a row is not a number, or is repeated, labelled already, held out or outside the pool; then
+                nothing is labelled.
         """
         if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "iu" or rows.ndim != 1:
             came = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else type(rows).__name__
@@ -144,8 +144,11 @@ class Pool:
 
         Args:
             number: the round.
-            wanted: rows.
-            group: the option that has chosen them.
+            wanted: how many rows it buys.
+            group: what has chosen them, such as the acquisition.
+
+        Raises:
+            ValueError: if there are fewer or more.
         """
         came = len(self.bought.get(number, ()))
         if came != wanted:
@@ -156,6 +159,6 @@ class Pool:
 
 
 def _within(labels: np.ndarray, num_classes: int) -> bool:
-    """Tells whether labels are classes; within a row of several, -1 marks what counts as none (a segment's border)."""
+    """Tells whether labels are classes; where a row has several, -1 marks what has no class (a segment's border)."""
     least = -1 if labels.ndim > 1 else 0
     return not labels.size or (labels.min() >= least and labels.max() < num_classes)

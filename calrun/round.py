@@ -19,7 +19,7 @@ class Round:
         num_rounds: T.
         budget: labels to buy after this round; 0 in the last.
         seed: the run's seed.
-        pool: who is labelled.
+        pool: which rows are labelled.
         folder: where this round keeps its checkpoints and logs.
     """
 
@@ -36,12 +36,12 @@ class Round:
 
     @property
     def current_rows(self) -> np.ndarray:
-        """D_t."""
+        """D_t: the rows bought for this round."""
         return self.pool.labelled_in(self.number)
 
     @property
     def history_rows(self) -> np.ndarray:
-        """H_t."""
+        """H_t: the rows bought before this round."""
         return self.pool.history(self.number)
 
     def rng(self, purpose: str, *more: int) -> np.random.Generator:
@@ -54,7 +54,7 @@ class Round:
 
 
 def planned_rounds(sizes: Sequence[int], seed: int = 0) -> Iterator[Round]:
-    """Yields the rounds of a budget on a pretended pool, with any rows in place of those that will be chosen."""
+    """Yields the rounds of a budget on a made-up pool, with arbitrary rows in place of those that will be chosen."""
     pool = Pool.simulated(np.zeros(max(sizes, default=0), dtype=np.int64), num_classes=2)
     for number, size in enumerate(sizes, start=1):
         pool.label(np.arange(len(pool.labelled), size), number)

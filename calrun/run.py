@@ -21,7 +21,11 @@ from calrun.text.say import say
 
 
 def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
-    """Returns where a configuration's run lives: the same configuration gives the same folder."""
+    """Returns where a configuration's run lives: the same configuration gives the same folder.
+
+    Raises:
+        ValueError: if a group that names the run has no option, or a name leads out of the outputs.
+    """
     if missing := [group for group in SHOWN_GROUPS if choices.get(group) is None]:
         raise ValueError(f"a run wants an option of {', '.join(missing)}, but none is chosen; leave ~{missing[0]} out")
     slug = "-".join(str(choices[group]).replace("/", "_") for group in SHOWN_GROUPS)
@@ -29,7 +33,7 @@ def run_folder(cfg: DictConfig, choices: dict[str, Any]) -> Path:
 
 
 def located(cfg: DictConfig, choices: dict[str, Any]) -> Path:
-    """Returns the folder of a run as it will be found when it is played: data may have been renamed since."""
+    """Returns the folder that a run will be played in, even if its data has been renamed since it was begun."""
     folder = run_folder(cfg, choices)
     return folder if folder.exists() or not siblings(folder) else renamed(folder, identity(cfg))
 
@@ -41,6 +45,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
         ValueError: if the configuration cannot work, the folder is another run's or in use, or the rounds in it were
             played on other data or with other code.
         OSError: if the folder cannot be written; every committed round stays as it was.
+        LabelsWanted: if the oracle has not answered yet with the labels of a round.
     """
     refuse_early(cfg)
     now = identity(cfg)
@@ -62,12 +67,12 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
 
 
 def finished_accuracy(folder: Path, cfg: DictConfig) -> float | None:
-    """Returns the final accuracy of a finished run, None of any other folder."""
+    """Returns the final accuracy of a finished run; `None` for any other folder."""
     return final_accuracy(committed_rounds(folder), cfg)
 
 
 def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None:
-    """Returns the accuracy after the last round that a configuration plans; None if that is not committed yet."""
+    """Returns the accuracy after the last round that a configuration asks for; `None` until that is committed."""
     if not lines:
         return None
     planned = num_rounds(cfg, lines[-1])
@@ -77,7 +82,7 @@ def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None
 
 
 def num_rounds(cfg: DictConfig, line: dict[str, Any]) -> int:
-    """Returns how many rounds a configuration plans, on a pool that a committed line knows the size of."""
+    """Returns how many rounds a configuration asks for, on a pool whose size follows from a committed line."""
     given = cfg.budget.get("rounds")
     if isinstance(given, int) and not isinstance(given, bool) and given > 0:
         return given

@@ -3,8 +3,8 @@
 `python scripts/bench_acquisition.py [--threads 2] [--cases badge_50k coreset_50k] [--share 0.1]` prints a Markdown
 table: medians of three; a literal version is timed on its first picks and scaled up. Memory is the peak of the resident
 set above what was there before. `--growth` prints time and memory against the number of candidates, and their fits.
-`--imagenet` runs the shapes of ImageNet on memory-mapped features, or with `--device` on an accelerator. Memory is that
-of a process of the case's own.
+`--imagenet` runs the shapes of ImageNet on memory-mapped features, or with `--device` on an accelerator. Except there,
+each case's memory is measured in a process of its own.
 
 Dimension key: N candidates, L labelled rows, C classes, D features.
 """
@@ -46,8 +46,8 @@ class Case:
         num_rows: N.
         num_classes: C.
         target_s: seconds to reach on two quiet cores.
-        literal: the algorithm as it stands, given a number of picks.
-        literal_picks: how many of the budget's picks it is asked for.
+        literal: the algorithm as published, given a number of picks.
+        literal_picks: how many of the budget's picks the literal version is asked for.
     """
 
     option: str
@@ -101,7 +101,7 @@ def literal_badge(candidates: Candidates, picks: int, rng: np.random.Generator) 
 
 
 def literal_pooled(candidates: Candidates, picks: int, rng: np.random.Generator) -> list[int]:
-    """The same on pooled gradients that are made from the full ones, some rows at a time."""
+    """The same on pooled gradients, which are made from the full ones, some rows at a time."""
     height = min(16, candidates.logits_NC.shape[1])
     pooled = [
         torch.nn.functional.adaptive_avg_pool2d(
@@ -233,9 +233,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="share of each case's rows, for a quick look")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--imagenet", action="store_true")
-    parser.add_argument("--full-budget", action="store_true", help="of --imagenet: also for coreset and badge")
-    parser.add_argument("--device", default=None, help="of --imagenet: an accelerator that holds the features")
-    parser.add_argument("--store", type=Path, default=Path("outputs/imagenet_store"), help="of --imagenet: the maps")
+    parser.add_argument("--full-budget", action="store_true", help="with --imagenet: also for coreset and badge")
+    parser.add_argument("--device", default=None, help="with --imagenet: an accelerator that holds the features")
+    parser.add_argument("--store", type=Path, default=Path("outputs/imagenet_store"), help="with --imagenet: the maps")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, {arguments.threads} threads, load {psutil.getloadavg()[0]:.1f}\n")

@@ -1,6 +1,6 @@
-"""What it costs to know a run's data again: digits, and a folder of 20,000 pictures at the first start and the second.
+"""What it costs to recognise a run's data: digits, and a folder of 20,000 pictures, at the first start and the second.
 
-Prints a Markdown table. `identity` is asked at every start; the loader's own check of pictures stands beside it.
+Prints a Markdown table. `identity` runs at every start; the loader's own check of pictures is timed beside it.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
         os.environ["XDG_CACHE_HOME"] = f"{folder}/cache"
         make_pictures(Path(folder, "pictures"), number)
-        time.sleep(3)  # what was written this moment is not remembered
+        time.sleep(3)  # files that were written just now are not remembered
         digits = compose("config", ["dataset=digits"])
         pictures = compose(
             "config", ["dataset=image_folder", f"dataset.root={folder}/pictures", "model.model_name=resnet18"]

@@ -1,7 +1,7 @@
 """Selection at the shape of ImageNet: 1.28 million rows, 2048 features, 1000 classes, stored in half precision.
 
-Without a device the features and logits are memory maps, made once, and read in chunks; with one they lie on it. Run by
-`python scripts/bench_acquisition.py --imagenet [--device ...]`.
+Without a device, features and logits are memory maps, made once and read in chunks; with one, they are held on it. Run
+by `python scripts/bench_acquisition.py --imagenet [--device ...]`.
 
 Dimension key: N rows, B rows of a chunk, L labelled rows, C classes, D features.
 """
@@ -20,7 +20,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 
 NUM_ROWS, NUM_FEATURES, NUM_CLASSES, NUM_LABELLED = 1_280_000, 2048, 1000, 1000
 CHUNK = 8192
-BUDGET, BUDGET_OF_SEQUENTIAL = 10_000, 1000  # on the host the sequential ones are asked for less, unless it is wanted
+BUDGET, BUDGET_OF_SEQUENTIAL = 10_000, 1000  # on the host, sequential cases get the second without --full-budget
 SEQUENTIAL = ("coreset", "badge")
 IMAGENET_CASES = ("margin", "mase", "base_balanced", "badge_pooled", "coreset", "badge")
 
@@ -89,7 +89,7 @@ def imagenet_table(
     share: float,
     full_budget: bool,
 ) -> None:
-    """Prints seconds and peak memory of each case, each run once."""
+    """Prints seconds and peak memory of each case, which is run once."""
     device = None if device_name is None else torch.device(device_name)
     start = time.perf_counter()
     candidates = candidates_of(device, store, int(share * NUM_ROWS))

@@ -57,7 +57,7 @@ def measure(overrides: list[str], epochs: int) -> tuple[float, float, int]:
         exp.pool.label(np.arange(len(exp.pool)), 1)
         this_round = Round(1, 1, 0, 0, exp.pool, Path(folder))
         exp.method.begin_round(this_round)
-        fit = Fitter(TRAINER, 60, lambda *_: None)  # once a run
+        fit = Fitter(TRAINER, 60, lambda *_: None)  # made once per run
         started = time.perf_counter()
         fit(exp.method, this_round)
         ours = time.perf_counter() - started

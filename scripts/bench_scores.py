@@ -39,7 +39,7 @@ class Case:
         candidates: what it selects from.
         budget: rows to select.
         target_s: seconds that must be reached on two quiet cores.
-        literal: selects rows by the formula as it stands; given a number of picks.
+        literal: selects rows by the formula as published, given a number of picks.
         literal_picks: how many of the budget's picks the literal version is asked for.
     """
 
@@ -190,7 +190,7 @@ def table_row(name: str, share: float, threads: int) -> str:
         rows: list[int] = case.acquisition.select(case.candidates, case.budget, np.random.default_rng(0)).tolist()
         return rows
 
-    _, own_mib, _ = measured(select, 1)  # later runs find the memory of earlier ones
+    _, own_mib, _ = measured(select, 1)  # later runs reuse the memory of earlier ones
     own_s, _, rows = measured(select, 3)
     literal_s, literal_mib, literal_rows = measured(
         lambda: case.literal(case.candidates, case.literal_picks), 1 if name in ("glister", "batch_bald") else 3

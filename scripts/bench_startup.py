@@ -1,4 +1,4 @@
-"""How long the command takes before it does what it was asked for, over what cannot be avoided.
+"""How long the command takes before it does what it was asked for, against what cannot be avoided.
 
 Prints a Markdown table: medians of several starts in turn, and the ratio of each pair.
 """
@@ -53,7 +53,11 @@ def ended(command: list[str]) -> float:
 
 
 def first_fit(folder: Path) -> float:
-    """Returns the seconds until a new run is in its first fit, and ends it."""
+    """Returns the seconds until a new run is in its first fit, and ends the run.
+
+    Raises:
+        SystemExit: if the run ends before its first fit.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as outputs:
         begun = time.perf_counter()
         process = subprocess.Popen(

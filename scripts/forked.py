@@ -14,12 +14,12 @@ from typing import Any
 from calrun.cli import main as command
 
 GIVE_UP_SECONDS = 120.0
-ORPHANS_LIVE_SECONDS = 3.0  # a killed process of torch's takes its time to give its memory back
+ORPHANS_LIVE_SECONDS = 3.0  # time to end: a killed process of torch is slow to give its memory back
 
 
 @dataclass
 class Ending:
-    """How a child ended: what `waitpid` says of it as an exit code, and the processes of its session that lived on."""
+    """How a child ended: its exit code according to `waitpid`, and the processes of its session that lived on."""
 
     code: int
     out: str
@@ -72,13 +72,13 @@ def become_the_command(words: list[str], out: Path, err: Path, prepare: Callable
 
 
 def end_as_python_does(code: int) -> None:
-    """Waits for children as an interpreter does at its end, and leaves."""
+    """Waits for children, as an interpreter does at its end, and ends the process."""
     _exit_function()
     os._exit(code & 0xFF)
 
 
 def living(session: int) -> list[str]:
-    """Returns the processes of a session that are neither dead nor waiting to be buried."""
+    """Returns the processes of a session that are neither dead nor zombies."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

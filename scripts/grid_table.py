@@ -1,4 +1,4 @@
-"""Prints what each acquisition gains on random: mean accuracy over the rounds after the first, and the difference.
+"""Prints what each acquisition gains over random: mean accuracy over the rounds after the first, and the difference.
 
 `python scripts/grid_table.py outputs/grid_digits outputs/grid_fmnist`; the first round's rows are random for all.
 """
@@ -10,7 +10,7 @@ import pandas as pd
 
 from calrun.report.read.runs import read
 
-WORSE = -0.05  # points; what is printed as -0.1 or less loses
+WORSE = -0.05  # points; a difference printed as -0.1 or less is a loss
 
 
 def gains(folders: list[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:

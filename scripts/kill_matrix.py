@@ -53,7 +53,7 @@ MODES = {
         "acquisition.nets.latent_dim=4", "acquisition.nets.epochs=3", "acquisition.nets.batch_size=32",
     ),
 }  # fmt: skip
-INSTANTS = {  # what begins then, and which call of it in an unbroken run lies in round 2
+INSTANTS = {  # what begins then, and which of its calls in an unbroken run is in round 2
     "build": ("calrun.play:build", 1),
     "start of fit": ("pytorch_lightning:Trainer._run_stage", 2),
     "epoch": ("calrun.method.fit.module:FitModule.training_step", 3),
@@ -62,7 +62,7 @@ INSTANTS = {  # what begins then, and which call of it in an unbroken run lies i
     "select": ("calrun.acquisition.entropy:Entropy.select", 2),
     "commit": ("calrun.folder.record:Record.save", 2),
 }
-ELSEWHERE = {  # two fits a round, and the fits of the acquisition
+ELSEWHERE = {  # modes with two fits a round, or with fits of the acquisition
     ("two-phase", "start of fit"): (INSTANTS["start of fit"][0], 4),
     ("inner fit", "start of fit"): (INSTANTS["start of fit"][0], 4),
     ("inner fit", "epoch"): ("calrun.acquisition.kernel.vaal_nets:AdversarialPair.training_step", 20),
@@ -93,14 +93,14 @@ class Case:
 
 
 class Job(SlurmJobEnvironment):
-    """A job of SLURM's that says that it asks for a requeue instead of asking."""
+    """A SLURM job that says that it asks for a requeue, instead of asking."""
 
     def _requeue(self, countdown: int) -> None:  # the original calls scontrol
         os.write(2, f"{REQUEUED}\n".encode())
 
 
 class Resubmitted:
-    """What submitit asks for itself again."""
+    """What submitit submits again."""
 
     def __call__(self) -> None: ...
 
@@ -194,7 +194,7 @@ def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[st
 
 
 def judged(case: Case, words: list[str], folder: Path, unbroken: Any) -> tuple[Case, list[str]]:
-    """Plays a case in a folder of its own, with half the delay as often as the run ends before the signal."""
+    """Plays a case in a folder of its own; halves the delay for as long as the run ends before the signal."""
     folder.mkdir()
     found = faults(case, words, folder, unbroken)
     shutil.rmtree(folder)
@@ -204,7 +204,7 @@ def judged(case: Case, words: list[str], folder: Path, unbroken: Any) -> tuple[C
 
 
 def make_pictures(folder: Path) -> Path:
-    """Two classes of 60 training and 10 test pictures."""
+    """Writes two classes of 60 training and 10 test pictures each; returns their folder."""
     rng = np.random.default_rng(0)
     for split, count in (("train", 60), ("test", 10)):
         for name, middle in (("dark", 80), ("bright", 170)):
@@ -216,7 +216,11 @@ def make_pictures(folder: Path) -> Path:
 
 
 def play(mode: str, chosen: argparse.Namespace, tell: Callable[[str], None]) -> tuple[Counter[tuple[str, str]], int]:
-    """Plays every case of a mode; returns how many of each signal and instant were right, and how many were not."""
+    """Plays every case of a mode; returns how many of each signal and instant were right, and how many were not.
+
+    Raises:
+        SystemExit: if even the unbroken run fails.
+    """
     chance, right, wrong = random.Random(f"{chosen.seed} {mode}"), Counter[tuple[str, str]](), 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -242,7 +246,7 @@ def main() -> None:
     parser.add_argument("--signals", nargs="+", default=[*SIGNALS], choices=SIGNALS)
     parser.add_argument("--instants", nargs="+", default=[*INSTANTS], choices=INSTANTS)
     parser.add_argument("--delays", type=int, default=1, help="cases with a random delay, besides the one without")
-    parser.add_argument("--seed", type=int, default=0, help="of the delays")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the delays")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     for module in walk_packages(calrun.__path__, "calrun."):

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-AIMS = {"fit": 8, "evaluate": 3, "score": 3, "select": 2, "commit": 4}  # of 20 kills
+AIMS = {"fit": 8, "evaluate": 3, "score": 3, "select": 2, "commit": 4}  # how many of 20 kills are aimed at each phase
 TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
 SETTINGS = (
     "dataset=digits",
@@ -44,12 +44,12 @@ GIVE_UP_SECONDS = 600
 
 @dataclass
 class Outcome:
-    """What the kills of one method's run hit, and whether it ended as the unbroken run.
+    """What the kills of one method's run hit, and whether it ended like the unbroken run.
 
     Args:
         hits: kills by the phase that the status file named.
         resumed: kills that left a checkpoint inside a round.
-        differences: what differs between both runs; nothing is as it should be.
+        differences: what differs between the two runs; empty if all is well.
     """
 
     method: str
@@ -76,7 +76,11 @@ def begin(method: str, outputs: Path) -> subprocess.Popen[str]:
 
 
 def finish(method: str, outputs: Path) -> Path:
-    """Plays the run to its end and returns its folder."""
+    """Plays the run to its end and returns its folder.
+
+    Raises:
+        SystemExit: if the run fails.
+    """
     process = begin(method, outputs)
     errors = process.communicate(timeout=GIVE_UP_SECONDS)[1]
     if process.returncode:
@@ -91,7 +95,7 @@ def folder_in(outputs: Path) -> Path:
 
 
 def status(outputs: Path, pid: int) -> dict[str, Any]:
-    """Returns what the living run says of itself; nothing before its first word."""
+    """Returns what the living run says about itself; empty if it has said nothing yet."""
     for path in outputs.rglob("status.json"):
         said: dict[str, Any] = json.loads(path.read_text())
         if said["pid"] == pid:
@@ -111,7 +115,7 @@ def wait_for(aim: tuple[int, str], outputs: Path, process: subprocess.Popen[str]
 
 
 def kill_once(outcome: Outcome, aim: tuple[int, str], delay: float, outputs: Path) -> bool:
-    """Starts the run and kills it some time after it came to a phase of a round; tells whether it still lived."""
+    """Starts the run and kills it some time after it came to a phase of a round; tells whether it was still alive."""
     process = begin(outcome.method, outputs)
     reached = wait_for(aim, outputs, process)
     time.sleep(delay)
@@ -129,7 +133,7 @@ def kill_once(outcome: Outcome, aim: tuple[int, str], delay: float, outputs: Pat
 
 
 def rounds_of(folder: Path) -> list[dict[str, Any]]:
-    """Returns the rounds of a run but for what a clock decides."""
+    """Returns the rounds of a run without times and memory, which no two runs share."""
     lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
 
@@ -181,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--methods", nargs="+", default=["al_ws", "cal_der", "cal_sds2"])
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     arguments = parser.parse_args()
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,11 @@ def measured(run: Callable[[], Any], repeats: int) -> tuple[float, float, Any]:
 
 
 def resident(field: str) -> int:
-    """Returns a field of the process's status in bytes."""
+    """Returns a field of the process's status in bytes.
+
+    Raises:
+        OSError: if there is no such field, as on systems other than Linux.
+    """
     for line in (PROCESS / "status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return 1024 * int(line.split()[1])
@@ -39,6 +43,6 @@ def resident(field: str) -> int:
 
 
 def alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns what a function returns in a new process, which no earlier case has left memory to."""
+    """Returns what a function returns in a new process, where no earlier case has left memory behind."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()

@@ -2,8 +2,8 @@
 
 python scripts/mutate.py [--jobs 2] [--only 3 17] [--area report]
 
-scripts/mutations.yaml lists the breaks by area: `file`, `old` (a text that stands there once), `new`, and `tests`, the
-related test files or tests; without them it is the file that mirrors `file`. Tests that hang count as failed.
+scripts/mutations.yaml lists the breaks by area: `file`, `old` (a text that occurs in it once), `new`, and `tests`, the
+related test files or tests; by default, the test file that mirrors `file`. Tests that hang count as failed.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 MUTATIONS = ROOT / "scripts" / "mutations.yaml"
 PASSED, FAILED = 0, 1  # exit codes of pytest
-HANGS_AFTER = 900  # seconds of the processor
+HANGS_AFTER = 900  # processor seconds after which tests count as hanging
 OTHERS = (
     *("hydra", "hypothesis", "matplotlib.pyplot", "numba", "pandas", "pytorch_lightning", "scipy.stats", "torch"),
     *("sklearn.datasets", "sklearn.metrics", "sklearn.model_selection", "torchmetrics", "torchvision"),
@@ -50,7 +50,7 @@ class Mutation:
         """Returns the text of the file with the break in it.
 
         Raises:
-            ValueError: if `old` does not stand there exactly once.
+            ValueError: if `old` does not occur in it exactly once.
         """
         text = (root / self.file).read_text(encoding="utf-8") if (root / self.file).exists() else ""
         found = text.count(self.old)
@@ -90,7 +90,7 @@ def copied(folder: Path) -> Path:
 
 
 def preload() -> None:
-    """Imports what the tests import of others, so that each run of tests, a fork of this process, need not."""
+    """Imports the other libraries that tests import, so that each run of tests, a fork of this process, need not."""
     os.environ["OMP_NUM_THREADS"] = "1"
     for name in OTHERS:
         importlib.import_module(name)
@@ -115,7 +115,7 @@ def begin(copy: Path, tests: Iterable[str]) -> int:
 
 
 def ended(status: int) -> int:
-    """Returns the exit code of pytest out of a child's status; a child that was killed counts as a failure."""
+    """Returns the exit code of pytest from a child's status; a child that was killed counts as a failure."""
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else FAILED
 
 
@@ -128,7 +128,7 @@ def results(mutations: Iterable[Mutation], copies: Iterable[Path]) -> Iterator[t
     """Yields each break with whether the related tests let it pass; as many at a time as there are copies.
 
     Raises:
-        ValueError: if pytest neither passes nor fails: such a break says nothing of the tests.
+        ValueError: if pytest neither passes nor fails: such a break says nothing about the tests.
     """
     waiting, free, running = deque(mutations), deque(copies), dict[int, tuple[Mutation, Path, str]]()
     while waiting or running:
@@ -148,7 +148,7 @@ def results(mutations: Iterable[Mutation], copies: Iterable[Path]) -> Iterator[t
 
 
 def played(mutations: Sequence[Mutation], jobs: int) -> list[Mutation]:
-    """Returns the breaks that survive, and says of each how it went.
+    """Returns the breaks that survive, and prints how each one went.
 
     Raises:
         ValueError: if a related test fails without a break: it would kill everything.
@@ -169,8 +169,8 @@ def played(mutations: Sequence[Mutation], jobs: int) -> list[Mutation]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1, help="copies that are tested at the same time")
-    parser.add_argument("--only", type=int, nargs="+", help="numbers of breaks; all others are passed over")
-    parser.add_argument("--area", help="an area of the list; all others are passed over")
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of breaks; all others are skipped")
+    parser.add_argument("--area", help="an area of the list; all others are skipped")
     given = parser.parse_args()
     mutations = [
         mutation

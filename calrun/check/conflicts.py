@@ -37,7 +37,7 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
 
 
 def _slurm_tasks() -> int:
-    """Returns the processes that srun started beside this one and itself; SLURM_NTASKS is the whole allocation's."""
+    """Returns how many processes srun started, this one included; SLURM_NTASKS counts the whole allocation."""
     number = os.environ.get("SLURM_STEP_NUM_TASKS", "")
     return int(number) if number.isdecimal() else 1
 
@@ -76,7 +76,7 @@ def _wrong_arguments(acquisition: Acquisition) -> str | None:
 
 
 def _misnamed(name: str, acquisition: Acquisition) -> Iterator[str]:
-    """Yields what would hide one of calrun's columns, or be found under another name than its own."""
+    """Yields one sentence for each column that would hide one of calrun's, or that has a second name."""
     for key, column in acquisition.columns().items():
         if key in COLUMNS and column is not COLUMNS[key]:
             yield f"{name} makes a column {key!r}, which calrun makes too; give it another name"

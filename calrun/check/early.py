@@ -1,4 +1,4 @@
-"""All that can be refused of a configuration without a neural network: nothing here imports what trains."""
+"""Refuses what can be refused in a configuration without a neural network; imports nothing that trains."""
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -12,7 +12,7 @@ from calrun.text.words import SEPARATOR
 
 
 def refuse_early(cfg: DictConfig) -> None:
-    """Refuses what cannot be, whatever data and network it meets.
+    """Refuses what cannot work with any data and network.
 
     Raises:
         ValueError: with every problem found, one after the other.

@@ -1,4 +1,4 @@
-"""Which keys a configuration can have; one that no piece would read is refused before anything is looked at."""
+"""Which keys a configuration can have; one that nothing would read is refused before anything else is checked."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -15,16 +15,16 @@ from calrun.check.target import arguments
 from calrun.places import CONF, experiment_folder, options
 from calrun.text.words import SEPARATOR, nearest
 
-LARGEST_SEED = 2**63 - 1  # of what torch and W&B keep in 64 bits
+LARGEST_SEED = 2**63 - 1  # largest number that torch and W&B keep in 64 bits
 
 
 def refuse_unread(cfg: DictConfig, choices: dict[str, Any], hydra: DictConfig | None = None) -> None:
-    """Refuses what would be passed over in silence, such as keys that nobody reads and values of another pair.
+    """Refuses what would otherwise go unnoticed, such as keys that nothing reads and values of another pair.
 
     Args:
         cfg: a composed configuration.
         choices: the name of each group's chosen option.
-        hydra: Hydra's own part; a key that it refers to is read.
+        hydra: Hydra's own part; a key that it refers to counts as read.
 
     Raises:
         ValueError: with every problem found, one after the other.
@@ -50,7 +50,7 @@ def own_keys() -> dict[str, list[str]]:
 
 @cache
 def keys() -> list[str]:
-    """Returns what can stand before a = in an override, as far as files say so without being composed."""
+    """Returns the keys that an override can set, as far as the files tell without being composed."""
     found = [f"{node}.{key}".lstrip(".") for node, beside in own_keys().items() for key in beside]
     legal = options()
     for group in (key for key in own_keys()[""] if key in legal):
@@ -60,12 +60,12 @@ def keys() -> list[str]:
 
 
 def unknown_key(key: str, beside: Iterable[str], everywhere: Iterable[str] | None = None) -> str:
-    """Says that there is no such key, which one was probably meant, and which there are.
+    """Says that there is no such key, which one was probably meant, and which keys there are.
 
     Args:
         key: its whole path.
-        beside: names that stand where it stands.
-        everywhere: the paths of all keys, if they are known; otherwise those that files name.
+        beside: the names of the keys beside it.
+        everywhere: the paths of all keys; `None` takes those that the files name.
     """
     where, legal = key.rpartition(".")[0], sorted(str(name) for name in beside if name != "hydra")
     close = nearest(key, [f"{where}.{name}".lstrip(".") for name in legal], elsewhere=False)
@@ -85,7 +85,7 @@ def _unread(cfg: DictConfig, hydra: DictConfig | None) -> Iterator[str]:
 
 
 def _unread_by_logger(cfg: DictConfig) -> Iterator[str]:
-    """A finished run answers before its logger would be made and refuse them."""
+    """Yields unknown keys of the logger: a finished run answers before its logger is built and could refuse them."""
     logger = cfg.get("logger") or {}
     known = arguments(str(logger.get("_target_")))
     if known is not None:
@@ -95,7 +95,7 @@ def _unread_by_logger(cfg: DictConfig) -> Iterator[str]:
 
 
 def _unread_by_hydra(hydra: DictConfig | None) -> Iterator[str]:
-    """Hydra takes any key with a + before it, and reads those it knows."""
+    """Yields unknown keys of Hydra, which accepts any key with a + before it but reads only those it knows."""
     if hydra is None:
         return
     hints = get_type_hints(HydraConf)
@@ -109,7 +109,7 @@ def _unread_by_hydra(hydra: DictConfig | None) -> Iterator[str]:
 
 
 def _refers(tree: DictConfig | None, key: str) -> bool:
-    """Tells whether a value of a configuration is made of another's."""
+    """Tells whether some value of a configuration refers to a key."""
     return tree is not None and re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", OmegaConf.to_yaml(tree)) is not None
 
 
@@ -125,7 +125,7 @@ def _taken_away(cfg: DictConfig) -> Iterator[str]:
 
 
 def _other_pair(choices: dict[str, Any]) -> Iterator[str]:
-    """Values that a paper gives for a data set and a method would change another pair's runs without a word."""
+    """Yields a refusal of values for another data set and method, which would silently change this run."""
     wanted, dataset, method = (choices.get(group) for group in ("hparams", "dataset", "method"))
     if wanted is None or wanted == f"{dataset}_{method}":
         return

@@ -1,7 +1,7 @@
-"""Values of the wrong kind, found before anything is made of them: an option's types are those of its signature.
+"""Values of the wrong kind, found before anything is built from them: an option's types are those of its signature.
 
-A signature is read from its source first, which imports nothing and leaves some questions open, and then from the class
-or function itself.
+A signature is first read from its source, which imports nothing but leaves some questions open, and later from the
+class or function itself.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from calrun.check.target import Declared
 from calrun.folder.identity import NEUTRAL_LEAVES
 from calrun.text.words import quoted, typed
 
-Told = Callable[[str], Declared]  # what the class or function of a `_target_` says of its arguments
+Told = Callable[[str], Declared]  # what the class or function of a `_target_` declares
 NAMES = {int: "a whole number", float: "a number", bool: "true or false", NoneType: "null", str: "text", Path: "text"}
 UNIONS, LISTS, MAPS = (Union, UnionType), (list, tuple, Sequence), (dict, Mapping)
-TEXTS = (object, Any)  # what any text or number of a YAML can stand for
-UNDECLARED: dict[str, Any] = {  # of nodes without a _target_; numbers are in calrun/check/numbers.py
+TEXTS = (object, Any)  # types that any text or number of a YAML satisfies
+UNDECLARED: dict[str, Any] = {  # types in nodes without a _target_; numbers are in calrun/check/numbers.py
     "trainer.channels_last": bool,
     "trainer.compile": bool,
     "trainer.deterministic": Literal[True, False, "warn"],
@@ -39,7 +39,7 @@ GIVEN = {"model.num_classes": "the data set", "model.input_shape": "the data set
 def wrong_kinds(cfg: DictConfig, told: Told) -> list[str]:
     """Returns one sentence for each value that cannot be what the class or function of its `_target_` declares.
 
-    What is interpolated is judged where it stands.
+    An interpolated value is judged only where it is defined.
 
     Args:
         cfg: a composed configuration.
@@ -58,7 +58,7 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return any(value == each and type(value) is type(each) for each in arguments)
     if isinstance(value, dict) and "_target_" in value:
-        return True  # an object, which says itself what it wants
+        return True  # an object, whose own arguments are checked by themselves
     if origin in LISTS:
         kinds = [str | int | float if kind is str else kind for kind in arguments if kind is not ...]  # names: 0, 1
         return isinstance(value, list) and all(any(fits(each, kind) for kind in kinds) for each in value)
@@ -78,7 +78,7 @@ def _is_a(value: Any, kind: type) -> bool:
 
 
 def by_import(target: str) -> Declared:
-    """Returns what a target declares, as Python has it once it is imported."""
+    """Returns what a target declares once it is imported."""
     try:
         made_by = get_object(target)
         names: list[str] | None = list(signature(made_by).parameters)
@@ -115,7 +115,7 @@ def _wrong_below(node: DictConfig | ListConfig, where: str, told: Told) -> Itera
 
 
 def _unknown(node: DictConfig, where: str, declared: Declared) -> Iterator[str]:
-    """Names what the class or function of a node does not take, or is given by calrun."""
+    """Yields one sentence for each key that a node's class or function does not take, or that calrun gives it."""
     if declared.names is None:
         return
     taken = [name for name in declared.names if f"{where}.{name}" not in GIVEN]

@@ -1,4 +1,4 @@
-"""Which arguments of Lightning's Trainer a configuration may set, and why not the others; Lightning is not asked."""
+"""Which arguments of Lightning's Trainer a configuration may set, and why not the others; imports no Lightning."""
 
 import os
 from typing import Any
@@ -8,8 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 NAMED = ("accelerator", "devices", "precision", "deterministic")
 OPEN = ("benchmark", "detect_anomaly")
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")  # as Lightning spells them
-ENVIRONMENT = "PL_TRAINER_"  # variables that give Lightning's Trainer other defaults
-REFUSED: dict[str, tuple[str, ...]] = {  # what to do instead, and for which arguments
+ENVIRONMENT = "PL_TRAINER_"  # beginning of variables that give Lightning's Trainer other defaults
+REFUSED: dict[str, tuple[str, ...]] = {  # what to do instead, and the arguments that it replaces
     "a fit ends when the stopping rule says so: choose stop=... and trainer.max_epochs": (
         *("max_epochs", "min_epochs", "max_steps", "min_steps", "max_time", "fast_dev_run", "barebones"),
         *("limit_train_batches", "overfit_batches"),
@@ -34,12 +34,12 @@ REFUSED: dict[str, tuple[str, ...]] = {  # what to do instead, and for which arg
 
 
 def trainer_arguments(trainer: DictConfig) -> dict[str, Any]:
-    """Returns the arguments of Lightning's Trainer out of the group `trainer`."""
+    """Returns the arguments of Lightning's Trainer from the group `trainer`."""
     return {**{name: trainer[name] for name in NAMED}, **_further(trainer)}
 
 
 def refused_arguments(trainer: DictConfig) -> list[str]:
-    """Returns what cannot be asked of a fit by the group `trainer`, each with what to do."""
+    """Returns one sentence for each thing that the group `trainer` cannot ask of a fit, with what to do."""
     problems = [
         f"trainer.lightning sets {', '.join(taken)}, but {instead}"
         for instead, names in REFUSED.items()

@@ -1,13 +1,13 @@
-"""Numbers that no run can have, found before anything is made of them."""
+"""Numbers that no run can have, found before anything is built from them."""
 
 from collections.abc import Iterator
 from types import UnionType
 
 from omegaconf import DictConfig, OmegaConf
 
-Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether none is allowed
+Wanted = tuple[type | UnionType, float, bool]  # kind, least value, whether null is allowed
 
-MEMORY: Wanted = (int | float, 0.001, True)  # GiB of temporary tensors; a kernel may want more, see shortage()
+MEMORY: Wanted = (int | float, 0.001, True)  # GiB of temporary tensors; a kernel may need more, see shortage()
 NUMBERS: dict[str, Wanted] = {
     "seed": (int, 0, False),
     "seed_set_seed": (int, 0, True),

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 
 def times(factor: Any, number: Any) -> Any:
-    """Returns the product of two numbers; what is no number comes back as it is, and is refused where it stands."""
+    """Returns the product of two numbers; unless both are numbers, returns `number` as it is, to be refused later."""
     numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in (factor, number))
     return factor * number if numbers else number
 

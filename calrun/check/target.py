@@ -1,4 +1,4 @@
-"""What the class or function of a `_target_` says of itself, read from its source without importing it."""
+"""What the class or function of a `_target_` says about itself, read from its source without importing it."""
 
 import ast
 import re
@@ -18,11 +18,11 @@ KNOWN = {**PLAIN, "Any": Any, "Callable": Callable, "Literal": Literal, "Optiona
 
 @dataclass(frozen=True)
 class Declared:
-    """What the class or function of a `_target_` says of its arguments.
+    """What the class or function of a `_target_` says about its arguments.
 
     Args:
-        hints: their types, of those that are known.
-        names: all of them; `None` if that is not known or any name is taken.
+        hints: the types that are known, by argument.
+        names: all arguments; `None` if they are not known or any name is accepted.
     """
 
     hints: dict[str, Any]
@@ -44,13 +44,13 @@ def first_sentence(text: str) -> str:
 
 
 def about(target: str) -> str:
-    """Returns the first sentence of a target's docstring, or nothing where none can be read."""
+    """Returns the first sentence of a target's docstring; empty if none can be read."""
     node = definition(target)
     return first_sentence(ast.get_docstring(node) or "") if node is not None else ""
 
 
 def arguments(target: str) -> list[str] | None:
-    """Returns the names of a target's arguments; None where its own definition does not tell, or it takes any."""
+    """Returns the names of a target's arguments; `None` if its own definition does not tell, or it accepts any."""
     return _names(definition(target))
 
 
@@ -69,7 +69,7 @@ def _maker(node: ast.ClassDef | ast.FunctionDef | None) -> ast.ClassDef | ast.Fu
 
 
 def _declared(node: ast.ClassDef | ast.FunctionDef | None) -> dict[str, ast.expr | None]:
-    """Returns the annotation of each argument; of a class without a constructor the fields, if it is a dataclass."""
+    """Returns the annotation of each argument, or of each field if the target is a dataclass without a constructor."""
     made = _maker(node)
     if isinstance(made, ast.FunctionDef):
         taken = [*made.args.args, *made.args.kwonlyargs]
@@ -88,21 +88,21 @@ def _hint(annotation: ast.expr | None) -> Any:
 
 
 def definition(target: str) -> ast.ClassDef | ast.FunctionDef | None:
-    """Returns the syntax tree of a class or function by its dotted name, or None where there is no source."""
+    """Returns the syntax tree of a class or function by its dotted name; `None` if there is no source."""
     module, _, name = target.rpartition(".")
     path = source_file(module)
     if path is None:
         return None
     try:
         body = ast.parse(path.read_bytes()).body
-    except (SyntaxError, OSError):  # the user's: said when it is imported
+    except (SyntaxError, OSError):  # in the user's file: reported when it is imported
         return None
     found = [each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name]
     return found[0] if found else None
 
 
 def source_file(module: str) -> Path | None:
-    """Returns the file of a module by its dotted name; neither it nor its packages are imported."""
+    """Returns the file of a module by its dotted name; imports neither it nor its packages."""
     specs = specs_of(module)
     if not specs or specs[-1].name != module or not (specs[-1].origin or "").endswith(".py"):
         return None

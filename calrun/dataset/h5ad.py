@@ -62,7 +62,9 @@ def read_cells(path: str) -> Any:
         return anndata.read_h5ad(place)
     except Exception as error:  # h5py and anndata raise whatever a damaged file makes them
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{path} is no sound AnnData file ({reason}); write it again with AnnData.write_h5ad") from error
+        raise ValueError(
+            f"{path} is no sound AnnData file ({reason}); write it again with AnnData.write_h5ad"
+        ) from error
 
 
 def column(path: str, cells: Any, name: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """`--fresh` and `--accept-code`: what a user decides about a run folder that is there already.
 
-Both are taken once, by the command that was typed, and never by a job that is requeued: a job of a multirun moves aside
-only the very folder that its launcher saw.
+Both apply once, in the command that was typed, and never in a requeued job: a job of a multirun moves aside only the
+very folder that its launcher saw.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from calrun.folder.sweep_file import this_sweep
 from calrun.machine.files import replace_text
 from calrun.text.say import say
 
-ASIDE = ".replaced"  # hidden: neither a report nor `calrun status` looks there
+ASIDE = ".replaced"  # hidden folder, where neither a report nor `calrun status` looks
 
 
 @dataclass
@@ -25,9 +25,9 @@ class Wanted:
     """What the command line asks for.
 
     Args:
-        fresh: moves a run's folder aside, so that it is played anew.
-        accept_code: goes on with a run whose code has changed since it was begun.
-        seen: in a job of a multirun, the number of the folder that is moved aside; any other stays where it is.
+        fresh: whether to move a run's folder aside, so that the run starts from nothing.
+        accept_code: whether to go on with a run whose code has changed since it was begun.
+        seen: in a job of a multirun, the number of the folder to move aside; any other stays where it is.
     """
 
     fresh: bool = False
@@ -35,7 +35,7 @@ class Wanted:
     seen: int | None = None
 
     def begins_anew(self, folder: Path) -> bool:
-        """Tells whether what is in a run folder counts no more."""
+        """Tells whether what is in a run folder no longer counts."""
         return self.fresh and self.seen in (None, number_of(folder))
 
     def move_aside(self, folder: Path) -> None:
@@ -63,7 +63,7 @@ class Wanted:
 
 
 def number_of(folder: Path) -> int:
-    """Returns what tells a folder from a later one of the same name; 0 if there is none."""
+    """Returns a number that tells a folder from a later one of the same name; 0 if there is no folder."""
     return folder.stat().st_ino if folder.is_dir() else 0
 
 
@@ -74,7 +74,7 @@ def refuse_held(folders: Sequence[Path]) -> None:
             raise _held(folder)
 
 
-wanted = Wanted()  # of this process; set by the command line
+wanted = Wanted()  # what this process is asked for; set by the command line
 
 
 def _held(folder: Path) -> ValueError:
@@ -91,7 +91,7 @@ def _moved(folder: Path) -> Path:
 
 
 def accept_code(folder: Path, now: Identity) -> None:
-    """Records that the rounds to come of a run, if there is one, are played with today's code, and since when.
+    """Records that the coming rounds of a run, if it has begun, are played with today's code, and from which round on.
 
     Raises:
         ValueError: if a process is playing the run.

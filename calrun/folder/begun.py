@@ -1,4 +1,7 @@
-"""What a run folder was begun on, and whether that is still so: asked before it is finished and before it goes on."""
+"""What data and code a run folder was begun on, and whether they are the same now.
+
+Asked before a run is said to be finished and before it goes on.
+"""
 
 from collections.abc import Mapping
 from glob import escape
@@ -15,7 +18,7 @@ COMPLETE = "complete"
 
 
 def recorded_in(folder: Path) -> dict[str, Any] | None:
-    """Returns a run folder's config.yaml; None if it has none, an empty one if it is damaged or cut."""
+    """Returns a run folder's config.yaml; `None` if there is none, empty if it is damaged or cut off."""
     try:
         found = parsed(config_text(folder / "config.yaml"))
     except FileNotFoundError:
@@ -26,23 +29,23 @@ def recorded_in(folder: Path) -> dict[str, Any] | None:
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a config.yaml holds, with the key that stands last, so that a copy that was cut lacks it."""
+    """Returns what a config.yaml holds, with the key `complete` last, which a copy that was cut off lacks."""
     return {**{key: value for key, value in config.items() if key != COMPLETE}, COMPLETE: True}
 
 
 def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuses a folder that belongs to another run, or that is none of calrun's.
+    """Refuses a folder that belongs to another run, or that is not calrun's.
 
     Args:
         folder: a run folder, perhaps empty.
         config: what its config.yaml holds, or would hold if this run began it.
 
     Raises:
-        ValueError: if it does.
+        ValueError: if it is such a folder, or its config.yaml is damaged.
     """
     found = recorded_in(folder)
     if found is None:
-        others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))  # but for traces of a kill
+        others = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))  # except traces of a kill
         if others:
             raise ValueError(
                 f"{folder} holds files but no config.yaml (first: {others[:5]}); it is no run folder of "
@@ -58,7 +61,7 @@ def refuse_foreign(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def damaged(folder: Path) -> ValueError:
-    """Returns the refusal of a folder whose config.yaml says nothing any more."""
+    """Returns the refusal of a folder whose config.yaml can no longer be read."""
     return ValueError(
         f"{folder / 'config.yaml'} is damaged; put back a copy that is whole, or add --fresh to move the folder "
         "aside and play anew"
@@ -71,10 +74,10 @@ def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = Non
     Args:
         folder: a run folder with at least one committed round.
         now: the run as it would be today.
-        data_in_memory: the checksum of the loaded data set, where it has been loaded.
+        data_in_memory: the checksum of the loaded data set; `None` if it has not been loaded.
 
     Raises:
-        ValueError: with what differs, before and now.
+        ValueError: with what differs, before and now, or if config.yaml is damaged.
     """
     begun = recorded_in(folder)
     if begun is None:
@@ -101,13 +104,13 @@ def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = Non
 
 
 def other_data(begun: Mapping[str, Any], now: Identity) -> bool:
-    """Tells whether the data set's files are others than those that a run was begun on."""
+    """Tells whether the data set's files differ from those that a run was begun on."""
     before = begun.get("data_files_are")
     return isinstance(before, dict) and now.data is not None and Fingerprint(**before).differs_from(now.data)
 
 
 def changed_code(begun: Mapping[str, Any], now: Identity) -> str:
-    """Returns what has changed in the code that makes a run's results; nothing if nothing has."""
+    """Returns what has changed in the code that makes a run's results; empty if nothing has."""
     before: dict[str, str] = begun.get("code") or {}
     files = sorted(name for name in before.keys() | now.code.keys() if before.get(name) != now.code.get(name))
     said = [f"{', '.join(files)} changed"] if files else []
@@ -121,7 +124,7 @@ def _listed(places: Any) -> str:
 
 
 def renamed(folder: Path, now: Identity) -> Path:
-    """Returns the folder of the same run on the same data under another name, if `folder` is not there but that is."""
+    """Returns `folder`, or if it does not exist, that of the same run on the same data under another name."""
     if folder.exists() or now.data is None or not now.places:
         return folder
     for other in siblings(folder):

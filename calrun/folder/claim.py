@@ -1,8 +1,8 @@
 """Who holds a folder: one process at a time, on any file system, local or shared.
 
-A claim is a file `.claim-N` that only one process can make; the time of its last change is its holder's heartbeat. Who
-finds the newest claim dead makes number N + 1, which again only one can, so that of two takers one wins. The newest
-claim is the one that counts.
+A claim is a file `.claim-N` that only one process can make; the time of its last change is its holder's heartbeat. A
+process that finds the newest claim dead makes number N + 1, which again only one can do, so that one of two takers
+wins. The newest claim is the one that counts.
 """
 
 import errno
@@ -22,9 +22,9 @@ from calrun.machine.files import BROKEN
 from calrun.machine.job import Job, this_job
 from calrun.machine.process import began, machine
 
-STALE_SECONDS = 300.0  # a holder that has been silent this long has lost its claim
+STALE_SECONDS = 300.0  # silence after which a holder has lost its claim
 BEATS = 10  # heartbeats in that time
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # a file system without hard links
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of a file system without hard links
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Holder:
 
     Args:
         token: tells this claim from every other.
-        machine: where the process is; two that agree can look for each other's processes.
-        began: when the process began, as its machine says it, so that a number used again is no other's.
+        machine: where the process is; processes with the same text can find each other by number.
+        pid: its process number.
+        began: when the process began, in its kernel's units, so that a number used again is not taken for it.
         job: the cluster job that it is part of.
         sweep: the multirun that it is part of; empty outside one.
     """
@@ -48,7 +49,7 @@ class Holder:
 
     @classmethod
     def this_process(cls, sweep: str = "") -> "Holder":
-        """Returns what this process says of itself."""
+        """Returns this process as a holder."""
         pid = os.getpid()
         return cls(secrets.token_hex(8), machine(), pid, began(pid) or "", this_job(), sweep)
 
@@ -66,10 +67,10 @@ class Holder:
         return f"process {self.pid} on {self.machine.split()[0]}{job}"
 
     def is_over(self) -> bool:
-        """Tells whether this process can know that the holder has ended, without waiting for its heartbeat to fail."""
+        """Tells whether the holder is known to have ended, without waiting for its heartbeat to fail."""
         mine = this_job()
         if self.job.id and self.job.id == mine.id and self.job.attempt < mine.attempt:
-            return True  # a job is requeued after its attempt has ended
+            return True  # a job is requeued only after its attempt has ended
         if self.machine != machine():
             return False
         now = began(self.pid)
@@ -82,7 +83,7 @@ class Found:
 
     Args:
         holder: who made it; `None` if the file cannot be read.
-        beat: when the holder last said that it lives, in the file system's time.
+        beat: time of the holder's last heartbeat, by the file system's clock.
     """
 
     path: Path
@@ -95,7 +96,7 @@ class Found:
         return now - self.beat > stale_seconds or (self.holder is not None and self.holder.is_over())
 
     def __str__(self) -> str:
-        """Returns who holds the claim and how it is known to live or not."""
+        """Returns who holds the claim, and what shows whether it is alive."""
         if self.holder is not None and self.holder.is_over():
             return f"{self.holder} is gone"
         last = datetime.fromtimestamp(self.beat, UTC).isoformat(timespec="seconds")
@@ -118,11 +119,11 @@ class LostError(ValueError):
 
 
 class Claim:
-    """This process's hold of a folder, kept alive by a thread, which no forked process inherits.
+    """This process's hold on a folder, kept alive by a thread, which no forked process inherits.
 
     Args:
         folder: must exist.
-        name: of the claim's file; a folder may be held for several purposes.
+        name: part of the claim file's name; a folder may be held for several purposes.
         stale_seconds: how long a holder may be silent.
         sweep: the multirun that this process is part of.
 
@@ -140,7 +141,7 @@ class Claim:
         threading.Thread(target=self._live, name=f"heartbeat of {self.path}", daemon=True).start()
 
     def require(self) -> None:
-        """Gives a heartbeat and makes sure that the claim still counts: to be called before anything is written.
+        """Gives a heartbeat and makes sure that the claim still counts; called before anything is written.
 
         Raises:
             LostError: if another process has taken the folder over.
@@ -159,7 +160,7 @@ class Claim:
             return
         self.released.set()
         with suppress(OSError):
-            if _holder(self.path) == self.holder:  # also a claim that counts no more, or it would come back
+            if _holder(self.path) == self.holder:  # even if it no longer counts, or it would come back
                 self.path.unlink()
 
     def _take(self) -> Path:
@@ -178,9 +179,9 @@ class Claim:
         return path
 
     def _dead(self, beside: Path) -> list[Found]:
-        """Returns the claims that this process may take the place of, the newest last."""
+        """Returns the claims that this process may replace, the newest last."""
         os.utime(beside)
-        now = beside.stat().st_mtime  # the file system's clock, by which heartbeats are told
+        now = beside.stat().st_mtime  # the file system's clock, which also times heartbeats
         there = list(claims(self.folder, self.name))
         if there and not there[-1].is_dead(now, self.stale_seconds):
             raise HeldError(self.folder, there[-1], self.stale_seconds)
@@ -194,7 +195,7 @@ class Claim:
             if (found.path, found.holder) not in [(claim.path, claim.holder) for claim in dead]:
                 path.unlink(missing_ok=True)
                 raise HeldError(self.folder, found, self.stale_seconds)
-            with suppress(OSError):  # another user's, in a folder where only owners remove: the newest counts anyway
+            with suppress(OSError):  # another user's, where only owners may remove files: the newest counts anyway
                 found.path.unlink()
 
     def _counts(self) -> bool:
@@ -202,7 +203,7 @@ class Claim:
         return found is not None and found.holder is not None and found.holder.token == self.holder.token
 
     def _beat(self) -> bool:
-        """Says that the holder lives, and tells whether its claim counts."""
+        """Gives a heartbeat, and tells whether the claim counts."""
         if not self._counts():
             return False
         with suppress(FileNotFoundError):
@@ -246,11 +247,11 @@ def _holder(path: Path) -> Holder | None:
 
 
 def _made(beside: Path, path: Path) -> bool:
-    """Makes a claim out of a whole file, or tells that another process was faster."""
+    """Makes a claim from a whole file; tells whether it did, or another process was faster."""
     try:
         os.link(beside, path)
     except FileExistsError:
-        return path.exists() and path.samefile(beside)  # a network repeats what has worked
+        return path.exists() and path.samefile(beside)  # a network may repeat a link that has worked
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
@@ -259,7 +260,7 @@ def _made(beside: Path, path: Path) -> bool:
 
 
 def _made_alone(beside: Path, path: Path) -> bool:
-    """Does the same without hard links; until the text is there, only the heartbeat tells that somebody is."""
+    """Does the same without hard links; until the text is there, only the heartbeat shows that somebody holds it."""
     try:
         with path.open("x") as file:
             file.write(beside.read_text())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 DIGEST_BYTES = 8
-UNSAID = ("type_comment", "kind", "ctx")  # fields of a syntax tree that say nothing of what the code does
+UNSAID = ("type_comment", "kind", "ctx")  # fields of a syntax tree that say nothing about what the code does
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 LIBRARY_FOLDERS = ("site-packages", "dist-packages")
 LOOKUPS = tuple(f"hydra.utils.get_{kind}" for kind in ("class", "method", "object", "static_method"))
@@ -23,7 +23,7 @@ OURS = Path(__file__).parents[1]
 
 
 def targets(tree: Any) -> Iterator[str]:
-    """Yields every `_target_` of a configuration, and what Hydra is asked to look up by its name."""
+    """Yields every `_target_` of a configuration, and every name that Hydra is asked to look up."""
     if isinstance(tree, dict):
         target = tree.get("_target_")
         if isinstance(target, str):
@@ -37,9 +37,9 @@ def targets(tree: Any) -> Iterator[str]:
 
 
 def user_code(tree: Any) -> dict[str, str]:
-    """Returns a digest for each file of the user's own that the classes of a configuration come from, by its name.
+    """Returns a digest, by file name, of each of the user's files that the classes of a configuration come from.
 
-    Files that these import are followed, those of installed packages and of calrun are not.
+    Files that these import are followed, except those of installed packages and of calrun.
 
     Args:
         tree: a configuration as plain dictionaries and lists.
@@ -67,7 +67,7 @@ def sources(names: Iterable[str]) -> Iterator[ast.Module]:
 
 
 def specs_of(dotted: str) -> list[ModuleSpec]:
-    """Returns where the module of a dotted name lies, after the packages that it is in, without importing any."""
+    """Returns the specs of the packages around the module of a dotted name, then its own; imports none of them."""
     first, *rest = dotted.split(".")
     spec = None
     with suppress(ImportError, ValueError, AttributeError):
@@ -93,7 +93,7 @@ def is_users(spec: ModuleSpec) -> bool:
 
 
 def parse(path: Path) -> ast.Module | None:
-    """Returns a file's syntax tree; None of one that Python cannot read, which its import will say."""
+    """Returns a file's syntax tree; `None` if Python cannot read it, which its import will report."""
     try:
         return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -101,7 +101,7 @@ def parse(path: Path) -> ast.Module | None:
 
 
 def imports(parsed: ast.Module, spec: ModuleSpec) -> Iterator[str]:
-    """Yields the dotted names that a module imports, absolute."""
+    """Yields the absolute dotted names that a module imports."""
     package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
     for node in ast.walk(parsed):
         if isinstance(node, ast.Import):
@@ -118,7 +118,7 @@ def digest(parsed: ast.Module) -> str:
 
 
 def shape(node: Any) -> Any:
-    """Returns a syntax tree as nested tuples without what does nothing, and without fields that are empty."""
+    """Returns a syntax tree as nested tuples, without statements that do nothing and without empty fields."""
     if isinstance(node, list):
         return [shape(item) for item in node if not does_nothing(item)]
     if not isinstance(node, ast.AST):

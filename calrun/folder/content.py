@@ -1,7 +1,7 @@
 """What files hold, as short fingerprints: the same for the same bytes, wherever and whenever they were written.
 
 A file counts as its bytes, a folder as the relative names, sizes and bytes of its files, a `.gz` as what is packed in
-it. Hidden files are passed over. Times of modification only tell which files need not be read again.
+it. Hidden files are skipped. Modification times only tell which files need not be read again.
 """
 
 import gzip
@@ -23,25 +23,25 @@ from calrun.places import cache_folder
 
 Check = Literal["all", "sample", "off"]
 CHECKS: tuple[Check, ...] = ("all", "sample", "off")
-SAMPLE_ABOVE_BYTES = 2**30  # `sample` reads everything up to so much, and beyond it a sample
+SAMPLE_ABOVE_BYTES = 2**30  # size up to which `sample` reads everything
 SAMPLED_FILES = 1000
-SAMPLED_BLOCKS = 64  # of a file that is large by itself
+SAMPLED_BLOCKS = 64  # blocks that are read of one large file
 BLOCK_BYTES = 2**20
-SETTLED_SECONDS = 2.0  # a file written this recently may be written again within one tick of its clock
+SETTLED_SECONDS = 2.0  # age below which a file may be written again within one tick of its clock
 DIGEST_BYTES = 8
 PACKED = ".gz"
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What some files are.
+    """What tells some files from others.
 
     Args:
         names: a digest of relative names and sizes.
-        content: a digest of the bytes; None if they were not read.
-        read: how much of the bytes: `all`, `sample`, or `off` for none.
-        files: how many files.
-        size: their bytes.
+        content: a digest of the bytes; `None` if they were not read.
+        read: how much of the bytes was read: `all`, `sample`, or `off` for none.
+        files: how many files there are.
+        size: their size in bytes.
     """
 
     names: str
@@ -51,7 +51,7 @@ class Fingerprint:
     size: int
 
     def differs_from(self, other: "Fingerprint") -> bool:
-        """Tells whether the files are others; bytes count where both have read the same share of them."""
+        """Tells whether the files differ; bytes count only if both have read the same share of them."""
         if self.names != other.names:
             return True
         return self.read == other.read and self.content != other.content
@@ -62,7 +62,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class File:
-    """One file of a fingerprint: its name in it, where it lies, and what tells that it was not written since."""
+    """One file of a fingerprint: its name there, where it lies, its unpacked size, and a stamp that writing changes."""
 
     name: str
     path: str
@@ -71,7 +71,7 @@ class File:
 
 
 def fingerprint(places: Iterable[Path], check: Check = "sample") -> Fingerprint:
-    """Returns what the files at and below `places` are.
+    """Returns the fingerprint of the files at and below `places`.
 
     Args:
         places: files and folders, in an order that is part of the fingerprint.
@@ -95,7 +95,12 @@ def fingerprint(places: Iterable[Path], check: Check = "sample") -> Fingerprint:
 
 
 def files_of(place: Path, beginning: str = "") -> list[File]:
-    """Returns the files at or below a place in the order of their names."""
+    """Returns the files at or below a place in the order of their names.
+
+    Raises:
+        OSError: if the place is missing or a folder cannot be read.
+        ValueError: if the place is neither a file nor a folder.
+    """
     top = os.path.realpath(place)
     if not os.path.isdir(top):  # noqa: PTH112 - texts and not paths: there may be a million of them
         seen = os.stat(top)  # noqa: PTH116
@@ -106,14 +111,14 @@ def files_of(place: Path, beginning: str = "") -> list[File]:
     for path, seen in below(top):
         file = file_at(path, beginning + path[len(top) :].lstrip(os.sep).replace(os.sep, "/"), seen)
         if file.name not in found or not path.endswith(PACKED):
-            found[file.name] = file  # beside its packed copy the plain file counts, as loaders read it
+            found[file.name] = file  # a plain file comes before its packed copy, as for loaders
     return [found[name] for name in sorted(found)]
 
 
 def below(top: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yields the files below a folder, through links.
 
-    Passed over are folders met twice, links to nothing, and what is no file, such as a pipe, which would never answer.
+    Skips folders met twice, links to nothing, and whatever is not a file, such as a pipe, which would never answer.
     """
     waiting, met = [top], set[tuple[int, int]]()
     while waiting:
@@ -133,7 +138,7 @@ def below(top: str) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def file_at(path: str, name: str, seen: os.stat_result) -> File:
-    """Returns a file with its size, unpacked."""
+    """Returns a file with its unpacked size in bytes."""
     stamp = (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
     if not path.endswith(PACKED):
         return File(name, path, seen.st_size, stamp)
@@ -153,10 +158,10 @@ def sample_of(files: list[File]) -> list[File]:
 
 
 class Remembered:
-    """Digests of files that have been read before, in a file of the user's cache; without one everything is read.
+    """Digests of files that have been read before, kept in the user's cache; without them everything is read.
 
     Args:
-        places: what the fingerprint is of.
+        places: the files and folders that the fingerprint covers.
     """
 
     def __init__(self, places: list[Path]) -> None:
@@ -176,7 +181,7 @@ class Remembered:
                 [file.path for file in unread], pool.map(lambda file: read(file, sampled), unread), strict=True
             )
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # a signal does not wait for files, nor for one that hangs
+            pool.shutdown(wait=False, cancel_futures=True)  # a signal waits for no file, not even one that hangs
         settled = time.time_ns() - int(SETTLED_SECONDS * 1e9)
         self._save(
             known | {key_of(file, sampled): found[file.path] for file in unread if max(file.stamp[1:3]) < settled}
@@ -198,12 +203,12 @@ class Remembered:
 
 
 def key_of(file: File, sampled: bool) -> str:
-    """Returns what a file's digest is remembered under."""
+    """Returns the key that a file's digest is remembered under."""
     return f"{file.path}\0{file.stamp}\0{sampled}"
 
 
 def read(file: File, sampled: bool) -> str:
-    """Returns the digest of a file's bytes, of a sample of its blocks where it is large and a sample is enough."""
+    """Returns the digest of a file's bytes, or of a sample of them if the file is large and `sampled` is true."""
     if file.path.endswith(PACKED):
         with suppress(OSError, EOFError, zlib.error), gzip.open(file.path) as unpacked:
             return digest(blocks(unpacked))
@@ -229,7 +234,7 @@ def sampled_blocks(opened: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def encoded(text: str) -> bytes:
-    """Returns a text with names of files in it as bytes; the system's names need not be UTF-8."""
+    """Returns a text with file names in it as bytes; the system's names need not be UTF-8."""
     return text.encode(errors="surrogateescape")
 
 

@@ -20,9 +20,9 @@ PACKAGES = ("calrun", "torch", "torchvision", "pytorch-lightning", "hydra-core",
 
 
 def add_attempt(path: Path, device: torch.device) -> None:
-    """Adds what this process runs on to environment.json: an entry for each attempt at a run, the last one last."""
+    """Adds what this process runs on to environment.json, which has an entry for each attempt at a run, newest last."""
     attempts: list[Any] = []
-    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):  # a damaged file says nothing any more
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):  # a damaged file is begun again
         attempts = list(json.loads(path.read_text())["attempts"])
     replace_text(path, json.dumps({"attempts": [*attempts, environment(device)]}, indent=1) + "\n")
 
@@ -46,13 +46,13 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """Returns the device's product name where it has one."""
+    """Returns the device's product name, or its type if it has none."""
     module = torch.get_device_module(device)
     return str(module.get_device_name(device)) if hasattr(module, "get_device_name") else device.type
 
 
 def git_commit() -> str | None:
-    """Returns the commit of the code that runs, with a + if files differ from it; none outside a checkout."""
+    """Returns the commit of the code that runs, with a + if files differ from it; `None` outside a checkout."""
     here = Path(__file__).parents[1]
     try:
         commit = _git(here, "rev-parse", "HEAD")

@@ -42,7 +42,7 @@ def measured(metrics: dict[str, float], split: str) -> dict[str, float]:
     """Returns the metrics of a split.
 
     Raises:
-        ValueError: if the task gives no accuracy, or something that is no number.
+        ValueError: if the task gives no accuracy, or something that is not a number.
     """
     if not is_share(metrics.get("accuracy")) or not all(map(is_number, metrics.values())):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A run that goes on past the round that was its last: its folder becomes what it would be had more been planned."""
+"""A run that goes on past its last round: its folder becomes what it would be had more rounds been asked for."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def extend(exp: "Experiment", record: "Record") -> None:
-    """Buys what the last committed round did not, and says in every line how many rounds there are to be now.
+    """Buys what the last committed round did not, and writes the new number of rounds into every line.
 
     Args:
         exp: as it stands after the last committed round.
-        record: of a run with at least one committed round; the line says what was bought only after picks.csv does.
+        record: of a run with at least one committed round; picks.csv says what was bought before the line does.
 
     Raises:
         ValueError: if another process has taken the folder over.
@@ -32,7 +32,7 @@ def extend(exp: "Experiment", record: "Record") -> None:
 
 
 def _bought(exp: "Experiment", record: "Record", line: dict[str, Any]) -> dict[str, Any]:
-    """Buys for the round after a line's; returns what the line lacks of it."""
+    """Buys the rows for the round after a line's; returns what the line lacks about it."""
     this_round = exp.round(line["round"], record.folder)
     with record.time("score", this_round):
         candidates = exp.method.candidates(exp.acquisition, this_round)

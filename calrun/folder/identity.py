@@ -1,9 +1,9 @@
-"""What a run is: a configuration, the bytes that it names, and the user's own code. All who ask, ask here.
+"""What a run is: a configuration, the bytes that it names, and the user's own code. Only this module decides that.
 
-The folder's name holds what decides the result: the configuration with canonical numbers and the bytes of the small
-files it names (a checkpoint, initial rows). Where things lie, how much memory and how many workers there are, what is
-recorded and how many rounds are played decide nothing. The data set and the user's code are compared with what the
-folder was begun on, before it is said to be finished and before it goes on.
+The folder's name depends on what decides the result: the configuration with canonical numbers, and the bytes of the
+small files it names (a checkpoint, initial rows). It does not depend on where things lie, how much memory and how many
+workers there are, what is recorded, or how many rounds are played. The data set and the user's code are compared with
+what the folder was begun on, before the run is said to be finished and before it goes on.
 """
 
 import ast
@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.folder.code import sources, targets, user_code
 from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
 
-RESULTS = 2  # goes up with every change of calrun that changes the numbers of runs
+RESULTS = 2  # number that goes up with every change of calrun that changes what runs measure
 NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
 NEUTRAL_LEAVES = ("dataset.check",)
@@ -31,9 +31,9 @@ HEADER = (  # what config.yaml holds besides the configuration and the data set'
     *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
     *("experiment", "cheats", "class_names", "choices", "complete"),
 )
-PLACES = ("root", "path", "file", "folder", "checkpoint")  # keys whose values are places on disk, also after a _
-FOLDERS = ("root", "folder")  # of these, outside the data set, what lies in them may be the run's own
-OURS = ("calrun.", "torch.")  # of these classes a number means the same as 1 and as 1.0
+PLACES = ("root", "path", "file", "folder", "checkpoint")  # last words of keys whose values are places on disk
+FOLDERS = ("root", "folder")  # those that, outside the data set, may hold the run's own files
+OURS = ("calrun.", "torch.")  # beginnings of classes to which 1 and 1.0 mean the same
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Identity:
     Args:
         run_id: a short hash of what decides the result.
         nameless_id: the same without the names of the data set's files.
-        places: the absolute places of the data set's files; none for one that is made in memory.
-        data: what lies there; None if it cannot be read.
+        places: the absolute places of the data set's files; empty if it is made in memory.
+        data: the fingerprint of what lies there; `None` if it cannot be read.
         code: a digest of each file of the user's own code, by name.
-        results: the number of calrun's results.
+        results: the number RESULTS of the calrun that plays the run.
     """
 
     run_id: str
@@ -57,7 +57,7 @@ class Identity:
     results: int = RESULTS
 
     def recorded(self) -> dict[str, Any]:
-        """Returns what config.yaml holds of it."""
+        """Returns what config.yaml holds about it."""
         data = None if self.data is None else asdict(self.data)
         return {
             "run_id": self.run_id,
@@ -70,7 +70,7 @@ class Identity:
 
 
 def identity(cfg: DictConfig) -> Identity:
-    """Returns what the run of a configuration is.
+    """Returns the identity of a configuration's run.
 
     Raises:
         ValueError: if `dataset.check` or `data_files` is of the wrong kind.
@@ -93,7 +93,7 @@ def run_id(cfg: DictConfig) -> str:
 
 
 def short_hash(tree: dict[str, Any]) -> str:
-    """Returns eight hexadecimal digits of a configuration."""
+    """Returns eight hexadecimal digits of a configuration's hash."""
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -101,11 +101,11 @@ def short_hash(tree: dict[str, Any]) -> str:
 
 
 def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a resolved configuration without what changes no result, its numbers and places written one way.
+    """Returns a resolved configuration without what changes no result, its numbers and places written in one way.
 
-    A whole number and the same number with a point are one, but in lists, where they can mean counts and shares, and in
-    arguments of classes that are not calrun's. A file counts as its bytes; of the data set, whose files have a
-    fingerprint of their own, the last part of each place counts, under `data`.
+    A whole number and the same number with a decimal point are equal, except in lists, where they can mean counts and
+    shares, and in arguments of classes that are not calrun's. A file counts as its bytes. The data set's files have a
+    fingerprint of their own; here only the last part of each of their places counts, under `data`.
     """
     kept = {key: _canonical(value, key, ours=True) for key, value in kept_blocks(tree).items()}
     kept["data"] = [place.name for place in data_places(tree)]
@@ -117,12 +117,12 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def kept_blocks(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the blocks of a configuration that can decide a result."""
+    """Returns the top-level parts of a configuration that can decide a result."""
     return {key: value for key, value in tree.items() if key not in NEUTRAL_BLOCKS}
 
 
 def looks_at_last_round(tree: Mapping[str, Any]) -> bool:
-    """Tells whether a piece of the run asks how many rounds there are; then their number is part of the run."""
+    """Tells whether a piece of the run asks how many rounds there are; if so, their number is part of the identity."""
     return _ask_for_rounds(tuple(sorted({*targets(kept_blocks(tree))})))
 
 
@@ -145,7 +145,7 @@ def _canonical(value: Any, where: str, ours: bool) -> Any:
         return int(value)
     if isinstance(value, str) and is_place(where):
         if where.startswith("oracle."):
-            return Path(value).name  # what is in it grows while the run goes on
+            return Path(value).name  # its content grows while the run goes on
         return "" if where.startswith("dataset.") else _content(value, where)
     return value
 
@@ -156,7 +156,7 @@ def is_place(where: str) -> bool:
 
 
 def last_word(where: str) -> str:
-    """Returns what stands last in a dotted key, after its last _ if there is one."""
+    """Returns the last part of a dotted key, or what follows the last _ in it."""
     return where.rpartition(".")[2].rpartition("_")[2]
 
 
@@ -177,7 +177,7 @@ def data_places(tree: Mapping[str, Any]) -> list[Path]:
     A place that holds one of `data_files`, such as a folder of many data sets, is narrowed to it.
 
     Raises:
-        ValueError: if `data_files` is no list of texts.
+        ValueError: if `data_files` is not a list of texts.
     """
     named = tree.get("data_files") or []
     if not isinstance(named, list) or not all(isinstance(place, str) for place in named):
@@ -193,7 +193,7 @@ def check_of(tree: Mapping[str, Any]) -> Check:
     """Returns how much of the data set's files is read.
 
     Raises:
-        ValueError: if that is neither all, sample nor off.
+        ValueError: if `dataset.check` is not all, sample or off.
     """
     dataset = tree.get("dataset")
     came = dataset.get("check", "sample") if isinstance(dataset, dict) else "sample"

@@ -20,7 +20,7 @@ class MissingRecords:
     """Rounds that lack something that `record` asks for.
 
     Args:
-        can_be_made: the rounds whose state is there, by the name of what they lack.
+        can_be_made: the rounds whose state is still there, by the name of what they lack.
         lost: the other rounds, likewise.
     """
 
@@ -28,7 +28,7 @@ class MissingRecords:
     lost: dict[str, list[int]] = field(default_factory=dict)
 
     def say(self, quiet: bool) -> None:
-        """Says what cannot be had any more."""
+        """Says what can no longer be recorded."""
         for name, rounds in self.lost.items():
             why = "" if name == "energy" else ", and their states are gone (record.keep_states=true keeps them)"
             say(
@@ -57,7 +57,7 @@ def missing_records(folder: Path, lines: list[dict[str, Any]], options: Mapping[
 
 
 def make_records(exp: "Experiment", record: "Record") -> None:
-    """Computes what committed rounds lack from their states; the experiment must stand after the last of them."""
+    """Computes, from their states, what committed rounds lack; the experiment must stand after the last of them."""
     lines = {line["round"]: line for line in record.rounds()}
     missing = missing_records(record.folder, list(lines.values()), asdict(exp.record)).can_be_made
     if not missing:

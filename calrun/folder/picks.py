@@ -1,4 +1,4 @@
-"""picks.csv: who was bought for which round, in which order; read with the suspicion that somebody has cut it."""
+"""picks.csv: which rows were bought for which round, in which order; reading it checks whether somebody has cut it."""
 
 import csv
 import io
@@ -18,13 +18,17 @@ HEADER = ["round", "order", "row", "item_id", "class"]
 
 
 def write_picks(path: Path, exp: "Experiment") -> None:
-    """Replaces the file by everything that the pool has bought."""
+    """Replaces the file with everything that the pool has bought."""
     lines = (line for number, rows in exp.pool.bought.items() for line in _lines(exp, number, rows))
     replace_text(path, csv_text(HEADER, lines))
 
 
 def refuse_short(exp: "Experiment", number: int) -> None:
-    """Refuses to commit a round after which fewer rows were bought than the budget has."""
+    """Refuses to commit a round after which fewer or more rows were bought than the budget says.
+
+    Raises:
+        ValueError: in that case.
+    """
     if number < len(exp.sizes):
         exp.pool.require(number + 1, exp.sizes[number] - exp.sizes[number - 1], "acquisition")
 
@@ -33,8 +37,8 @@ def restore_picks(path: Path, exp: "Experiment", labelled: list[int]) -> None:
     """Buys the rows that the file names.
 
     Args:
-        labelled: how many rows rounds 1, 2, ... have together; what the file holds of later rounds is passed over, for
-            a killed process may have written it before its commit.
+        labelled: how many rows are labelled in rounds 1, 2, ...; what the file holds of later rounds is ignored,
+            because a killed process may have written it before its commit.
 
     Raises:
         ValueError: lines are missing, repeated or damaged, or name another item or class than the data set has there.
@@ -73,14 +77,14 @@ def _restore_round(path: Path, exp: "Experiment", number: int, found: list[list[
         rows[row] = None
     bought = np.array(list(rows), dtype=np.int64)
     exp.pool.label(bought, number)
-    unlabelled = all(fields[-1] == "" for fields in found)  # the labels of a round come together, perhaps since
+    unlabelled = all(fields[-1] == "" for fields in found)  # a round's labels come all at once, perhaps only later
     for order, (came, wanted) in enumerate(zip(found, _lines(exp, number, bought), strict=True)):
         if came != wanted and not (unlabelled and came == [*wanted[:-1], ""]):
             raise damaged(path, f"line {first_line + order} is {','.join(came)!r} instead of {','.join(wanted)!r}")
 
 
 def _lines(exp: "Experiment", number: int, rows: np.ndarray) -> Iterator[list[str]]:
-    names = [""] * len(rows)  # while nobody has given the labels
+    names = [""] * len(rows)  # until somebody has given the labels
     if exp.pool.is_answered(number):
         names = exp.task.names(exp.pool.targets_of(rows), exp.data.class_names)
     for order, (row, name) in enumerate(zip(rows.tolist(), names, strict=True)):

@@ -1,6 +1,6 @@
-"""What a run says while it works: where it begins and ends, one aligned line a round, and what it is at.
+"""What a run says while it works: where it begins and ends, one aligned line a round, and what it is doing.
 
-On a terminal a live line shows that; elsewhere a line a minute.
+On a terminal, a live line shows what it is doing; elsewhere, one line a minute.
 """
 
 import threading
@@ -26,8 +26,8 @@ class Progress:
     """Prints a run's rounds and keeps its status file fresh; refreshes by time, never by step.
 
     Args:
-        record: whose status file tells other processes the same.
-        quiet: prints nothing, because somebody else shows the run folders.
+        record: the run's record, whose status file tells other processes the same.
+        quiet: whether to print nothing, because something else shows the run folders.
         remaining: estimates the seconds that are left.
     """
 
@@ -42,7 +42,7 @@ class Progress:
             threading.Thread(target=self._follow, args=(seconds,), daemon=True).start()
 
     def begin(self, device: str, sizes: Sequence[int]) -> None:
-        """Says where the run lives, on what it is played, and what it plans."""
+        """Says where the run's folder is, on which device it is played, and its rounds and labels."""
         rounds = f"{len(sizes)} round{'s' if len(sizes) > 1 else ''}"
         say(f"{self.record.folder}  on {device}  {rounds}  {sizes[0]:,} to {sizes[-1]:,} labels", self.quiet)
         if self.console.is_terminal and not self.quiet:
@@ -77,7 +77,7 @@ class Progress:
             self.live = None
 
     def text(self) -> str:
-        """Returns what the run is at."""
+        """Returns what the run is doing."""
         now = self.record.last_status
         if "round" not in now:
             return self.name

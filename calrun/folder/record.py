@@ -1,6 +1,6 @@
 """The run folder: what a run has done, in files that a kill leaves whole.
 
-The line in rounds.jsonl commits a round; every other file is written before it, beside its place, and renamed.
+The line in rounds.jsonl commits a round; every other file is written before it, beside its place, and then renamed.
 """
 
 import json
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from calrun.round import Round
 
 BEGUN_ON = ("data_fingerprint", "data_files_are", "code", "results")
-TWIN_SECONDS = 0.5  # between looks at the same run in another job of one multirun
+TWIN_SECONDS = 0.5  # time between looks at the same run in another job of the multirun
 
 
 class Record:
@@ -77,7 +77,7 @@ class Record:
         return read_rounds(self.folder / "rounds.jsonl")
 
     def restore(self, exp: "Experiment") -> int:
-        """Puts pool and method where the last committed round left them; returns its number, 0 for a new run."""
+        """Puts pool and method where the last committed round left them; returns that round, 0 for a new run."""
         lines = self.rounds()
         if lines:
             restore_picks(self.folder / "picks.csv", exp, _labelled(self.folder / "rounds.jsonl", lines, exp.sizes))
@@ -90,7 +90,11 @@ class Record:
         return len(lines)
 
     def read_state(self, number: int) -> dict[str, Any]:
-        """Returns what the method carried out of a round."""
+        """Returns what the method carried over from a round.
+
+        Raises:
+            ValueError: if the file is missing or damaged.
+        """
         path = self.folder / f"state-{number}.pt"
         with whole(path):
             return load_tensors(path)
@@ -146,21 +150,21 @@ class Record:
         replace_if_possible(self.folder / "status.json", json.dumps(said) + "\n")
 
     def finish(self, num_rounds: int) -> float:
-        """Says that every planned round is committed; returns the last one's accuracy on the first test set."""
+        """Says that every round is committed; returns the last one's accuracy on the first test set."""
         final = accuracy(self.rounds()[num_rounds - 1])
         self.status("finished", round=num_rounds, rounds=num_rounds, accuracy=final)
         forget_refusal(self.folder)
         return final
 
     def fail(self, error: Exception) -> None:
-        """Says that the run has stopped, if it may still say so; the rounds that are committed stay."""
+        """Says that the run has stopped, if this process still holds the folder; committed rounds stay."""
         where = {key: value for key, value in self.last_status.items() if key != "state"}
         with suppress(OSError, LostError):
             code = 2 if is_mistake(error) else 1
             self.status("failed", **where, error=sentence(error), exit_code=code)
 
     def pause(self, wanted: LabelsWanted) -> None:
-        """Says that the run waits for labels, if it may still say so."""
+        """Says that the run waits for labels, if this process still holds the folder."""
         where = {key: value for key, value in self.last_status.items() if key in ("round", "rounds")}
         with suppress(OSError, LostError):
             self.status("labels wanted", **where, error=str(wanted))
@@ -178,10 +182,10 @@ class Record:
         forget_refusal(self.folder)
 
     def _write_config(self) -> None:
-        """Says in config.yaml what rounds to come are played with."""
+        """Writes into config.yaml what the coming rounds are played with."""
         found = recorded_in(self.folder)
         if found is not None and not self.rounds():
-            # nothing was committed: what was begun counts no more if it differs
+            # nothing was committed: what was begun no longer counts if it differs
             same = {key: found.get(key) for key in BEGUN_ON} == {key: self.config.get(key) for key in BEGUN_ON}
             found = found if same else None
             for leftover in [] if same else self.folder.glob("round-*"):
@@ -205,7 +209,7 @@ class Record:
 
 
 def _labelled(path: Path, lines: list[dict[str, Any]], sizes: list[int]) -> list[int]:
-    """Returns how many rows rounds 1, 2, ... have together, the rows bought after the last line's round included."""
+    """Returns how many rows are labelled in rounds 1, 2, ..., with those bought after the last line's round."""
     labelled = [line["labelled"] for line in lines]
     for number, (came, wanted) in enumerate(zip(labelled, sizes, strict=False), start=1):
         if came != wanted:
@@ -215,7 +219,7 @@ def _labelled(path: Path, lines: list[dict[str, Any]], sizes: list[int]) -> list
 
 
 def _claim(folder: Path) -> Claim:
-    """Holds the folder; waits for the same run in another job of this multirun, which will have played it then."""
+    """Holds the folder; if another job of this multirun is playing the same run, waits until it is done."""
     sweep, told = this_sweep(), False
     while True:
         try:
@@ -231,7 +235,7 @@ def _claim(folder: Path) -> Claim:
 
 
 def _logs(status_file: Path) -> list[dict[str, Any]]:
-    """Returns where the words of the run's jobs went so far, each attempt's once, with this one's."""
+    """Returns where the output of the run's jobs has gone, once for each attempt, this one included."""
     past = readable(status_file, lambda path: json.loads(path.read_text(encoding="utf-8")).get("logs", []))
     logs = [log for log in past if isinstance(log, dict)] if isinstance(past, list) else []
     mine = this_log()

@@ -1,4 +1,4 @@
-"""How long a run will still take at most: the work that is planned, at the rate that this run has shown so far."""
+"""How long a run will still take at most: the work that is left, at the rate that this run has shown so far."""
 
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Remaining:
-    """Estimates the seconds that are left, at most: fits end early where their stopping rule says so.
+    """Estimates the seconds that are left, at most: fits end early if their stopping rule says so.
 
     Args:
         exp: as built, before any round.
@@ -19,7 +19,7 @@ class Remaining:
     def __init__(self, exp: "Experiment") -> None:
         self.rounds = [exp.method.planned(this_round) for this_round in planned_rounds(exp.sizes, exp.seed)]
         self.samples = self.seconds = 0.0  # of fits so far
-        self.others = [0.0]  # seconds of each finished round that were no fit
+        self.others = [0.0]  # seconds of each finished round outside its fit
         self.number, self.epochs_done, self.since = 1, 0, time.monotonic()
 
     def epoch(self, number: int, done: int) -> None:
@@ -35,7 +35,7 @@ class Remaining:
         self.others.append(sum(seconds for phase, seconds in line["seconds"].items() if phase != "fit"))
 
     def left(self, number: int, done: int) -> float | None:
-        """Returns the seconds left after `done` epochs of round `number`; None while nothing has been timed."""
+        """Returns the seconds left after `done` epochs of round `number`; `None` while nothing has been timed."""
         if not self.samples:
             return None
         this, later = self.rounds[number - 1], self.rounds[number:]

@@ -1,4 +1,4 @@
-"""The line of rounds.jsonl, which commits a round: who writes, reads, checks or takes a number out of it does so here.
+"""The line of rounds.jsonl, which commits a round: all that writes, reads and checks it, or takes a number out of it.
 
 Reading imports no training library.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def is_number(value: Any) -> bool:
-    """Tells whether a value is a number; true and false are none."""
+    """Tells whether a value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -61,7 +61,7 @@ def is_numbers_by_set(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(map(is_numbers, value.values()))
 
 
-FIELDS: dict[str, Callable[[Any], bool]] = {  # in their order, in a line and in metrics.csv
+FIELDS: dict[str, Callable[[Any], bool]] = {  # fields in the order of a line and of metrics.csv
     "round": is_count,
     "rounds": is_count,
     "labelled": is_count,
@@ -86,17 +86,17 @@ FIELDS: dict[str, Callable[[Any], bool]] = {  # in their order, in a line and in
     "cumulative_fit_seconds": is_number,
 }
 PLAIN = tuple(name for name, fits in FIELDS.items() if fits in (is_number, is_share, is_text, is_number_list))
-NEEDED = ("round", "labelled", "test")  # a reader can do without the others
+NEEDED = ("round", "labelled", "test")  # fields that no reader can do without
 
 
 def headline(line: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the metrics of a round on the first test set, the one that stands for the run."""
+    """Returns the metrics of a round on the first test set, which stands for the run."""
     tests: dict[str, dict[str, float]] = line["test"]
     return next(iter(tests.values()))
 
 
 def accuracy(line: Mapping[str, Any]) -> float:
-    """Returns the accuracy of a round that stands for the run."""
+    """Returns the accuracy of a round on the first test set, which stands for the run."""
     return headline(line)["accuracy"]
 
 
@@ -123,7 +123,7 @@ def flatten(line: Mapping[str, Any], prefix: str = "") -> dict[str, float | int 
 
 
 def imbalance_ratio(counts: Sequence[float]) -> float:
-    """Returns labels of the most over those of the least sampled class; inf where a class has none (Emam, Sec. 5)."""
+    """Returns the labels of the most sampled class over those of the least; inf if a class has none (Emam, Sec. 5)."""
     return max(counts) / min(counts) if min(counts) else math.inf
 
 
@@ -137,7 +137,7 @@ def label_entropy(counts: Sequence[float]) -> float:
 
 
 def read_rounds(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a rounds.jsonl that a run can go on from; none if the file is missing.
+    """Returns the lines of a rounds.jsonl that a run can go on from; empty if the file is missing.
 
     Raises:
         ValueError: if the file is damaged, with the number of the line.
@@ -176,7 +176,7 @@ def whole_lines(path: Path, check: Callable[[Any], None]) -> tuple[list[dict[str
 
 
 def check_line(line: Any) -> None:
-    """Checks that every value of a round is of its kind; what is absent or null is unknown and no fault.
+    """Checks that every value of a round is of its kind; what is absent or null is unknown, and allowed.
 
     Raises:
         ValueError: a value is of another kind, or there is no round, no number of labels or no test accuracy.
@@ -193,7 +193,7 @@ def check_line(line: Any) -> None:
 
 
 def check_committed(line: Any) -> None:
-    """Checks a line of a run that is to go on, which wants to know more of it than a report does.
+    """Checks a line of a run that is to go on, which needs more of it than a report does.
 
     Raises:
         ValueError: as in `check_line`, or the number of rounds or the seconds of the fit are missing.
@@ -209,7 +209,7 @@ def check_committed(line: Any) -> None:
 
 
 def round_line(exp: "Experiment", this_round: "Round", result: "FitResult", metrics: dict[str, Any]) -> dict[str, Any]:
-    """Returns everything that is known of a finished round but for the seconds of its phases."""
+    """Returns everything that is known about a finished round, except the seconds of its phases."""
     pool, work, labelled = exp.pool, exp.method.work, exp.pool.labelled
     device = exp.predictor.device
     return {
@@ -241,7 +241,7 @@ def plain(notes: Mapping[str, Any]) -> dict[str, Any]:
 
 def timed(line: dict[str, Any], seconds: Mapping[str, float], past: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Returns a round's line with the seconds of its phases, and those of all fits so far."""
-    fit = line["seconds"]["fit"]  # without what stands around it
+    fit = line["seconds"]["fit"]  # without the work around the fits
     fits = fit + sum(earlier["seconds"]["fit"] for earlier in past)
     return {**line, "seconds": {**seconds, "fit": fit}, "cumulative_fit_seconds": fits}
 
@@ -254,7 +254,7 @@ def in_order(line: Mapping[str, Any]) -> dict[str, Any]:
 def balance(counts: Sequence[int]) -> dict[str, Any]:
     """Returns class counts, their imbalance ratio and the entropy of the labels in nats (Emam et al. 2021, Sec. 5).
 
-    The ratio is null while a class has no label: JSON knows nothing infinite.
+    The ratio is null while a class has no label: JSON has no infinity.
     """
     ratio = imbalance_ratio(counts)
     return {
@@ -265,8 +265,8 @@ def balance(counts: Sequence[int]) -> dict[str, Any]:
 
 
 def peak_memory_bytes(device: "torch.device") -> int:
-    """Returns the most memory in use so far: the device's own where it counts it, else the process's."""
-    import torch  # not above: who reads lines needs no torch
+    """Returns the peak of memory in use so far: the device's if it counts its own, otherwise the process's."""
+    import torch  # not above: reading lines needs no torch
 
     module = torch.get_device_module(device)
     if hasattr(module, "max_memory_allocated"):

@@ -1,4 +1,4 @@
-"""A run that was killed after its last commit: finished, though it could not say so or tidy up any more."""
+"""A run that was killed after its last commit: finished, though it could no longer say so or tidy up."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,10 +9,10 @@ from calrun.folder.status import run_status, said_state
 
 
 def settle(folder: Path, keep_states: bool) -> None:
-    """Says and tidies what such a run could not; a folder that may not be written stays as it is.
+    """Says that such a run is finished and tidies it up; a folder that cannot be written stays as it is.
 
     Args:
-        folder: of a run that has nothing left to play.
+        folder: the folder of a run that has nothing left to play.
         keep_states: whether every round's state stays on disk.
     """
     config = recorded_in(folder)
@@ -20,7 +20,7 @@ def settle(folder: Path, keep_states: bool) -> None:
         return
     if newest(folder) is None and said_state(folder) == "finished":
         return
-    from calrun.folder.record import Record  # here, for it imports numpy, and hardly any finished run comes this far
+    from calrun.folder.record import Record  # here: it imports numpy, and hardly any finished run comes this far
 
     with suppress(OSError, HeldError):
         record = Record(folder, config)

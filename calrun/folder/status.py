@@ -1,4 +1,4 @@
-"""`calrun status`: what the run folders say of themselves. It reads, changes nothing, and ends because of no folder."""
+"""`calrun status`: what the run folders say about themselves. It changes nothing, and no folder can make it fail."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class RunStatus:
 
 
 def statuses(folder: Path) -> list[RunStatus]:
-    """Returns the runs below a folder, those that a multirun has yet to begin or that were refused included.
+    """Returns the runs below a folder, including those that a multirun has yet to begin and those that were refused.
 
     Raises:
         ValueError: if the folder does not exist or holds no run.
@@ -68,14 +68,14 @@ def show(folder: Path) -> None:
 
 
 def counts(runs: list[RunStatus]) -> str:
-    """Returns how many runs are in which state."""
+    """Returns how many runs are in each state."""
     return "  ".join(f"{count} {state}" for state, count in Counter(run.state for run in runs).most_common())
 
 
 def folders_below(top: Path) -> Iterator[tuple[Path, set[str]]]:
     """Yields a folder and those below it, each once however many links lead to it, with the names of their files.
 
-    What is inside a run folder, and what is hidden, is not looked at.
+    It looks neither inside run folders nor at hidden ones.
     """
     met: set[str] = set()
     for parent, children, files in os.walk(top, followlinks=True):
@@ -110,7 +110,7 @@ def run_status(folder: Path) -> RunStatus:
 
 
 def not_begun(experiment: Path) -> Iterator[tuple[Path, RunStatus]]:
-    """Yields the runs that multiruns have foreseen in an experiment's folder, and those that were refused."""
+    """Yields the runs that multiruns intend to play in an experiment's folder, and those that were refused."""
     names = refused_names(experiment)
     path = experiment / SWEEP_FILE
     try:
@@ -122,12 +122,12 @@ def not_begun(experiment: Path) -> Iterator[tuple[Path, RunStatus]]:
 
 
 def said_state(folder: Path) -> str:
-    """Returns the state that a run said last, empty if it said nothing."""
+    """Returns the state that a run said last; empty if it said none."""
     return str(_said(folder / "status.json")[0].get("state", ""))
 
 
 def last_error(folder: Path) -> str:
-    """Returns what a run says that it failed with, empty if it does not."""
+    """Returns the error that a run says it failed with; empty if it does not say that it failed."""
     said, _ = _said(folder / "status.json")
     return str(said.get("error", "")) if said.get("state") == "failed" else ""
 
@@ -138,7 +138,7 @@ def is_run(folder: Path) -> bool:
 
 
 def shown(text: str) -> str:
-    """Returns a text that every terminal takes, though a folder's name may hold bytes that are no text."""
+    """Returns a text that every terminal can show, even if a folder's name holds bytes that are not text."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -163,7 +163,7 @@ def _claim(folder: Path) -> Found | None:
 
 
 def _state(said: dict[str, Any], lines: list[dict[str, Any]], claim: Found | None) -> str:
-    """Returns the state that the claim and the committed rounds leave possible."""
+    """Returns the state that agrees with the claim and the committed rounds."""
     state = str(said.get("state", "interrupted"))
     rounds = said.get("rounds")
     last = lines[-1] if lines else {"round": 0, "rounds": 1}
@@ -178,7 +178,7 @@ def _where(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
     if "round" not in said:
         return f"{lines[-1]['round']}/{lines[-1]['rounds']}" if lines else ""
     if said.get("state") == "running" and lines and lines[-1]["round"] == lines[-1]["rounds"] == said.get("rounds"):
-        return f"{said['round']}/{said['rounds']}"  # killed between its last commit and its last word
+        return f"{said['round']}/{said['rounds']}"  # killed after its last commit, before it could say so
     epoch = f"epoch {said['epoch']}/{said.get('epochs', '?')}" if "epoch" in said else ""
     return " ".join(f"{said['round']}/{said.get('rounds', '?')} {said.get('phase', '')} {epoch}".split())
 
@@ -199,7 +199,7 @@ def _refused(status: RunStatus, refused: dict[str, Any]) -> RunStatus:
     """Adds why a run could not begin or go on, unless it has done so since."""
     if not refused or status.state == "finished":
         return status
-    if status.state == "running":  # a beginning takes back what was refused before it
+    if status.state == "running":  # a run that begins forgets earlier refusals
         return replace(status, note=_joined(status.note, f"another start was refused, {_reason(refused)}"))
     if str(refused.get("updated", "")) < status.updated:
         return status

@@ -13,9 +13,9 @@ from calrun.machine.files import make_folder, readable, replace_text
 from calrun.machine.job import this_log
 
 SWEEP_FILE = "sweep.json"
-REFUSED = ".refused"  # a file for each run that was refused before it had a folder of its own
-SWEEP_VARIABLE = "CALRUN_SWEEP"  # which multirun a job is part of
-WAIT_SECONDS = 0.05  # for another launcher that is adding its runs
+REFUSED = ".refused"  # folder with a file for each run that was refused before it had a folder of its own
+SWEEP_VARIABLE = "CALRUN_SWEEP"  # environment variable with the multirun that a job is part of
+WAIT_SECONDS = 0.05  # time between looks while another launcher is adding its runs
 
 
 def this_sweep() -> str:
@@ -24,7 +24,7 @@ def this_sweep() -> str:
 
 
 def add_runs(experiment: Path, names: list[str]) -> None:
-    """Adds runs to those that multiruns of this experiment have foreseen, also while other launchers add theirs."""
+    """Adds runs to those that multiruns of this experiment intend to play, even while other launchers add theirs."""
     make_folder(experiment)
     claim = _wait_for_claim(experiment)
     try:
@@ -39,7 +39,7 @@ def planned_names(path: Path) -> list[str]:
     """Returns the names in a sweep.json.
 
     Raises:
-        ValueError: or another complaint of a reader's, if the file is damaged.
+        ValueError: or another error of `BROKEN`, if the file is damaged.
     """
     names = json.loads(path.read_text(encoding="utf-8"))["runs"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -48,14 +48,14 @@ def planned_names(path: Path) -> list[str]:
 
 
 def note_refusal(folder: Path, reason: str, code: int) -> None:
-    """Keeps why a run could not begin, or not go on, until it does."""
+    """Notes why a run could not begin or go on; the note stays until it does."""
     said = {"error": reason, "exit_code": code, "updated": datetime.now(UTC).isoformat(timespec="seconds")}
     said["logs"] = [log for log in [this_log()] if log]
     replace_text(_refusal_file(folder), json.dumps(said) + "\n", durable=False)
 
 
 def forget_refusal(folder: Path) -> None:
-    """Takes back what kept a run from its beginning."""
+    """Removes the note on why a run could not begin or go on."""
     path = _refusal_file(folder)
     with suppress(OSError):
         path.unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def forget_refusal(folder: Path) -> None:
 
 
 def refusal(folder: Path) -> dict[str, Any]:
-    """Returns why a run could not begin, empty if nothing is known."""
+    """Returns why a run could not begin or go on; empty if nothing is known."""
     return readable(_refusal_file(folder), _said) or {}
 
 

@@ -14,4 +14,4 @@ class Logger:
         """Takes the line of a round that has just been committed."""
 
     def finish(self, exit_code: int) -> None:
-        """Ends the run; the exit code is 0 if it is finished, 130 or 143 after an interrupt, else it failed."""
+        """Ends the run; the exit code is 0 if it is finished, 130 or 143 if it was interrupted, else it failed."""

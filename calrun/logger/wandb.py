@@ -23,7 +23,7 @@ class WandbLogger(Logger):
     Args:
         project: W&B project.
         mode: `online`, `offline` (no account, no network) or `disabled`.
-        entity: W&B user or team; none is the account's own.
+        entity: W&B user or team; `None` is the account's own.
         tags: words to find the run by.
     """
 
@@ -48,7 +48,7 @@ class WandbLogger(Logger):
         self.run.define_metric("round")
         self.run.define_metric("*", step_metric="labelled")
         for line in finished:
-            if line["round"] >= self.run.step:  # W&B lacks it: an offline run begins anew, an online one was killed
+            if line["round"] >= self.run.step:  # W&B lacks it: an offline run begins empty, an online one was killed
                 self.log(line)
         if self.mode == "offline":
             self._remove_earlier(folder)
@@ -71,7 +71,7 @@ class WandbLogger(Logger):
         )
 
     def _remove_earlier(self, folder: Path) -> None:
-        """Removes what earlier attempts have left: this one has told it again, and `wandb sync` would tell it twice."""
+        """Removes what earlier attempts have left: this one sends it again, and `wandb sync` would send it twice."""
         for attempt in folder.glob(f"wandb/offline-run-*-{self.run.id}"):
             if attempt != Path(self.run.dir).parent:
                 shutil.rmtree(attempt, ignore_errors=True)

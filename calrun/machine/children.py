@@ -1,6 +1,6 @@
-"""Child processes: they heed their parent alone and die with it.
+"""Makes child processes obey only their parent and die with it.
 
-A forked child has its parent's handlers of signals, submitit's among them, and it outlives a parent that is killed.
+Otherwise a forked child has its parent's signal handlers, submitit's among them, and outlives a parent that is killed.
 """
 
 import ctypes
@@ -23,9 +23,9 @@ WATCH_SECONDS = 1.0
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Makes signals wait, also in the children that are started inside, until each has called `heed_the_parent`.
+    """Holds signals back, also in children started inside, until each child has called `heed_the_parent`.
 
-    A mask alone would not do: it holds for one thread, and a signal comes to any.
+    A mask alone is not enough: it holds for one thread, and a signal may reach any.
     """
     numbers: set[signal.Signals] = {signal.SIGTERM, *_for_the_parent()}
     waiting: list[int] = []
@@ -47,7 +47,7 @@ def signals_held() -> Iterator[None]:
 
 
 def heed_the_parent(parent: int) -> None:
-    """Makes this child ignore what is sent to the group of its parent, end when the parent says so, and die with it."""
+    """Makes this child ignore signals to its parent's group, end when the parent says so, and die with the parent."""
     die_with(parent)
     sys.excepthook = _quiet_about_the_parent
     for signum in _for_the_parent():
@@ -59,12 +59,12 @@ def heed_the_parent(parent: int) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Kills this process when its parent has died, however that came about."""
+    """Kills this process when its parent dies, for whatever reason."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:  # it died before
+    if os.getppid() != parent:  # the parent died first
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -75,7 +75,7 @@ def run_bound(command: list[str]) -> int:
 
 
 def die_with_launcher() -> None:
-    """Binds a job that a launcher of processes plays to that launcher; does nothing in a process of its own."""
+    """Makes a job that a launcher plays in a child process die with the launcher; otherwise does nothing."""
     launcher = parent_process()
     if launcher is not None and launcher.pid is not None:
         die_with(launcher.pid)
@@ -86,7 +86,7 @@ def _for_the_parent() -> set[signal.Signals]:
 
 
 def _quiet_about_the_parent(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Passes over what a thread of the child says when the parent ends in the middle of a word."""
+    """Ignores the errors of a child's threads when the parent ends in the middle of a message."""
     if not issubclass(kind, ConnectionError | EOFError):
         sys.__excepthook__(kind, error, trace)
 

@@ -1,4 +1,4 @@
-"""Loops that numba compiles, kept on disk between processes where a folder for them can be written."""
+"""Loops that numba compiles, and keeps on disk between processes if a folder for them can be written."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,8 @@ import numba
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the function compiled at its first call.
 
-    Numba refuses to cache where neither the installation nor the user's home can be written; then each process compiles
-    anew.
+    Numba refuses to cache if neither the installation nor the user's home can be written; then each process compiles
+    the function again.
     """
     try:
         made: Callable[..., Any] = numba.njit(cache=True)(function)

@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, whenever a process is killed."""
+"""Replaces files so that a process killed at any moment leaves either the old file or the new one."""
 
 import io
 import os
@@ -31,9 +31,9 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Tr
 
     Args:
         path: the file to replace.
-        write: is given the path beside it.
-        durable: waits until the disk has it.
-        shared: other processes may write the same file meanwhile; the last to end wins.
+        write: is called with the path beside it.
+        durable: whether to wait until the disk has the file.
+        shared: whether other processes may write the same file meanwhile; the last to finish wins.
 
     Raises:
         OSError: if the disk is full or read-only; the name of the file is in the error.
@@ -52,7 +52,7 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Tr
             error.filename = str(path)
         raise
     if durable:
-        with suppress(OSError):  # not every file system can
+        with suppress(OSError):  # not every file system can sync a folder
             _sync(path.parent)
 
 
@@ -62,8 +62,8 @@ def replace_text(path: Path, text: str, durable: bool = True) -> None:
 
 
 def replace_tensors(path: Path, state: dict[str, Any]) -> None:
-    """Replaces a file of tensors and numbers; through memory, because torch hides a full disk in a RuntimeError."""
-    import torch  # not above: who reads folders needs no torch
+    """Replaces a file of tensors and numbers, through memory, because torch hides a full disk in a RuntimeError."""
+    import torch  # not above: reading folders needs no torch
 
     packed = io.BytesIO()
     torch.save(state, packed)
@@ -84,7 +84,7 @@ def replace_if_possible(path: Path, text: str) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it; each lets the group write if the one that it is in does."""
+    """Makes a folder and those above it; each lets its group write if the folder above it does."""
     if path.is_dir():
         return
     if not path.parent.exists():
@@ -92,7 +92,7 @@ def make_folder(path: Path) -> None:
     path.mkdir(exist_ok=True)
     mode, above = path.stat().st_mode, path.parent.stat().st_mode
     if above & stat.S_IWGRP and not mode & stat.S_IWGRP:
-        with suppress(OSError):  # another process of another user may have made it meanwhile
+        with suppress(OSError):  # another user's process may have made it meanwhile
             path.chmod(stat.S_IMODE(mode) | stat.S_IWGRP)
 
 
@@ -104,7 +104,11 @@ def remove_parts(folder: Path) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
-    """Reads a file of tensors and numbers; every byte is checked, for torch itself takes tensors that have changed."""
+    """Reads a file of tensors and numbers; checks every byte, because torch itself accepts altered tensors.
+
+    Raises:
+        BadZipFile: if a byte has changed.
+    """
     import torch  # as above
 
     with zipfile.ZipFile(path) as archive:
@@ -118,9 +122,9 @@ def readable(path: Path, load: Callable[[Path], Content], instead: str = "going 
     """Returns what `load` makes of a file that a run can do without; `None` if it is missing or damaged.
 
     Args:
-        path: of the file.
+        path: the file.
         load: reads it.
-        instead: what is done if it is damaged, as the user is told.
+        instead: what happens if it is damaged, as the user is told.
     """
     try:
         return load(path)
@@ -133,10 +137,10 @@ def readable(path: Path, load: Callable[[Path], Content], instead: str = "going 
 
 @contextmanager
 def whole(path: Path) -> Iterator[None]:
-    """Names the file that cannot be understood while it is read.
+    """Names the file in the errors that arise while it is read.
 
     Raises:
-        ValueError: in place of what a reader says about broken text, numbers or tensors.
+        ValueError: if the file is missing, and in place of errors about broken text, numbers or tensors.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The cluster's job that this process is part of, where its words go, and what it ends with."""
+"""The cluster job that this process is part of, where its output goes, and its exit code."""
 
 import atexit
 import os
@@ -15,15 +15,15 @@ from typing import Any
 from calrun.machine.signals import end_process, heeded
 
 JOB_PROGRAM = "submitit.core._submit"
-ASK_SECONDS = 10.0  # for SLURM's answer: it gives a job that it ends 30 s
+ASK_SECONDS = 10.0  # time for SLURM's answer: it gives a job that it ends 30 s
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job of SLURM's; the id is empty outside one.
+    """A SLURM job; the id is empty outside one.
 
     Args:
-        id: as squeue shows it. The number of an array's task would not do: one of them has that of the whole array.
+        id: as squeue shows it. In an array the job number alone is not enough: one task has the whole array's.
         attempt: how often the job has been requeued.
     """
 
@@ -49,9 +49,9 @@ def this_log() -> dict[str, str | int] | None:
 
 
 def end_with(code: int) -> None:
-    """Makes a job's process end with an exit code of its own, which its cluster and whoever waits for it can see.
+    """Makes a job's process end with an exit code of its own, for its cluster and whoever waits for it to see.
 
-    The process in which submitit plays a job takes whatever the job has ended with for its result, and ends with 0. Any
+    The process in which submitit plays a job takes whatever the job ends with as its result, and exits with 0. Any
     other process is left alone.
     """
     if _is_submitits():
@@ -60,9 +60,9 @@ def end_with(code: int) -> None:
 
 @contextmanager
 def cancellable() -> Iterator[None]:
-    """Ends what runs inside, in a process of submitit's, when SLURM ends its job: at once, and with one line.
+    """In a submitit process, ends what runs inside when SLURM ends the job: at once, and with one line.
 
-    submitit passes over SIGTERM, which may be a mere warning before preemption, and would work on until the KILL.
+    submitit ignores SIGTERM, which may be a mere warning before preemption, and would work on until SIGKILL.
     """
     if not _is_submitits():
         yield

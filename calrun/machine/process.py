@@ -8,20 +8,20 @@ from pathlib import Path
 
 @cache
 def machine() -> str:
-    """Returns a text that two processes share if they can look for each other by number.
+    """Returns a text that two processes share if they can find each other by process number.
 
-    A host's name is not enough: containers may share it and not their processes, and a number is used again after a
-    new start of the machine.
+    A host's name is not enough: containers may share it but not their processes, and numbers are used again after the
+    machine has restarted.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return socket.gethostname()
 
 
 def began(pid: int) -> str | None:
-    """Returns when a process of this machine began, in its own units; empty if it has ended, `None` if nobody says."""
+    """Returns when a process began, in the kernel's units; empty if it has ended, `None` if it cannot be known."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -1,7 +1,7 @@
-"""The one owner of a process's signals: whatever the command does, a signal ends it with one line and can be undone.
+"""The one owner of a process's signals: whatever the command is doing, a signal ends it with one line and no damage.
 
-Nothing else installs handlers, Lightning's Trainer included (calrun/training/trainer.py). Where somebody else owns
-the process, as submitit does in a SLURM job, nothing is installed and their handlers keep their meaning.
+Nothing else installs handlers, not even Lightning's Trainer (calrun/training/trainer.py). If somebody else owns the
+process, as submitit does in a SLURM job, nothing is installed and their handlers stay in force.
 """
 
 import _thread
@@ -17,24 +17,24 @@ from types import FrameType
 from typing import Any
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-IMPATIENT_SECONDS = 1.0  # a second signal this much later is meant: the first may have come twice
-GRACE_SECONDS = 20.0  # for files, loggers and processes to be closed
+IMPATIENT_SECONDS = 1.0  # delay after which a second signal counts: before it, the first may have come twice
+GRACE_SECONDS = 20.0  # time in which files, loggers and processes can be closed
 RETRY_SECONDS = 0.01
 UNTOUCHED = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class Ended(SystemExit):
-    """A signal told the process to end; the code is what a shell reports of one."""
+    """A signal told the process to end; the code is what a shell reports of it, 128 + the signal's number."""
 
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Ends what runs inside, at any instant, when a signal says so: one line, and 128 + its number as exit code.
+    """Ends what runs inside, at any instant, when a signal comes: with one line, and exit code 128 + its number.
 
-    Signals that are ignored or that somebody else has a handler for stay theirs.
+    Signals that are ignored, or that somebody else handles, are left alone.
 
     Raises:
-        Ended: in place of whatever the signal made of the work inside.
+        Ended: in place of whatever the signal raised inside.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -54,13 +54,13 @@ def heeded() -> Iterator[None]:
 
 
 def last_line(signum: int) -> str:
-    """Returns what a process says that a signal ends."""
+    """Returns the last line of a process that a signal ends."""
     how = "interrupted" if signum == signal.SIGINT else f"ended by {signal.Signals(signum).name}"
     return f"calrun: {how}; the same command goes on from here"
 
 
 def end_process(code: int) -> None:
-    """Ends the process after what is registered for its end; the interpreter would take seconds to collect the rest."""
+    """Ends the process after its exit functions; the interpreter would take seconds to collect the rest."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -68,7 +68,7 @@ def end_process(code: int) -> None:
 
 
 class Owner:
-    """Turns the first signal into an exception, and makes sure that the process ends of it."""
+    """Turns the first signal into an exception, and makes sure that it ends the process."""
 
     def __init__(self) -> None:
         self.signum: int | None = None
@@ -95,7 +95,7 @@ class Owner:
         """Handles a signal.
 
         Raises:
-            Ended: where the work is, so that it closes what it holds.
+            Ended: inside the work, so that it closes what it holds.
         """
         if os.getpid() != self.pid:  # a child that was forked with this handler
             signal.signal(signum, signal.SIG_DFL)
@@ -110,7 +110,7 @@ class Owner:
         raise Ended(128 + signum)
 
     def end_at_once(self) -> None:
-        """Ends the process without closing anything: a run survives that, too."""
+        """Ends the process without closing anything: a run can be resumed even then."""
         assert self.signum is not None
         os.write(2, (last_line(self.signum) + "\n").encode())
         os._exit(128 + self.signum)

@@ -1,6 +1,6 @@
-"""What the command prints reaches its reader as far as the reader allows, and never ends the command.
+"""Output streams that never end the command, whatever their reader does.
 
-A reader may go away (`| head`, a closed terminal) and may be unable to show every sign (LC_ALL=C).
+A reader may go away (`| head`, a closed terminal), and may be unable to show every character (LC_ALL=C).
 """
 
 import io
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class PatientFile(io.FileIO):
-    """A file that throws away what nobody reads any more."""
+    """A file that throws away what nobody is there to read."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Writes what the reader takes; once he is gone, nothing is written and nothing fails."""
+        """Writes what the reader takes; once the reader is gone, nothing is written and nothing fails."""
         try:
             return super().write(data) or 0
         except OSError as error:
@@ -30,7 +30,7 @@ class PatientFile(io.FileIO):
 
 
 def make_patient() -> None:
-    """Gives this process streams that outlive their readers and show ? for what the terminal cannot."""
+    """Gives this process streams that outlive their readers, and show ? for a character that the terminal cannot."""
     if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout = _patient(sys.stdout)
     if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""What the loop knows of a training method. What it trains, and with how many networks, is its own affair."""
+"""What the loop knows of a training method, which alone knows what it trains and with how many networks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,13 @@ from calrun.round import Round
 if TYPE_CHECKING:
     from calrun.method.composed import Composed
 
-Fit = Callable[["Composed", Round], FitResult]  # all phases of one network in one round
+Fit = Callable[["Composed", Round], FitResult]  # runs all phases of one network in one round
 
 
 class Method(ABC):
-    """Trains, round after round; looks at the candidates; is evaluated.
+    """Trains in every round, looks at the candidates, and gives the network that is evaluated.
 
-    `work` counts what the round under way has cost.
+    `work` counts what the current round has cost so far.
     """
 
     setup_: Setup
@@ -27,11 +27,16 @@ class Method(ABC):
 
     @abstractmethod
     def attach(self, parts: Mapping[str, Part], keeps_previous: bool) -> None:
-        """Takes the parts that an acquisition asks for, and whether it looks at the network of the round before."""
+        """Takes the parts that an acquisition asks for.
+
+        Args:
+            parts: modules that train beside the network or watch it, by name.
+            keeps_previous: whether the acquisition looks at the network of the round before.
+        """
 
     @abstractmethod
     def begin_round(self, this_round: Round) -> None:
-        """Sets weights and everything else that holds for one round; the labels bought for it are there."""
+        """Sets the weights and everything else that belongs to one round, whose labels have been bought."""
 
     @abstractmethod
     def train_round(self, fit: Fit, this_round: Round) -> FitResult:
@@ -39,11 +44,11 @@ class Method(ABC):
 
     @abstractmethod
     def evaluated(self) -> Classifier:
-        """Returns the network that the test sets are shown to."""
+        """Returns the network that is evaluated on the test sets."""
 
     @abstractmethod
     def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
-        """Returns the unlabelled rows through the trained eyes of this method."""
+        """Returns the unlabelled rows as the trained method sees them."""
 
     @abstractmethod
     def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
@@ -58,7 +63,7 @@ class Method(ABC):
         """Takes back what `carried` returned."""
 
     def notes(self) -> dict[str, float]:
-        """Returns what the round's line should say of the method itself."""
+        """Returns what the round's line should say about the method itself."""
         return {}
 
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
@@ -66,5 +71,5 @@ class Method(ABC):
         return []
 
     def planned(self, this_round: Round) -> FitWork:
-        """Returns what the fits of a round will take, whatever rows will be chosen."""
+        """Returns the work that the fits of a round will take, whichever rows are chosen."""
         return FitWork()

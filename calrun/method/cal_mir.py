@@ -50,7 +50,7 @@ def interference(
 ) -> Tensor:
     """Returns loss(theta - lr * gradient) - loss(theta) of each candidate (M,); the network is left untouched.
 
-    All of it is single precision: late in a schedule the difference is below what mixed precision can tell.
+    Everything is in single precision: late in a schedule the difference is below what mixed precision can resolve.
     """
     with torch.autocast(current.x.device.type, enabled=False), full_precision():
         parameters = {name: single(p).requires_grad_() for name, p in net.named_parameters() if p.requires_grad}
@@ -73,5 +73,5 @@ def _losses(net: nn.Module, parameters: dict[str, Tensor], batch: Batch, task: T
 
 
 def single(tensor: Tensor) -> Tensor:
-    """Returns a tensor without its history, in single precision if it holds fractions."""
+    """Returns a tensor without its gradient history, in single precision if it is floating-point."""
     return tensor.detach().float() if tensor.is_floating_point() else tensor.detach()

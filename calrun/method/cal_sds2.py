@@ -22,7 +22,7 @@ from calrun.round import Round
 from calrun.text.legal import one_of
 from calrun.text.say import warn
 
-BLIND_KERNEL = 1e-6  # a mean similarity below this leaves only the uncertainty term
+BLIND_KERNEL = 1e-6  # mean similarity below which only the uncertainty term decides
 
 
 class Summary(Choose):
@@ -70,7 +70,7 @@ class Summary(Choose):
         self.kept = state
 
     def notes(self) -> dict[str, float]:
-        """Returns the mean similarity of two candidates of the round's first choice; warns if the kernel sees none."""
+        """Returns the mean similarity of two candidates in the round's first choice; warns if it is next to zero."""
         if not self.kept:
             return {}
         mean = self.kept["mean_similarity"].item()
@@ -120,7 +120,7 @@ def greedy_summary(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: 
 
 
 def dense_greedy(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: float) -> Tensor:
-    """Does the same with every gain at every step, and never asks the device for a number."""
+    """Returns the same, computing every gain at every step, and never waits for the device."""
     covered_A, mass = torch.zeros_like(uncertainty_A), torch.zeros((), device=uncertainty_A.device)
     taken_A, picks = torch.zeros_like(uncertainty_A), []
     for _ in range(size):
@@ -156,7 +156,7 @@ def _gain(row: np.ndarray, covered: np.ndarray) -> float:
 def _lazy_greedy(kernel: np.ndarray, uncertainty: np.ndarray, size: int, weight: float) -> np.ndarray:
     """Minoux's greedy: a stale gain is an upper bound, so most gains are never computed again."""
     num = kernel.shape[0]
-    bound = kernel.astype(np.float64).sum(axis=1)  # of the coverage; the logarithm's part is exact at every step
+    bound = kernel.astype(np.float64).sum(axis=1)  # on the coverage gained; the logarithm's part is exact at every step
     fresh, taken = np.zeros(num, np.int64), np.zeros(num, np.bool_)
     covered, picks, mass = np.zeros(num, kernel.dtype), np.empty(size, np.int64), 0.0
     for step in range(size):

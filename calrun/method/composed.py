@@ -1,7 +1,7 @@
 """A method put together from pieces: where weights start, which rows a step visits, which loss it lowers.
 
-Das et al. 2023 (CAL), Alg. 2. The pieces are separable, so that a new combination is a YAML. This module holds what a
-round does: weights, parts, what is carried on; the steps of a fit are in calrun/method/fit/module.py.
+Das et al. 2023 (CAL), Alg. 2. The pieces are separable, so that a new combination is a YAML. This module holds what
+belongs to a round: weights, parts and what the next round needs. The steps of a fit are in calrun/method/fit/module.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,11 @@ class Composed(FitModule, Method):
 
     Args:
         start: sets the weights at the start of a round.
-        visit: plans the rows of each step.
+        visit: chooses the rows of each step.
         objective: the loss of a step.
         optimizer: new in every round.
         stop: ends the fits of a round.
+        setup: what the run gives its method.
         phases: the fits of a round, one after the other.
         parts: modules that train beside the network or watch it, by name.
     """
@@ -83,8 +84,6 @@ class Composed(FitModule, Method):
             self.parts[name] = part
         self.keeps_previous |= keeps_previous
 
-    # --- a round ---
-
     def begin_round(self, this_round: Round) -> None:
         self.this_round, self.work = this_round, Work()
         fresh, first = self.fresh_net(this_round), this_round.number == 1
@@ -109,7 +108,7 @@ class Composed(FitModule, Method):
         return any(type(piece).end_round is not Piece.end_round for piece in self.pieces.values())
 
     def end_round(self) -> None:
-        """Lets the pieces look once more, as the targets of the newest rows are stored."""
+        """Lets the pieces look once more, for instance to store the targets of the newest rows."""
         for piece in self.pieces.values():
             piece.end_round(self.look, self.this_round)
 
@@ -179,7 +178,7 @@ class Composed(FitModule, Method):
         )
 
     def carried(self) -> dict[str, Any]:
-        """Returns what the next round needs: weights, parts, and what pieces carry on."""
+        """Returns what the next round needs: weights, parts, and what the pieces carry on."""
         previous = None if self.previous is None else on_host(self.previous)
         pieces = {name: piece.carried() for name, piece in self.pieces.items()}
         return {"net": on_host(self.net), "parts": on_host(self.parts), "pieces": pieces, "previous": previous}
@@ -190,7 +189,7 @@ class Composed(FitModule, Method):
         if carried["previous"] is not None:
             self.previous = deepcopy(self.net)
             self.previous.load_state_dict(carried["previous"])
-        self._lay_out()  # or what is scored next would differ in its last bits from what an unbroken run scores
+        self._lay_out()  # or the next scores would differ in their last bits from those of an unbroken run
         for name, piece in self.pieces.items():
             piece.restore(carried["pieces"][name])
 
@@ -206,7 +205,7 @@ class Composed(FitModule, Method):
                 part.build(self.net, self.setup_)
 
     def _passes_of_step(self, current: int, drawn: int) -> int:
-        """Returns the rows that a step sends forward, with those backward counted for their work."""
+        """Returns the rows that a step sends through the network; each one sent backward counts `BACKWARD` times."""
         visit = self.visit
         if drawn <= visit.replay_size:
             return (1 + BACKWARD) * (current + drawn)
@@ -225,5 +224,5 @@ def refuse_parameters(name: str, part: Part) -> None:
 
 
 def on_host(module: nn.Module) -> dict[str, Tensor]:
-    """Returns a copy of a module's state that nothing changes any more."""
+    """Returns a copy of a module's state that later training does not change."""
     return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}

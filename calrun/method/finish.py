@@ -14,7 +14,7 @@ class Finish(Piece):
     """The last weights, as they are."""
 
     def begin(self) -> None:
-        """Forgets the fit before."""
+        """Forgets the previous fit."""
 
     def see(self, net: Classifier, history: Sequence[EpochFigures]) -> None:
         """Looks at the weights after an epoch; `history` ends with what that epoch has shown."""
@@ -24,7 +24,7 @@ class Finish(Piece):
 
 
 class Best(Finish):
-    """The weights of the best validation accuracy; an equal one is better, as in the code of Emam et al. 2021."""
+    """The weights with the best validation accuracy; an equal one counts as better (Emam et al. 2021, code)."""
 
     def begin(self) -> None:
         self.weights: dict[str, Tensor] | None = None

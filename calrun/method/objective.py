@@ -26,7 +26,7 @@ class Objective(Piece, ABC):
     num_classes: int
 
     def begin_run(self, task: Task, num_rows: int, num_classes: int) -> None:
-        """Learns what the network learns, and of how many rows and classes."""
+        """Takes the task that the network learns, and how many rows and classes it has."""
         self.task, self.num_classes = task, num_classes
 
     def stored_of(self, rows: Tensor) -> Tensor | None:
@@ -38,7 +38,7 @@ class Objective(Piece, ABC):
         return 0
 
     def stored_bytes(self, num_labelled: int) -> int:
-        """Returns how large the stored targets are when this many rows are labelled."""
+        """Returns how many bytes the stored targets take when this many rows are labelled."""
         return 0
 
     @abstractmethod
@@ -47,7 +47,7 @@ class Objective(Piece, ABC):
 
 
 class CrossEntropy(Objective):
-    """The task's mean loss over the current and replayed rows alike: of a classification, the cross-entropy.
+    """The task's mean loss over current and replayed rows alike; for classification, the cross-entropy.
 
     Args:
         class_weights: `none`, or `inverse` for one over the class's count among the labels of each round
@@ -75,7 +75,7 @@ class CrossEntropy(Objective):
 
 
 def refuse_other(objective: Objective, loss: object) -> None:
-    """Raises a ValueError if what an objective returns is no loss; asks nothing of the device."""
+    """Raises a ValueError if what an objective returns is not a loss; never waits for the device."""
     if isinstance(loss, Tensor) and loss.dim() == 0 and loss.requires_grad:
         return
     came = f"a {type(loss).__name__}"

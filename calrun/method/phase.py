@@ -18,7 +18,7 @@ class Phase:
         optimizer: replaces the run's optimizer in this phase.
         stop: replaces the method's stopping rule in this phase.
         finish: which weights the fit ends with; `None` takes the best ones under a rule that looks at a validation
-            split, and the last ones elsewhere.
+            split, and otherwise the last ones.
         freeze_batch_norm: whether BatchNorm keeps its statistics while training (Emam et al. 2021, code).
     """
 

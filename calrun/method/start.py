@@ -17,14 +17,14 @@ from calrun.text.legal import share
 class Start(ABC):
     """Sets the weights of the network at the start of a round."""
 
-    remembers: bool = False  # whether anything of the last round's weights is left
+    remembers: bool = False  # whether a round keeps anything of the last round's weights
 
     @abstractmethod
     def apply(self, net: Classifier, fresh: Classifier) -> None:
         """Changes `net`, which holds the last round's weights; `fresh` is this round's new initialisation."""
 
     def first(self, net: Classifier, fresh: Classifier) -> None:
-        """Does the same in round 1, where there is no last round: the fresh weights."""
+        """Sets the weights of round 1, which has no last round: the fresh ones."""
         net.load_state_dict(fresh.state_dict())
 
 
@@ -50,7 +50,7 @@ class ShrinkPerturb(Start):
     Args:
         shrink: share of the last weights; Ash and Adams use 0.4, the CAL code 0.8.
         perturb: share of the new weights; Ash and Adams use 0.1, the CAL code 0.2.
-        reset_bn_stats: whether BatchNorm's running statistics start anew.
+        reset_bn_stats: whether BatchNorm's running statistics are reset.
     """
 
     remembers = True
@@ -73,10 +73,10 @@ class Checkpoint(Start):
     """Every round starts from a backbone on disk and a new linear head, N(0, head_std) with bias 0 (Emam et al., code).
 
     Args:
-        path: a file of backbone weights; none for random weights.
+        path: a file of backbone weights; `None` for random weights.
         prefix: what the backbone's keys begin with in the file.
         leave_out: beginnings of further keys to pass over, such as the checkpoint's own head.
-        head_std: standard deviation of the new head; none keeps the layer's own initialisation.
+        head_std: standard deviation of the new head; `None` keeps the layer's own initialisation.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Stored targets z' by row: written once, when a row's round ends, and never changed.
+"""Stored targets z' by row: written once, when the round that bought the row ends, and never changed.
 
 Dimension key: N rows of the training set, L stored rows, B batch, C classes.
 """
@@ -69,7 +69,7 @@ class StoredLogits:
 
 
 class Distilling(Objective):
-    """A loss that looks at the targets which replayed rows had when their round ended.
+    """A loss that uses the targets stored for replayed rows when their round ended.
 
     Args:
         store_when: targets come from the `end_of_round` (the paper) or `first_epoch_online` (the authors' code).

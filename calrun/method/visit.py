@@ -1,6 +1,6 @@
 """Which rows a round visits: all labelled ones, the newest, or the newest with a replay of the history.
 
-Das et al. 2023 (CAL), Alg. 2. An epoch is one shuffled pass over the current rows; replay rides along.
+Das et al. 2023 (CAL), Alg. 2. An epoch is one shuffled pass over the current rows; each step may add replayed rows.
 """
 
 from abc import ABC, abstractmethod
@@ -20,9 +20,9 @@ from calrun.text.legal import one_of
 
 
 class Choose(Piece):
-    """Chooses the replayed rows of a step out of candidates drawn from the history; this one takes all that are drawn.
+    """Chooses the replayed rows of a step from candidates drawn from the history; this one takes all that are drawn.
 
-    A choice is asked only where there are more candidates than rows to replay.
+    It is called only when there are more candidates than rows to replay.
     """
 
     task: Task = Classification()  # the run's, set before the first round
@@ -33,25 +33,25 @@ class Choose(Piece):
         return torch.arange(size, device=candidates.rows.device)
 
     def cost(self, num_current: int, num_candidates: int) -> tuple[int, int]:
-        """Returns the samples that a choice sends forward and backward."""
+        """Returns how many samples a choice sends forward and backward."""
         return num_candidates, 0
 
 
 class Visit(Piece, ABC):
-    """Plans the steps of an epoch."""
+    """Decides which rows each step of an epoch visits."""
 
     replay_size: int = 0
     choose: Choose = Choose()
     forward_mode: str = "joint"
 
     def begin_run(self, task: Task) -> None:
-        """Learns what the network learns."""
-        if self.choose is not Visit.choose:  # which is shared, and asks for nothing
+        """Takes the task that the network learns."""
+        if self.choose is not Visit.choose:  # the class's own is shared, and needs no task
             self.choose.task = task
 
     @abstractmethod
     def current_rows(self, this_round: Round) -> np.ndarray:
-        """Returns the rows that an epoch passes over once."""
+        """Returns the rows that an epoch visits once each."""
 
     def epoch(self, this_round: Round, epoch: int, batch_size: int, phase: int = 0) -> list[StepRows]:
         """Returns the rows of each step; the last step takes what is left over.
@@ -59,10 +59,10 @@ class Visit(Piece, ABC):
         A single left-over row joins the step before it, because BatchNorm cannot normalise one row.
 
         Args:
-            this_round: whose rows.
-            epoch: from 0, of the phase.
+            this_round: the round whose rows are visited.
+            epoch: number of the epoch in its phase, from 0.
             batch_size: m.
-            phase: which fit of the round, from 0; each has an order of its own.
+            phase: number of the fit in its round, from 0; each has an order of its own.
         """
         rng = this_round.rng(of_phase("batch order", phase), epoch)
         order = rng.permutation(self.current_rows(this_round))
@@ -79,15 +79,15 @@ class Visit(Piece, ABC):
         return history[:0]
 
     def num_replayed(self, num_history: int) -> int:
-        """Returns the rows that a step replays out of a history of this size, which may be fewer than wished for."""
+        """Returns how many rows a step replays from a history of this size, which may hold fewer than `replay_size`."""
         return min(self.replay_size, num_history)
 
     def step_rows(self, num_current: int, num_history: int, batch_size: int) -> int:
-        """Returns the rows of a full step, new and replayed; both may be fewer than wished for."""
+        """Returns how many rows a full step has, new and replayed; there may be too few of either."""
         return min(batch_size, num_current) + self.num_replayed(num_history)
 
     def lr_factor(self, num_current: int, num_history: int, batch_size: int) -> float:
-        """Returns the factor on the learning rate of a round, where the optimizer scales it."""
+        """Returns the factor on the learning rate of a round, if the optimizer scales it."""
         return 1.0
 
 
@@ -112,8 +112,8 @@ class Replay(Newest):
         replay_size: m^(h), replayed rows of a step; the paper searches {m, 2 m}.
         num_candidates: c, rows drawn for `choose` to choose from.
         choose: picks replay_size of the candidates; `None` draws replay_size rows uniformly.
-        lr_scale: `linear` multiplies the learning rate of replaying rounds by (m + r) / m where the optimizer
-            scales (SGD), m + r being the rows that a step has where labels or history are short; `none` does not.
+        lr_scale: `linear` multiplies the learning rate of rounds with replay by (rows of a step) / m if the optimizer
+            has `scales_lr` (SGD); a step has m + m^(h) rows, or fewer if labels or history are short. `none` does not.
         forward_mode: `joint` sends current and replayed rows through the network together, `separate` one after the
             other (replayed rows first), which normalises each by its own batch statistics.
     """
@@ -149,7 +149,7 @@ class Replay(Newest):
         return history[rng.choice(len(history), min(self.num_drawn, len(history)), replace=False, shuffle=False)]
 
     def lr_factor(self, num_current: int, num_history: int, batch_size: int) -> float:
-        """Returns the rows of a step over m, as many as a step has, and never below 1."""
+        """Returns the rows that a step has, divided by m, and at least 1; without replay it is 1."""
         if self.lr_scale == "none" or not self.num_replayed(num_history):
             return 1.0
         return max(1.0, self.step_rows(num_current, num_history, batch_size) / batch_size)
@@ -169,7 +169,7 @@ class Replay(Newest):
 
 
 def of_phase(purpose: str, phase: int) -> str:
-    """Returns the purpose of random numbers in one phase of a round; that of the first has the plain name."""
+    """Returns the purpose of the random numbers of one phase of a round; the first phase has the plain name."""
     return f"{purpose} of phase {phase}" if phase else purpose
 
 

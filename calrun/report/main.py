@@ -46,7 +46,7 @@ def report(
     Args:
         folders: run folders, or folders that hold them at any depth.
         out: where the files go; made if needed.
-        baseline: the method over which speed-ups are taken; without runs of the default there are none.
+        baseline: the method that speed-ups are measured against; without runs of the default there are none.
         prices: of labels and of training, for the overall cost of acquisitions; without them it is not printed.
         console: where the tables are printed; standard output by default.
 
@@ -106,7 +106,7 @@ def print_part(part: Part, console: Console) -> None:
 
 
 def missing_prices(parts: Sequence[Part]) -> list[str]:
-    """Returns what to say where prices were given and no cost could be worked out."""
+    """Returns what to say if prices were given but no cost could be worked out."""
     if any(table.name.endswith("-cost") for part in parts for table in part.tables):
         return []
     return [
@@ -116,12 +116,12 @@ def missing_prices(parts: Sequence[Part]) -> list[str]:
 
 
 def widest_first(found: Iterable[Panel]) -> list[Panel]:
-    """Returns the panels with those first that compare most lines: 26 acquisitions stand before 26 pairs of methods."""
+    """Returns the panels that compare most lines first: 26 acquisitions come before 26 pairs of methods."""
     return sorted(found, key=lambda panel: -len(panel.runs[LINE].drop_duplicates()))
 
 
 def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -> list[Path]:
-    """Writes unrounded the rounds of all runs, what the comparisons hold, and the grids if there are any."""
+    """Writes, unrounded, the rounds of all runs, what the comparisons hold, and the grids if there are any."""
     files = [*write_runs(out, runs.table), write_frame(out / "comparison.csv", tidy(runs.table, baseline))]
     return files + ([write_frame(out / "sensitivity.csv", tidy_grids(found))] if found else [])
 
@@ -161,7 +161,7 @@ def forgetting_matrices(panel: Panel) -> list[tuple[str, np.ndarray]]:
 
 
 def print_problems(problems: list[Problem], console: Console) -> None:
-    """Prints what was left out or is not as it should be, and how much more there is of it."""
+    """Prints what was left out or is not as it should be, and how many more such folders there are."""
     for problem in problems[:MOST_PROBLEMS_PRINTED]:
         say(console, f"{printable(str(problem.folder))}: {problem.reason}", "yellow")
     if len(problems) > MOST_PROBLEMS_PRINTED:

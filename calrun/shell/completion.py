@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from calrun.places import options
 
-ASK = "CALRUN_COMPLETE"  # holds the words typed so far, the last one perhaps in part
+ASK = "CALRUN_COMPLETE"  # variable with the words typed so far, of which the last may be incomplete
 SCRIPTS = {
     "bash": """_calrun() {
     local word=${COMP_LINE:0:$COMP_POINT}
@@ -37,7 +37,7 @@ def script(shell: str) -> str:
     """Returns what a shell has to read: eval "$(calrun completion bash)".
 
     Raises:
-        ValueError: if the shell is another.
+        ValueError: if there is no completion for the shell.
     """
     if shell not in SCRIPTS:
         raise ValueError(f"calrun completes in {', '.join(SCRIPTS)}, got {shell!r}; choose one of them")
@@ -60,12 +60,12 @@ def answers(line: str, commands: list[str], ask_hydra: Callable[[], object]) -> 
     if words[1] not in ("run", "plan", "reproduce") or (words[1] == "reproduce" and len(words) == 3):
         return [name for name in _arguments(words[1]) if name.startswith(words[-1]) and len(words) == 3]
     os.environ["COMP_LINE"] = " ".join(["calrun", *words[2:]])
-    sys.argv = ["calrun run", "--shell-completion", "query=fish"]  # which prints one a line
+    sys.argv = ["calrun run", "--shell-completion", "query=fish"]  # which prints one answer a line
     ask_hydra()
     return []
 
 
 def _arguments(command: str) -> list[str]:
-    """Returns what can be the first argument of a command; nothing leaves it to the shell, which knows files."""
+    """Returns what can be the first argument of a command; an empty list leaves it to the shell, which knows files."""
     legal = options()
     return {"list": [*legal], "reproduce": legal["experiment"], "completion": [*SCRIPTS]}.get(command, [])

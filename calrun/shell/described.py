@@ -1,4 +1,4 @@
-"""One line of what each option is: the first sentence of its YAML, or of what its `_target_` says of itself."""
+"""One line on each option: the first sentence of its YAML, or of its `_target_`'s docstring."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def described(group: str | None = None, config_dir: Path | None = None) -> list[
 
 
 def summary(group: str, option: str, config_dir: Path | None = None) -> str:
-    """Returns the sentence of an option, or nothing where neither file says one."""
+    """Returns the sentence of an option; empty if neither file has one."""
     roots = [CONF, *([config_dir] if config_dir else [])]
     path = next(path for root in roots if (path := root / group / f"{option}.yaml").exists())
     if said := _comment(path):

@@ -1,4 +1,4 @@
-"""`calrun reproduce cal/table1`: plans a paper's table, runs what is missing, and says how close it came."""
+"""`calrun reproduce cal/table1`: lists the runs of a table, plays the missing ones, and says how close it came."""
 
 import sys
 import time
@@ -42,7 +42,7 @@ PROBE_STEPS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a plan: the overrides that make it, its configuration, its folder, and whether it is finished."""
+    """One run of a table: the overrides that make it, its configuration, its folder, and whether it is finished."""
 
     overrides: tuple[str, ...]
     cfg: DictConfig
@@ -61,7 +61,7 @@ class Reproduction:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        """Composed when asked for: it takes a third of a second each."""
+        """The runs, composed when first asked for: each takes a third of a second."""
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return [job_of(overrides) for overrides in self.overrides]
 
@@ -80,7 +80,7 @@ def reproduction(name: str, seeds: str | None = None, scale: float = 1.0, more: 
         more: further overrides, such as a launcher or a trainer.
 
     Raises:
-        ValueError: there is no such experiment, `seeds` are no seeds, or `scale` is not above 0 and up to 1.
+        ValueError: there is no such experiment, `seeds` are not seeds, or `scale` is not above 0 and up to 1.
     """
     legal = options("experiment")["experiment"]
     if name not in legal:
@@ -97,7 +97,11 @@ def reproduction(name: str, seeds: str | None = None, scale: float = 1.0, more: 
 
 
 def seeds_of(text: str) -> list[int]:
-    """Returns the seeds in a text such as '0, 1,2', each once."""
+    """Returns the seeds in a text such as '0, 1,2', each once.
+
+    Raises:
+        ValueError: one of them is not a whole number from 0 on.
+    """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() for part in parts):
         raise ValueError(f"reproduce wants seeds as whole numbers from 0 on, such as 0,1,2, got {text!r}")
@@ -128,12 +132,12 @@ def reproduce(
     """Plays what is missing of a paper's table and prints it with verdicts; writes them beside the runs' report.
 
     Args:
-        name: as for `plan`, with seeds, scale and more.
-        dry_run: only say what would run.
-        console: where it is printed.
+        name: as for `reproduction`, with seeds, scale and more.
+        dry_run: whether to say only what would run; then nothing is returned.
+        console: where the table is printed.
 
     Raises:
-        ValueError: as `plan`, or a run failed.
+        ValueError: as in `reproduction`, or a run failed.
     """
     console = console or Console()
     planned = reproduction(name, seeds, scale, more)
@@ -168,7 +172,7 @@ def print_reproduction(planned: Reproduction, console: Console) -> None:
 
 
 def estimate(planned: Reproduction) -> str:
-    """Returns how long the missing runs take, from the finished runs of the plan, or from a probe of the network."""
+    """Returns how long the missing runs take, from the finished runs of the table, or from a probe of the network."""
     done = [job for job in planned.jobs if job.finished]
     if done:
         table = read([job.folder for job in done]).table
@@ -179,7 +183,7 @@ def estimate(planned: Reproduction) -> str:
 
     first = planned.missing[0].cfg
     exp = build(first)
-    pool_size = round(len(exp.pool) / first.scale)  # of the recipe's one data set, unless it has several
+    pool_size = round(len(exp.pool) / first.scale)  # of the recipe's data set, if it has only one
     bound = sum(most_samples(job.cfg, pool_size) for job in planned.missing)
     rate = samples_per_second(exp)
     return (
@@ -210,7 +214,7 @@ def most_samples(cfg: DictConfig, pool_size: int) -> float:
 
 
 def samples_per_second(exp: "Experiment") -> float:
-    """Returns the rate of forward and backward passes of a plan's network at its batch size, without data loading."""
+    """Returns how many samples pass forward and backward in a second, at the run's batch size, without data loading."""
     net = exp.method.evaluated().to(exp.predictor.device)
     x = torch.zeros(exp.method.setup_.batch_size, *exp.data.input_shape, device=exp.predictor.device)
     started = 0.0
@@ -243,7 +247,7 @@ def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, consol
 
 
 def recipe_leaves(name: str) -> list[dict[str, Any]]:
-    """Returns the leaves of each run of a recipe as it stands, but for the seed."""
+    """Returns the leaves of each run of a recipe as it stands, except that the seed is 0."""
     recipe = reproduction(name, seeds="0")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = [job_config(overrides) for overrides in recipe.overrides]
@@ -254,7 +258,7 @@ def recipe_leaves(name: str) -> list[dict[str, Any]]:
 
 
 def claims_table(ours: pd.DataFrame, paper: PaperTable, least: float = 0.0) -> Table:
-    """Returns each claim with our answer and what the paper's own printed numbers answer."""
+    """Returns each claim with our answer and the one that the paper's own printed numbers give."""
     nothing = {claim.text: Claim(claim.text, MISSING, MISSING) for claim in claims(ours)}
     theirs = nothing | {claim.text: claim for claim in claims(paper.cells)}
     rows = []

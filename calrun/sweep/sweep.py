@@ -1,6 +1,6 @@
-"""What a multirun does besides its jobs: it notes which runs it will play, shows them, and keeps why jobs were refused.
+"""What a multirun does besides its jobs: it notes which runs it will play, shows them, and notes why jobs were refused.
 
-A Hydra callback in the process that launches; it travels with the jobs, which may run anywhere.
+It is a Hydra callback in the launching process, and travels with the jobs, which may run anywhere.
 """
 
 import os
@@ -30,26 +30,26 @@ from calrun.run import located
 from calrun.sweep.watcher import Watcher
 from calrun.text.say import say
 
-UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # a job that has no folder yet, for it is wrong
-OF_LOKY = "ignore:resource_tracker:UserWarning"  # joblib's tidier calls it a leak when a launcher was killed
-launched: list["Sweep"] = []  # the multirun of this process, until its last word is said
+UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # errors of a job that cannot have a folder
+OF_LOKY = "ignore:resource_tracker:UserWarning"  # joblib's tracker, which reports a leak if a launcher was killed
+launched: list["Sweep"] = []  # the multirun of this process, until its summary is printed
 
 
 class Sweep(Callback):
-    """Writes the plan of a multirun, follows its run folders, and says at the end how they stand."""
+    """Notes the runs of a multirun, follows their folders, and says at the end how they stand."""
 
     def __init__(self) -> None:
         self.sweep = ""
         self.folders: list[Path] = []
-        self.replaced: dict[Path, int] = {}  # the folders that --fresh moves aside, by their numbers
+        self.replaced: dict[Path, int] = {}  # the folders that --fresh moves aside, with their numbers
         self.watcher: Watcher | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what a job in another process needs of it."""
+        """Returns what a job in another process needs of this object."""
         return {**vars(self), "watcher": None}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Notes the folder of every job; one that cannot be composed is Hydra's to refuse, before the first runs."""
+        """Notes the folder of every job; Hydra refuses one that cannot be composed, before the first job runs."""
         try:
             jobs = planned_jobs(config)
             self.folders = [located(cfg, choices) for cfg, choices in jobs]
@@ -62,7 +62,7 @@ class Sweep(Callback):
             add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
         launched[:] = [self]
         warnings = os.environ.get("PYTHONWARNINGS", "")
-        if OF_LOKY not in warnings:  # the tidier is a process of its own, which begins with the first job
+        if OF_LOKY not in warnings:  # the tracker is a process of its own, which begins with the first job
             os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (warnings, OF_LOKY)))
         if sys.stdout.isatty():
             os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
@@ -70,7 +70,7 @@ class Sweep(Callback):
             self.watcher.start()
 
     def begin_anew(self, configurations: Sequence[DictConfig]) -> None:
-        """Does to every run what --accept-code asks for, and notes what --fresh does: a job does it once it is built.
+        """Does to every run what --accept-code asks for, and notes the folders for --fresh, which each job moves aside.
 
         Raises:
             SystemExit: if it cannot be done to all of them.
@@ -81,20 +81,20 @@ class Sweep(Callback):
             refuse_held(self.folders)  # all or none
             for folder, cfg in zip(self.folders, configurations, strict=True) if wanted.accept_code else ():
                 accept_code(folder.absolute(), identity(cfg))
-        except (ValueError, OSError) as error:  # of which Hydra would make a warning, and play on
+        except (ValueError, OSError) as error:  # which Hydra would turn into a warning, and play on
             raise SystemExit(report(error)) from None
         if wanted.fresh:
             self.replaced = {folder.absolute(): number_of(folder) for folder in self.folders}
         wanted.fresh = wanted.accept_code = False
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Tells the run which multirun it is part of, and whether it begins anew.
+        """Tells the run which multirun it is part of, and whether it starts from nothing.
 
-        One that is asked for twice waits for itself.
+        If two jobs ask for the same run, one waits for the other.
         """
         os.environ[SWEEP_VARIABLE] = self.sweep
         if this_log():
-            os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own speaks there
+            os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own prints there
         if not self.replaced:
             return
         wanted.seen = None
@@ -103,7 +103,7 @@ class Sweep(Callback):
         wanted.fresh = wanted.seen is not None
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Says why a job failed: in its own log, in its exit code, and beside its run's folder if that does not."""
+        """Says why a job failed: in its log, in its exit code, and beside its run's folder if that does not say so."""
         os.environ.pop(SWEEP_VARIABLE, None)
         error = job_return._return_value
         if not self.sweep or job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
@@ -133,7 +133,7 @@ class Sweep(Callback):
 
 
 def end_sweep() -> None:
-    """Says the last word of the multirun that this process has launched, if there was one, however it ended."""
+    """Prints the summary of the multirun that this process has launched, if there was one, however it ended."""
     while launched:
         launched.pop().end()
 
@@ -147,7 +147,7 @@ def planned_jobs(config: DictConfig) -> list[tuple[DictConfig, dict[str, Any]]]:
 
 
 def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:
-    """Returns the overrides of each job that Hydra's basic sweeper makes of the command's arguments.
+    """Returns the overrides of each job that Hydra's basic sweeper makes from the command's arguments.
 
     Args:
         sweeper: the node hydra.sweeper; an experiment may name values to sweep in its `params`.
@@ -159,7 +159,7 @@ def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str
 
 
 def without_sweeps(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments that every job shares, of which Hydra composes a multirun's own configuration."""
+    """Returns the arguments that every job shares, from which Hydra composes a multirun's own configuration."""
     parsed = OverridesParser.create().parse_overrides(list(arguments))
     return [text for text, one in zip(arguments, parsed, strict=True) if not one.is_sweep_override()]
 

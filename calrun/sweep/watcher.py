@@ -58,7 +58,7 @@ class Watcher:
 
 
 def _rounds(folder: Path) -> list[dict[str, Any]]:
-    """Returns what a run has committed; nothing of a damaged one, which says so itself when it is played."""
+    """Returns what a run has committed; empty if it is damaged, which is reported when it is played."""
     try:
         return read_rounds(folder / "rounds.jsonl")
     except (ValueError, OSError):

@@ -1,4 +1,4 @@
-"""What an option may be: the sentence of each refusal stands here once."""
+"""Checks of what an option may be: the sentence of each refusal is written here once."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ def at_least(least: float, where: str, **options: float | None) -> None:
 
 
 def share(option: str, came: float) -> None:
-    """Raises a ValueError if an option is no share of a whole."""
+    """Raises a ValueError if an option is not a share from 0 to 1."""
     if not 0 <= came <= 1:
         raise ValueError(f"{option} wants a share from 0 to 1, got {came}")
 

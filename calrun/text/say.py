@@ -13,6 +13,6 @@ def say(line: str, quiet: bool = False) -> None:
 
 
 def warn(line: str) -> None:
-    """Says on standard error, where a job's log has it too, what a user should know and what stops nothing."""
+    """Tells the user what is worth knowing but stops nothing; on standard error, which a job's log has too."""
     with suppress(OSError):
         print(f"calrun: {line}", file=sys.stderr, flush=True)

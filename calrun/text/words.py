@@ -1,4 +1,4 @@
-"""What a user types after a command, before Hydra reads it: nearest names, quotes, his home, options that are none."""
+"""What a user types after a command, before Hydra reads it: misspelt names, quotes, ~ and unknown options."""
 
 import re
 import shlex
@@ -11,10 +11,10 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-SEPARATOR = "; also: "  # between the problems of a configuration
+SEPARATOR = "; also: "  # stands between the problems of a configuration
 VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
-HOME = re.compile(r"""([^=]+)=(['"]?)(~(?:/[^'"]*)?)\2""")  # a value that a shell left alone because of the = before
-SIGNS = "=()[]{}~#,;&:'\"`^<>! "  # that mean something to Hydra, or nothing it knows
+HOME = re.compile(r"""([^=]+)=(['"]?)(~(?:/[^'"]*)?)\2""")  # a ~ that a shell left alone because of the = before it
+SIGNS = "=()[]{}~#,;&:'\"`^<>! "  # characters that mean something else to Hydra, or that it does not know
 
 
 def options_last(words: list[str]) -> list[str]:
@@ -28,11 +28,11 @@ def options_last(words: list[str]) -> list[str]:
 
 
 def refuse_options(words: list[str], keys: Callable[[], list[str]]) -> None:
-    """Refuses what looks like an option and is none of Hydra's: values are given as KEY=VALUE.
+    """Refuses words that look like options but are not Hydra's: values are given as KEY=VALUE.
 
     Args:
         words: as typed.
-        keys: returns what could have been meant.
+        keys: returns the keys that could have been meant.
 
     Raises:
         ValueError: with what to write instead.
@@ -61,8 +61,8 @@ def nearest(name: str, names: Iterable[str], elsewhere: bool = True) -> str:
 
     Args:
         name: as typed, perhaps without the path before it.
-        names: dotted paths to choose from; of equal ones the first is chosen.
-        elsewhere: whether a path that ends alike counts, however long it is.
+        names: dotted paths to choose from; of several with the same last name, the one with the fewest dots wins.
+        elsewhere: whether a path with the same last name counts, wherever it lies.
     """
     names = sorted(names, key=lambda each: each.count("."))
     where, _, last = name.rpartition(".")
@@ -80,14 +80,14 @@ def nearest(name: str, names: Iterable[str], elsewhere: bool = True) -> str:
 
 
 def at_home(word: str) -> str:
-    """Returns an override whose value begins with ~ with the folder that a shell would have put there."""
+    """Returns an override in which a ~ at the beginning of the value has become the home folder, as in a shell."""
     if found := HOME.fullmatch(word):
         return quoted(found[1], str(Path(found[3]).expanduser()))
     return word
 
 
 def quoted(key: str, value: str) -> str:
-    """Returns an override that gives Hydra this text, whatever signs it holds."""
+    """Returns an override that gives Hydra this text, whatever characters it holds."""
     escaped = re.sub(r"(\\*)(')", r"\1\1\\'", value)  # backslashes before a quote, and at the end, are doubled
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f"{key}='{escaped}'"
@@ -95,14 +95,14 @@ def quoted(key: str, value: str) -> str:
 
 def typed(override: str) -> str:
     """Returns an override as it has to be typed in a shell."""
-    if "!" in override:  # an older command, within double quotes
+    if "!" in override:  # which recalls an older command, even within double quotes
         return shlex.quote(override)
     escaped = re.sub(r'(["$`\\])', r"\\\1", override)
     return f'"{escaped}"' if re.search(r"[^\w./=@+,%-]", override) else override
 
 
 def misread(word: str) -> str:
-    """Says why Hydra cannot read an override, and how it is written."""
+    """Says why Hydra cannot read an override, and how to write it."""
     key, sign, value = word.partition("=")
     if not sign:
         return f"'{word}' has no =; write GROUP=OPTION or KEY=VALUE"
@@ -129,6 +129,6 @@ def _is_read(word: str) -> bool:
 
 
 def _after(word: str, words: list[str]) -> str:
-    """Returns the value that follows an option as other programs take them."""
+    """Returns the value that follows an option, as in other programs."""
     following = words[words.index(word) + 1 :]
     return following[0] if following and "=" not in following[0] and following[0][:1] != "-" else "VALUE"

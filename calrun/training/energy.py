@@ -1,11 +1,13 @@
 """The energy of a fit, measured by codecarbon (optional: pip install 'calrun[energy]'); record.energy switches it on.
 
-What codecarbon measures (3.3): the processor by its own counters where they can be read (RAPL on Linux), otherwise an
-estimate, the processor's nominal power (TDP) times the share of it that this process and its children keep busy; NVIDIA
-and AMD GPUs by their counters; memory by a rule, 5 W a module and 10 W at least. RAPL counts the whole package and a
-GPU's counter the whole GPU, whoever uses them, and all GPUs count that CUDA_VISIBLE_DEVICES leaves visible: a figure is
-the run's own only where it has these to itself. Screen, disks, network and cooling are left out. Variables such as
-CODECARBON_FORCE_CPU_POWER or CODECARBON_PUE correct it for a machine.
+What codecarbon 3.3 measures: the processor by its own counters where they can be read (RAPL on Linux); NVIDIA and AMD
+GPUs by theirs. Elsewhere it estimates the processor: its nominal power (TDP) times the share of it that this process
+and its children keep busy. Memory follows a rule, 5 W a module and at least 10 W. Screen, disks, network and cooling
+are left out.
+
+RAPL counts the whole package, and a GPU's counter the whole GPU, whoever uses it; every GPU counts that
+CUDA_VISIBLE_DEVICES leaves visible. So a figure is the run's own only if the run has these devices to itself. Variables
+such as CODECARBON_FORCE_CPU_POWER or CODECARBON_PUE correct the figure for a machine.
 """
 
 import logging
@@ -14,7 +16,7 @@ from math import nan
 from types import TracebackType
 from typing import Any, Self
 
-LEAST_SECONDS = 0.05  # codecarbon looks no sooner again: a shorter fit is given so much, a longer one may lose so much
+LEAST_SECONDS = 0.05  # codecarbon's shortest interval: a shorter fit waits for its end, a longer one may lose as much
 GRAM_A_KWH = 1000  # carbon intensity at which the kilograms that codecarbon returns are kWh
 
 
@@ -57,7 +59,7 @@ class EnergyMeter:
         return self.kwh
 
     def go_on(self, kwh: float) -> None:
-        """Adds what an attempt before this one has used."""
+        """Adds the kWh that earlier attempts have used."""
         self._before += kwh
         self.kwh += kwh
 
@@ -66,7 +68,7 @@ class EnergyMeter:
 
 
 def new_tracker() -> Any:
-    """Returns a tracker of codecarbon's that asks no network, writes no file and lets others run beside it.
+    """Returns a codecarbon tracker that uses no network, writes no files and lets others run beside it.
 
     Raises:
         ValueError: codecarbon is not installed.
@@ -78,9 +80,9 @@ def new_tracker() -> Any:
             f"record.energy=true wants codecarbon, which cannot be imported ({error}); pip install 'calrun[energy]' "
             "or set record.energy to false"
         ) from error
-    logging.getLogger("codecarbon").setLevel(logging.ERROR)  # its constructor speaks before it reads log_level
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)  # its constructor logs before it reads log_level
     return OfflineEmissionsTracker(
-        allow_multiple_runs=True,  # otherwise a lock for the whole machine, and handlers of SIGTERM and SIGINT
+        allow_multiple_runs=True,  # otherwise it locks the whole machine and handles SIGTERM and SIGINT
         tracking_mode="process",
         output_methods=[],
         force_carbon_intensity_g_co2e_kwh=GRAM_A_KWH,

@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-SKIPPED_STEPS = 20  # a loss scaler skips such steps and halves its scale: after this many, the scale is not to blame
+SKIPPED_STEPS = 20  # broken losses in a row that a loss scaler may be to blame for: it skips each and halves its scale
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Losses:
     Args:
         first_step: number of the block's first step in its epoch, from 1.
         losses_T: the copy.
-        copied: says when it is complete; `None` where it is at once.
+        copied: says when the copy is complete; `None` if it is complete at once.
     """
 
     first_step: int
@@ -39,6 +39,9 @@ class LossWatch(Callback):
     Args:
         where: whose fit it is, for the error.
         cure: what to do, for the error.
+
+    Raises:
+        ValueError: in a fit, at a loss that is not finite and for which no loss scaler is to blame.
     """
 
     def __init__(self, where: str, cure: str) -> None:

@@ -1,7 +1,7 @@
-"""One Lightning fit, as every fit of a run is made: silent, on one device, without handlers of signals, and resumable.
+"""One Lightning fit, as every fit of a run is made: silent, on one device, without signal handlers, and resumable.
 
-Lightning would answer SIGTERM with exit code 0 and SIGINT with 1 and no word; calrun/machine/signals.py, or whoever
-owns the process, answers them instead.
+Lightning would end on SIGTERM with exit code 0, and on SIGINT with 1 and no message; calrun/machine/signals.py, or
+whoever owns the process, handles them instead.
 """
 
 import logging
@@ -19,7 +19,7 @@ from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnect
 
 from calrun.machine.files import load_tensors, readable
 
-OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves open
+OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that are the same in every fit
     "logger": False,
     "enable_progress_bar": False,
     "enable_model_summary": False,
@@ -30,14 +30,14 @@ OURS: dict[str, Any] = {  # arguments of Lightning's Trainer that no fit leaves 
 
 
 class NoHandlers(_SignalConnector):
-    """Leaves every signal to whoever has it."""
+    """Leaves every signal to its present handler."""
 
     def register_signal_handlers(self) -> None:
         pass
 
 
 def silence_lightning() -> None:
-    """Keeps Lightning from saying, at every fit, what the run says once."""
+    """Keeps Lightning from repeating at every fit what the run says once."""
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -57,16 +57,19 @@ def train(
         module: what is trained.
         batches: iterated once an epoch.
         callbacks: Lightning's.
-        resume: where an interrupted fit has saved itself, in a folder of its own: Lightning loads any hpc_ckpt that it
-            finds there under SLURM.
+        resume: the file in which an interrupted fit has saved itself, in a folder of its own: under SLURM, Lightning
+            loads any hpc_ckpt that it finds there.
         **arguments: of Lightning's Trainer.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, which Lightning would turn into SystemExit.
     """
     trainer = pl.Trainer(
         **arguments,
         **OURS,
         callbacks=callbacks,
         default_root_dir=resume.parent,
-        plugins=[LightningEnvironment()],  # a scheduler's tasks and requeues are no business of a fit
+        plugins=[LightningEnvironment()],  # a scheduler's tasks and requeues do not concern a fit
     )
     trainer._signal_connector = NoHandlers(trainer)
     interrupt = signal.getsignal(signal.SIGINT)
@@ -77,5 +80,5 @@ def train(
         if not isinstance(ended.__context__, KeyboardInterrupt):
             raise
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C from the first one on
-        raise KeyboardInterrupt from ended  # what Lightning made of it
+            signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C after the first one
+        raise KeyboardInterrupt from ended  # Lightning has turned it into an exit

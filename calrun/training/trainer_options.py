@@ -1,4 +1,4 @@
-"""What Lightning itself says against the group `trainer`."""
+"""What Lightning itself refuses in the group `trainer`."""
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -10,7 +10,7 @@ from calrun.training.trainer import OURS
 
 
 def refused_by_lightning(trainer: DictConfig) -> list[str]:
-    """Returns what Lightning says against the group `trainer`, and whether it is for more than one device."""
+    """Returns a sentence if Lightning refuses the group `trainer`, or if it asks for more than one device."""
     arguments = trainer_arguments(trainer)
     try:
         made = pl.Trainer(**arguments, **OURS, enable_checkpointing=False, plugins=[LightningEnvironment()])

@@ -22,8 +22,8 @@ from calrun.training.energy import EnergyMeter
 from calrun.training.loss_watch import LossWatch
 from calrun.training.trainer import train
 
-DIVERGED = 1e3  # the last epoch's loss over the first step's
-SMALL_LOSS = 1e-3  # of a first step that fits already: a warm start may begin at next to nothing
+DIVERGED = 1e3  # ratio of the last epoch's loss to the first step's, above which a fit has diverged
+SMALL_LOSS = 1e-3  # smallest first loss in that ratio: a warm start may begin with a loss near 0
 Progress = Callable[[int, int, EpochFigures], None]
 
 
@@ -34,7 +34,7 @@ class Fitter:
     Args:
         trainer: arguments of Lightning's Trainer (accelerator, devices, precision, ...).
         checkpoint_every_seconds: how often, at the end of an epoch, a fit saves where it is.
-        progress: told (epoch, largest number of epochs, figures) at the end of each epoch.
+        progress: called with (epoch, largest number of epochs, figures) at the end of each epoch.
         energy: whether the fits' energy is measured.
     """
 
@@ -45,8 +45,8 @@ class Fitter:
 
     def __post_init__(self) -> None:
         gc.unfreeze()
-        gc.collect()  # the run before this one, in a process that plays several
-        gc.freeze()  # what stands before the first fit stays: the collections between fits need not look at it
+        gc.collect()  # frees the run before this one, in a process that plays several
+        gc.freeze()  # what exists before the first fit stays: the collections between fits need not look at it
         atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 
     def __call__(self, method: Composed, this_round: Round) -> FitResult:
@@ -68,7 +68,7 @@ class Fitter:
         )
 
     def _end(self, method: Composed) -> tuple[float, float]:
-        """Lets the method end its round, which may store targets: training work. Returns the seconds and kWh of it."""
+        """Lets the method end its round, and so store targets; returns the seconds and kWh, which count as training."""
         if not method.works_on:
             return 0.0, 0.0
         with EnergyMeter(self.energy) as meter:
@@ -97,7 +97,7 @@ class Fitter:
 class EpochKeeper(Checkpoint):
     """Reads an epoch's figures, asks the stopping rule, and saves where the fit is.
 
-    As a Checkpoint it runs after the method's own end of the epoch, so that the saved schedule has made its step.
+    As a Checkpoint it runs after the method's own hook at the end of an epoch, so that the saved schedule has stepped.
     """
 
     def __init__(self, method: Composed, number: int, path: Path, fitter: Fitter) -> None:
@@ -121,7 +121,7 @@ class EpochKeeper(Checkpoint):
         return self.seconds_before + (self.finished or time.perf_counter()) - self.started
 
     def warning(self) -> str:
-        """Returns what makes this fit doubtful, nothing as a rule."""
+        """Returns what makes this fit doubtful; as a rule, an empty text."""
         first, last = self.watch.first_loss, self.history[-1].train_loss
         if first is None or last <= DIVERGED * max(first, SMALL_LOSS):
             return ""

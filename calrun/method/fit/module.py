@@ -1,6 +1,6 @@
 """How one network is trained in a fit: its steps, running accuracy, counts of work, and what a kill must not lose.
 
-Which rows, which loss and which weights are the pieces' affair; Lightning calls the hooks.
+The pieces decide on rows, loss and weights; Lightning calls the hooks.
 
 Dimension key: N rows of the training set, B batch, C classes, T steps of a block.
 """
@@ -64,14 +64,14 @@ class FitModule(pl.LightningModule):
 
     @property
     def pieces(self) -> dict[str, Piece]:
-        """Everything that is told how a fit goes, by name."""
+        """Everything whose hooks a fit calls, by name."""
         parts = {f"part {name}": part for name, part in self.named_parts.items()}
         return {"visit": self.visit, "objective": self.objective, **parts}
 
     def look(
         self, rows: np.ndarray, columns: Mapping[str, Callable[[Seen], Tensor]] | None = None
     ) -> dict[str, Tensor]:
-        """Returns columns of training rows, in evaluation mode and transform; the pass counts as work."""
+        """Returns columns of training rows, in evaluation mode and with its transform; the pass counts as work."""
         self.work.samples_forward += len(rows)
         return self.setup_.predictor(self.net, self.setup_.train, rows, columns or LOGITS)
 
@@ -84,7 +84,7 @@ class FitModule(pl.LightningModule):
         return self.rule
 
     def end_epoch(self) -> list[EpochFigures]:
-        """Returns what the epochs of this fit have shown: the one place where a fit waits for the device."""
+        """Returns the figures of this fit's epochs so far; the one place where a fit waits for the device."""
         correct, loss = torch.stack([self.correct, self.total_loss]).tolist()
         val = self._val_accuracy() if self.rule.needs_validation else None
         self.history.append(EpochFigures(correct / self.num_seen, loss / self.num_steps, val))
@@ -99,7 +99,7 @@ class FitModule(pl.LightningModule):
         self.finish.end(self.net, self.look)
 
     def fit_state(self) -> dict[str, Any]:
-        """Returns what a checkpoint inside a round must hold beside weights and buffers."""
+        """Returns what a checkpoint inside a round must hold besides weights and buffers."""
         return {
             "history": [asdict(figures) for figures in self.history],
             "work": asdict(self.work),
@@ -130,7 +130,7 @@ class FitModule(pl.LightningModule):
         self.known_targets_N = self.known_targets_N.to(self.device)
         self.correct, self.total_loss = torch.zeros((2,), device=self.device).unbind()
         call: Any = torch.compile(self.net) if self.setup_.compile else self.net
-        self.call_net: Callable[[Tensor], Output] = call.__call__  # a module here would stand twice in the state
+        self.call_net: Callable[[Tensor], Output] = call.__call__  # a module here would be in the state twice
         told, parts = self.pieces.values(), self.named_parts.values()
         self.told_of_steps = [piece.after_step for piece in told if type(piece).after_step is not Piece.after_step]
         self.part_losses = [part.loss for part in parts if type(part).loss is not Part.loss]
@@ -151,7 +151,7 @@ class FitModule(pl.LightningModule):
         self.first_choice = True
 
     def training_step(self, block: Block, index: int) -> None:
-        """Takes all the steps of a block; what they showed is counted once for all of them."""
+        """Takes all the steps of a block, and adds up their figures once at its end."""
         seen = [self._step(self._batch(c), None if r is None else self._batch(r, replayed=True)) for c, r in block]
         logits = torch.cat([batch.logits.detach() for batch, _ in seen])
         y = torch.cat([batch.y for batch, _ in seen])
@@ -230,7 +230,7 @@ class FitModule(pl.LightningModule):
 
 @dataclass
 class Epochs:
-    """The batches of a fit, planned epoch by epoch as Lightning asks for them.
+    """The batches of a fit, worked out epoch by epoch as Lightning asks for them.
 
     The method counts the epochs: Lightning's own counter is one behind when it asks for the first epoch of a resumed
     fit.
@@ -243,4 +243,4 @@ class Epochs:
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size, method.phase_number)
         refuse_unlabelled(steps, method.this_round)
         seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
-        yield from method.setup_.train.blocks(steps, seed)  # when first asked: Lightning makes one more
+        yield from method.setup_.train.blocks(steps, seed)  # only when asked: Lightning makes one iterator more

@@ -1,4 +1,4 @@
-"""Finds, before the first fit, passes of a single row through a network whose BatchNorm cannot normalise one."""
+"""Finds, before the first fit, steps that would send a single row through BatchNorm, which cannot normalise one."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ def one_row_passes(method: "Composed", sizes: Sequence[int], input_shape: Sequen
     """Returns one sentence for the first round that would send a row alone through BatchNorm.
 
     Args:
-        method: whose steps, on any rows in place of those that would be chosen.
+        method: the method whose steps are checked, with arbitrary rows in place of those that would be chosen.
         sizes: labelled rows in each round.
         input_shape: shape of one x.
     """
@@ -47,9 +47,9 @@ def training_norms(net: nn.Module) -> list[nn.Module]:
 
 
 def refuses_one_row(net: nn.Module, input_shape: Sequence[int]) -> bool:
-    """Tells whether some BatchNorm sees a single value per channel when one row comes; changes nothing of `net`.
+    """Tells whether some BatchNorm sees a single value per channel when given one row; leaves `net` as it was.
 
-    One row is enough where the layer's picture is larger than one pixel.
+    One row is enough where the layer's input is larger than one pixel.
     """
     norms = training_norms(net)
     with in_mode(net, training=False), torch.no_grad():
@@ -64,7 +64,7 @@ def refuses_one_row(net: nn.Module, input_shape: Sequence[int]) -> bool:
 
 
 def _pass_of_one(method: "Composed", step: StepRows) -> tuple[str, str] | None:
-    """Returns which pass of a step would be of one row, and what to do about it."""
+    """Returns which pass of a step would hold one row, and what to do about it; `None` if no pass would."""
     visit, current = method.visit, len(step.current)
     replayed = min(visit.replay_size, len(step.replay))
     apart = not replayed or visit.forward_mode == "separate"

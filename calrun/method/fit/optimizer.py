@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from calrun.method.fit.scale import fewer
 
 Schedule = Callable[[int, int], float]
-HEAD = "head."  # how the names of the head's parameters begin, see calrun.model.base.Classifier
+HEAD = "head."  # beginning of the names of the head's parameters, see calrun.model.base.Classifier
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,15 @@ class OptimizerFactory:
     """Makes a round's optimizer and schedule.
 
     Args:
-        optimizer: a torch optimizer class with everything given but parameters and learning rate.
-        lr: learning rate; the backbone's, where `head_lr` is given.
+        optimizer: a torch optimizer class with all arguments set but the parameters and the learning rate.
+        lr: learning rate; only the backbone's if `head_lr` is given.
         scales_lr: whether rounds with replay multiply the learning rates by (m + m^(h)) / m. Das et al. do so for SGD
             and not for Adam, in their public code only.
-        schedule: factor on the learning rates by epoch; None leaves them constant.
-        head_lr: the head's own learning rate, in a second parameter group; None gives it the backbone's.
+        schedule: factor on the learning rates by epoch; `None` leaves them constant.
+        head_lr: the head's own learning rate, in a second parameter group; `None` gives it the backbone's.
+
+    Raises:
+        ValueError: a learning rate is not finite, or not above 0.
     """
 
     optimizer: Callable[..., Optimizer]
@@ -43,7 +46,7 @@ class OptimizerFactory:
                 raise ValueError(f"optimizer.{name} wants a finite learning rate above 0, but is {value}; correct it")
 
     def scaled(self, scale: float) -> "OptimizerFactory":
-        """Returns the same for a run with fewer epochs."""
+        """Returns the factory for a run with fewer epochs."""
         return replace(self, schedule=self.schedule.scaled(scale)) if isinstance(self.schedule, Step) else self
 
     def build(
@@ -58,11 +61,14 @@ class OptimizerFactory:
 
         Args:
             net: its parameters are given to the optimizer; none is frozen or thawed here.
-            epochs: epochs of the round at most, the span of the schedule.
-            lr_scale: factor on the learning rates, (m + m^(h)) / m in a round with replay; without effect where
+            epochs: the largest number of epochs of the round, over which the schedule runs.
+            lr_scale: factor on the learning rates, (m + m^(h)) / m in a round with replay; has no effect if
                 `scales_lr` is off.
             trainable: all parameters or the head's alone.
             beside: parameters of modules beside the network, in a last group of their own.
+
+        Raises:
+            ValueError: the head is to be trained apart, but the network has none.
         """
         scale = lr_scale if self.scales_lr else 1.0
         more = [{"params": list(beside)}] if beside else []
@@ -97,7 +103,7 @@ def cosine(epoch: int, epochs: int) -> float:
 def cosine_to_a_fifth(epoch: int, epochs: int) -> float:
     """Returns cos(7/16 pi t), from 1 to 0.195 after the last epoch: linear probing in Wen et al. 2024.
 
-    Differs from the paper: t moves once an epoch, in the authors' code at every step.
+    Differs from the paper: t moves once an epoch; in the authors' code it moves at every step.
     """
     return math.cos(7 / 16 * math.pi * epoch / epochs)
 
@@ -109,18 +115,18 @@ class Step:
     Args:
         milestones: whole numbers are epochs (30, 40 for ImageNet in Wen et al. 2024), decimal ones shares of the round
             (0.8 in the supplement of DISAL).
-        factor: what a milestone multiplies the learning rate with; 0.1 in the papers.
+        factor: what a milestone multiplies the learning rate by; 0.1 in the papers.
     """
 
     milestones: Sequence[int | float]
     factor: float
 
     def __call__(self, epoch: int, epochs: int) -> float:
-        """Returns the factor in an epoch, from 0, of a round."""
+        """Returns the factor in an epoch of a round, counted from 0."""
         at = [each if isinstance(each, int) else round(each * epochs, ndigits=6) for each in self.milestones]
         return float(self.factor ** sum(epoch >= milestone for milestone in at))
 
     def scaled(self, scale: float) -> "Step":
-        """Returns the same for a round with fewer epochs."""
+        """Returns the schedule for a round with fewer epochs."""
         milestones = [fewer(each, scale) if isinstance(each, int) else each for each in self.milestones]
         return Step(milestones, self.factor)

@@ -24,7 +24,7 @@ class StoppingRule(Protocol):
         ...
 
     def scaled(self, scale: float) -> "StoppingRule":
-        """Returns the same for a run with fewer epochs."""
+        """Returns the rule for a run with fewer epochs."""
         ...
 
     def in_round(self, number: int) -> "StoppingRule":
@@ -66,7 +66,7 @@ class TrainAccuracy(EveryRound):
     """Ends when the running train accuracy reaches a threshold.
 
     Args:
-        max_epochs: epochs at most; Das et al. 2023: 100 in their public configurations.
+        max_epochs: epochs at most; 100 in the public configurations of Das et al. 2023.
         threshold: accuracy in (0, 1]; 0.99 in Das et al. and in Beck et al. 2021.
     """
 
@@ -93,7 +93,7 @@ class Saturation(EveryRound):
 
     Differs from the paper: "no improvement over 10 epochs" is the rule of the authors' code: among the last `window`
     epochs, none exceeds an earlier one by `min_diff` or more. The code also trains one epoch less than its maximum, and
-    starts again from new weights where an accuracy stays under 0.2; both are left out.
+    starts again from new weights if the accuracy stays under 0.2; both are left out.
 
     Args:
         max_epochs: epochs at most; 300, and 150 for Fashion-MNIST and SVHN.
@@ -140,11 +140,11 @@ class Saturation(EveryRound):
 class EarlyStopping(EveryRound):
     """Ends when more than `patience` epochs have passed since the best validation accuracy. Emam et al. 2021, App. A.1.
 
-    Equal accuracies count as better, as in the authors' code; the weights of `best_epoch` are those to go on with.
+    An equal accuracy counts as better, as in the authors' code; the weights to go on with are those of `best_epoch`.
 
     Args:
         max_epochs: epochs at most; 200 for CIFAR-10, 60 for ImageNet (Table 3).
-        patience: epochs without a new best that are still allowed; 50 and 30 (Table 3).
+        patience: how many epochs without a new best are allowed; 50 and 30 (Table 3).
     """
 
     needs_validation: ClassVar[bool] = True
@@ -174,7 +174,7 @@ class EarlyStopping(EveryRound):
 
 @dataclass(frozen=True)
 class FirstThenLater:
-    """One rule for round 1 and another for those after it: Das et al. 2023 train replaying rounds for fixed epochs."""
+    """One rule for round 1 and another for later rounds: Das et al. 2023 fix the epochs of rounds with replay."""
 
     first: StoppingRule
     later: StoppingRule
@@ -188,7 +188,11 @@ class FirstThenLater:
         return max(self.first.max_epochs, self.later.max_epochs)
 
     def reason(self, history: Sequence[EpochFigures]) -> str | None:
-        """Refuses: a fit asks the rule of its round."""
+        """Refuses, because a fit asks the rule of its own round.
+
+        Raises:
+            TypeError: always.
+        """
         raise TypeError("ask the rule of a round: FirstThenLater.in_round(number)")
 
     def scaled(self, scale: float) -> Self:

@@ -24,9 +24,9 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """Runs that may be compared: one data set and model, and one acquisition (rows methods) or one method (the other).
+    """Runs that may be compared: one data set and model, with one acquisition (rows are methods) or the reverse.
 
-    Where its runs follow several budget plans its lines say so, and numbers are paired within a plan alone.
+    If its runs follow several budget plans, its lines say so, and numbers are paired only within a plan.
     """
 
     where: str
@@ -40,7 +40,7 @@ class Panel:
 
     @property
     def parts(self) -> list[str]:
-        """What its files are named by."""
+        """The parts of its files' names."""
         return [*outside_brackets(self.where), self.fixed]
 
     @property
@@ -50,15 +50,15 @@ class Panel:
 
 
 def outside_brackets(name: str) -> list[str]:
-    """Returns the parts of 'digits, mlp (lr=1, width=2)' between commas that stand in no brackets."""
+    """Returns the parts of a name such as 'digits, mlp (lr=1, width=2)' between the commas outside brackets."""
     return re.split(r", (?![^(]*\))", name)
 
 
 def panels(table: pd.DataFrame) -> Iterator[Panel]:
     """Yields a panel for each acquisition, and one for each method that met several acquisitions.
 
-    An acquisition with one line alone, which stands beside others in its method's panel, has none, unless it is needed
-    for what stands in panels of methods only: accuracy by round.
+    An acquisition with a single line, which its method's panel shows beside others, has no panel of its own, unless
+    its runs recorded accuracy by round, which only an acquisition's panel shows.
     """
     met = table.groupby(["panel", "method"])["acquisition"].transform("nunique")
     for keys, runs in table.groupby(["panel", "acquisition"], sort=False):
@@ -80,7 +80,7 @@ def lines_of(frame: pd.DataFrame, rows: str) -> Iterator[tuple[Line, pd.DataFram
 
 
 def styles_of(frame: pd.DataFrame, rows: str) -> dict[Line, Style]:
-    """Returns how each line of `frame` is drawn: in its name's colour; variants of one name in a dash of their own."""
+    """Returns how each line of `frame` is drawn: in its name's colour, and each variant of a name in its own dash."""
     members: dict[str, list[Line]] = defaultdict(list)
     for line, _ in lines_of(frame, rows):
         members[getattr(line, rows)].append(line)
@@ -92,7 +92,7 @@ def styles_of(frame: pd.DataFrame, rows: str) -> dict[Line, Style]:
 
 
 def natural(text: str) -> list[tuple[float, str]]:
-    """Returns a sort key by which numbers in a text stand in the order of their values: alpha=2 before alpha=10."""
+    """Returns a sort key that orders the numbers in a text by value: alpha=2 before alpha=10."""
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)
     return [(float(part), "") if place % 2 else (-1.0, part) for place, part in enumerate(parts)]
 

@@ -31,12 +31,12 @@ from calrun.report.measure.significance import band_said, bands
 from calrun.report.table.labels import place_labels, spread, within
 from calrun.report.table.written import write
 
-LETTERS_PER_INCH = 13  # of a title
-NAME_INCHES = 0.17  # of height for each name beside the curves
+LETTERS_PER_INCH = 13  # in a title
+NAME_INCHES = 0.17  # height for each name beside the curves
 MATRICES_ACROSS = 4
-ROUND_INCHES = 0.85  # of height around the field: title, ticks and label
-SHORT_NAME, LETTER_INCHES = 30, 0.09  # beside the curves a longer name widens the figure by so much for each letter
-LONGEST_DRAWN = 72  # letters of a name in a figure
+ROUND_INCHES = 0.85  # height around the field: title, ticks and label
+SHORT_NAME, LETTER_INCHES = 30, 0.09  # letters that fit beside the curves, and width added for each further one
+LONGEST_DRAWN = 72  # most letters of a name in a figure
 WRAPPED_NAME = 24  # letters in a line of a name beside a point
 PRINT: dict[Any, Any] = {
     "font.size": 9,
@@ -67,8 +67,8 @@ def save(figure: Figure, out: Path, name: str) -> list[Path]:
 def learning_curves(panel: Panel) -> Figure:
     """Returns test accuracy against labels: the mean over seeds and its interval; a single seed has none.
 
-    What lies so far below the others at its budget that it would press them together is cut off, with its last value
-    behind its name.
+    Points so far below the others at their budget that they would squeeze them together are cut off; the last value of
+    such a line then follows its name.
     """
     summary, styles = accuracy_by_budget(panel.runs), styles_of(panel.runs, panel.rows)
     floor = 100 * floor_of_curves(summary, panel.runs)
@@ -125,7 +125,7 @@ def curves_title(title: str, counts: "pd.Series[int]", width: float) -> str:
 def speed_up_figure(panel: Panel, baseline: str = "al") -> Figure | None:
     """Returns accuracy against speed-up: relative, averaged over budgets (Das et al. 2023, Fig. 3), and at the last.
 
-    None where no other method has a speed-up over `baseline`.
+    `None` if no other method has a speed-up over `baseline`.
     """
     accuracy = accuracy_by_budget(panel.runs)[[*LINE, "labelled", "mean"]]
     points = mean_speed_up(panel.runs, baseline).dropna(subset=["time", "relative_accuracy"])
@@ -192,9 +192,9 @@ def heat_map(axes: Axes, accuracy_TT: np.ndarray, lowest: float) -> None:
 
 
 def scatter(axes: Axes, points: pd.DataFrame, rows: str, styles: Mapping[Line, Style]) -> None:
-    """Draws one labelled marker per line at (time, y), its note behind its name.
+    """Draws one labelled marker per line at (time, y), with its note after its name.
 
-    What lies so far below the others that it would press them together stands at the lower edge, with its value.
+    A point so far below the others that it would squeeze them together is drawn at the lower edge, with its value.
     """
     floor = floor_of(points["y"].to_numpy(float))
     places, names = [], []
@@ -212,7 +212,7 @@ def scatter(axes: Axes, points: pd.DataFrame, rows: str, styles: Mapping[Line, S
 
 
 def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]], gap: float) -> None:
-    """Writes each line's name right of its last point, moved up or down just enough not to overlap.
+    """Writes each line's name to the right of its last point, moved up or down just enough not to overlap.
 
     Args:
         axes: whose vertical limits stay as they are.
@@ -239,7 +239,7 @@ def label_ends(axes: Axes, ends: list[tuple[float, float, str, str]], gap: float
 
 
 def drawn_name(line: Line, rows: str) -> str:
-    """Returns a line's name; the middle of a very long one is left out, for what tells variants apart is at its end."""
+    """Returns a line's name, without its middle if it is very long: what tells variants apart is at its end."""
     name = label_of(line, rows)
     return name if len(name) <= LONGEST_DRAWN else f"{name[: LONGEST_DRAWN // 3]}…{name[-LONGEST_DRAWN // 2 :]}"
 

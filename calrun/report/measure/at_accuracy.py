@@ -14,7 +14,7 @@ from calrun.report.table.tables import Cell, Table, ratio_cell, shown_budgets
 def at_accuracy_table(panel: Panel, baseline: str) -> Iterator[Table]:
     """Yields the table of one panel of methods.
 
-    None where several settings of the baseline leave open which of them is meant, or where no other method has a ratio.
+    Yields nothing if several settings of the baseline leave open which is meant, or if no other method has a ratio.
     """
     base = panel.runs[panel.runs["method"] == baseline]
     if len(base[LINE].drop_duplicates()) != 1:

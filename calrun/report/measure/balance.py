@@ -10,7 +10,7 @@ from calrun.report.measure.curves import LINE
 def balance_by_budget(table: pd.DataFrame) -> pd.DataFrame:
     """Returns for each line and budget the mean, std and n over seeds of imbalance ratio and label entropy.
 
-    Worked out from the class counts. A ratio is infinite while a class is without labels; its mean is so then too.
+    Worked out from the class counts. A ratio is infinite while a class has no labels, and then so is its mean.
     """
     known = table[table["class_counts"].notna()]
     counts = list(known["class_counts"])
@@ -30,9 +30,10 @@ def balance_by_budget(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def class_histograms(table: pd.DataFrame) -> pd.DataFrame:
-    """Returns mean labels by class for each line and round, most sampled class first (Emam et al., Fig. 3).
+    """Returns mean labels by class for each line and round (Emam et al., Fig. 3).
 
-    Columns class, labels (so far), bought (in this round), n; classes keep their index, sorting is for the figure.
+    Columns: class, labels (so far), bought (in this round), n. Classes are in the order of their index; the figure
+    sorts them.
     """
     known = table[table["class_counts"].notna()]
     rows = []

@@ -1,7 +1,7 @@
 """What training costs against a baseline method: time, optimizer steps and samples, cumulative over rounds.
 
 Das et al. 2023 (Sec. 5): speed-up = wall-clock time of the baseline / wall-clock time of the method, training only,
-summed over the rounds up to a budget. On a GPU with small batches time follows steps: they and samples stand beside it.
+summed over the rounds up to a budget. On a GPU with small batches, time follows steps; steps and samples are given too.
 """
 
 import pandas as pd
@@ -15,15 +15,15 @@ COSTS = {
     "energy": "cumulative_energy_kwh",  # NaN unless the runs recorded it (codecarbon)
 }
 PAIR = ["context", "acquisition", "seed", "labelled"]
-PAIRED = ["round", "accuracy", "device", *COSTS.values()]  # what is compared, and what tells equal fits
+PAIRED = ["round", "accuracy", "device", *COSTS.values()]  # what is compared, and what shows that two fits are equal
 
 
 def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run and budget the baseline's cumulative cost over its own, at the same seed, labels and device.
 
-    Columns time, steps, samples, energy and relative_accuracy (App. A.1 of Das et al. 2023). What cannot be paired is
-    NaN: a seed or a budget that the baseline lacks; time and energy also where the two ran on different devices; the
-    costs of a round 1 that both trained alike, where a ratio is noise of the clock.
+    Columns: time, steps, samples, energy and relative_accuracy (App. A.1 of Das et al. 2023). What cannot be paired is
+    NaN: a seed or a budget that the baseline lacks; time and energy also if the two ran on different devices; the costs
+    of a round 1 that both trained alike, for which a ratio is only noise of the clock.
     """
     base = table.loc[table["method"] == baseline]
     one = base.drop_duplicates(PAIR, keep=False)  # two variants of the baseline leave open which of them is meant
@@ -43,7 +43,7 @@ def same_device(paired: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def one_first_fit(paired: pd.DataFrame) -> "pd.Series[bool]":
-    """Says of each pair whether both are of round 1 and trained alike: as accurate after as many steps and samples."""
+    """Tells for each pair whether both are round 1 and trained alike: equal in accuracy, steps and samples."""
     alike = (paired["round"] == 1) & (paired["round_base"] == 1) & (paired["accuracy"] == paired["accuracy_base"])
     for name in (COSTS["steps"], COSTS["samples"]):
         alike &= paired[name].eq(paired[f"{name}_base"]) | paired[name].isna() | paired[f"{name}_base"].isna()
@@ -53,7 +53,7 @@ def one_first_fit(paired: pd.DataFrame) -> "pd.Series[bool]":
 def mean_speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns for each line and budget the mean over seeds of the paired ratios, their deviation and their number.
 
-    Columns time, time_std, time_n and so on for steps, samples, energy and relative_accuracy.
+    Columns: time, time_std, time_n, and so on for steps, samples, energy and relative_accuracy.
     """
     ratios = speed_up(table, baseline)
     names = [*COSTS, "relative_accuracy"]
@@ -63,7 +63,7 @@ def mean_speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
 
 
 def has_ratios(table: pd.DataFrame, baseline: str = "al") -> bool:
-    """Says whether any other method's cost stands against the baseline's at equal seed, labels and device."""
+    """Tells whether any other method's cost can be compared with the baseline's at equal seed, labels and device."""
     others = speed_up(table, baseline).loc[lambda ratios: ratios["method"] != baseline, [*COSTS]]
     return bool(others.notna().any(axis=None))
 
@@ -78,7 +78,7 @@ def average_points(points: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def average_over_budgets(points: pd.DataFrame) -> pd.DataFrame:
-    """Returns each line's `average_points`; `note` says of how many budgets, where others of its field have more.
+    """Returns each line's `average_points`; `note` says over how many budgets, if others in its field have more.
 
     A field is a context and an acquisition. Speed-ups grow with the budget, so a run that ended early looks slower.
     """
@@ -97,9 +97,9 @@ def average_over_budgets(points: pd.DataFrame) -> pd.DataFrame:
 def speed_up_at_accuracy(table: pd.DataFrame, target: float, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run the baseline's cumulative fit time to first reach `target` accuracy over its own.
 
-    Both times are those of the first round at or above the target: a model exists only after a round. NaN where either
-    of the pair never reaches it, where they ran on different devices, and where both reach it in a round 1 that they
-    trained alike.
+    Both times are those of the first round at or above the target: a model exists only after a round. NaN if either of
+    the pair never reaches it, if they ran on different devices, or if both reach it in a round 1 that they trained
+    alike.
     """
     reached = table.loc[table["accuracy"] >= target].sort_values("round")
     first = reached.drop_duplicates([*LINE, "seed"])[[*LINE, "seed", "labelled", *PAIRED]]

@@ -13,7 +13,7 @@ LINE = ["context", "acquisition", "method", "variant"]
 def accuracy_by_budget(table: pd.DataFrame, value: str = "accuracy") -> pd.DataFrame:
     """Returns mean, standard deviation (ddof=1) and n of `value` over seeds for each line and number of labels.
 
-    As the columns of Tables 1-6 of Das et al. 2023, App. A.2. One seed has no deviation: `std` is NaN where n is 1.
+    They are the columns of Tables 1-6 of Das et al. 2023, App. A.2. One seed has no deviation: `std` is NaN if n is 1.
     """
     known = table.dropna(subset=[value])
     groups = known.groupby([*LINE, "labelled"], sort=True)
@@ -28,10 +28,10 @@ def accuracy_by_budget(table: pd.DataFrame, value: str = "accuracy") -> pd.DataF
 
 
 def area_under_budget_curve(table: pd.DataFrame, value: str = "accuracy") -> pd.DataFrame:
-    """Returns each run's mean height of the curve of `value` over labels (trapezoids), in the range lines share.
+    """Returns the mean height of each run's curve of `value` over labels (trapezoids), in the range that lines share.
 
-    Areas over different ranges of labels do not compare, so within a context every run is cut to the widest range that
-    some run of every line covers; a run that ended earlier has no area (NaN) and takes none from the others.
+    Areas over different ranges of labels cannot be compared, so within a context every run is cut to the widest range
+    that some run of every line covers; a run that ended earlier has no area (NaN) and takes none from the others.
     """
     rows = []
     for context, members in table.dropna(subset=[value]).groupby("context"):
@@ -44,7 +44,7 @@ def area_under_budget_curve(table: pd.DataFrame, value: str = "accuracy") -> pd.
 
 
 def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
-    """Returns the mean of the polygon through (x, y) between `low` and `high`; NaN where it has no length there."""
+    """Returns the mean of the polygon through (x, y) between `low` and `high`; NaN if it does not reach that far."""
     if len(x) < 2 or high <= low or x.min() > low or x.max() < high:
         return float("nan")
     inside = (x > low) & (x < high)
@@ -53,13 +53,13 @@ def mean_height(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
 
 
 def last_common_budget(table: pd.DataFrame) -> int:
-    """Returns the last of the budgets that most lines reach: with several plans few may reach the last of all."""
+    """Returns the last of the budgets that most lines reach: with several budget plans, few may reach the very last."""
     counts = table.drop_duplicates([*LINE, "labelled"])["labelled"].value_counts()
     return int(counts[counts == counts.max()].index.max())
 
 
 def floor_of(y_N: np.ndarray) -> float:
-    """Returns where to stop an axis: below the upper group where others lie five times its span away, else -inf."""
+    """Returns where to end an axis: below the upper group if the others lie five times its span away, else -inf."""
     ordered = np.sort(y_N)[::-1]
     for count in range(len(ordered) // 2 + 1, len(ordered)):
         span = ordered[0] - ordered[count - 1]
@@ -69,14 +69,14 @@ def floor_of(y_N: np.ndarray) -> float:
 
 
 def floor_of_curves(summary: pd.DataFrame, runs: pd.DataFrame) -> float:
-    """Returns where to stop the axis of curves: below all points but those that fall out; -inf where none does.
+    """Returns where to end the axis of curves: below all points except those that fall out; -inf if none does.
 
     What falls out is a whole line whose best lies far below the others' best, or a point far below the others at its
-    budget: a curve starts low, so points of different budgets do not compare. What stays, stays with all of its runs.
+    budget: a curve starts low, so points of different budgets cannot be compared. What stays, stays with all its runs.
 
     Args:
         summary: means, as `accuracy_by_budget` gives them.
-        runs: what they are means of.
+        runs: the runs that they are means of.
     """
     best = summary.groupby(LINE)["mean"].transform("max")
     by_line = floor_of(summary.groupby(LINE)["mean"].max().to_numpy(float))
@@ -88,7 +88,7 @@ def floor_of_curves(summary: pd.DataFrame, runs: pd.DataFrame) -> float:
 
 
 def seeds_said(what: str, counts: pd.Series) -> str:
-    """Returns a heading such as 'mean ± std, n=2–3 seeds'; where there is one seed nothing is a mean."""
+    """Returns a heading such as 'mean ± std, n=2–3 seeds'; with one seed, nothing is a mean."""
     return f"{what}, {seed_range(counts)} seeds" if counts.max() > 1 else "one seed each (n=1)"
 
 

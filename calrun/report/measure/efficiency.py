@@ -13,8 +13,8 @@ PARTNER = ["context", "method", "seed"]
 def labels_to_reach(labels_T: np.ndarray, accuracy_T: np.ndarray, target: float) -> float:
     """Returns the fewest labels at which the polygon through the curve is at or above `target`.
 
-    A curve that falls again keeps its first crossing. NaN where the target is never reached, and where already the
-    first point lies above it: how few labels would do is then unknown.
+    A curve that falls again keeps its first crossing. NaN if the target is never reached, or if even the first point
+    lies above it: then it is unknown how few labels would do.
     """
     if not len(labels_T) or accuracy_T[0] > target:
         return float("nan")
@@ -32,13 +32,13 @@ def labels_to_reach(labels_T: np.ndarray, accuracy_T: np.ndarray, target: float)
 def equivalent_labels(table: pd.DataFrame, baseline: str = "random") -> pd.DataFrame:
     """Returns for each run and budget how many labels the baseline acquisition needs for the same accuracy.
 
-    Columns beside the run's: labelled (N_1), own_labels (the fewest that already gave this accuracy; less than N_1
-    where the curve fell), equivalent (N_2, the equivalent number of non-AL labels), at_least (the baseline's last
-    budget, where it never reaches the accuracy, else NaN), saving (N_2 - N_1) / N_2 (Wen et al. 2024, Sec. 6.2) and
+    Columns besides the run's: labelled (N_1), own_labels (the fewest that already gave this accuracy; less than N_1
+    if the curve fell), equivalent (N_2, the equivalent number of non-AL labels), at_least (the baseline's last
+    budget if it never reaches the accuracy, else NaN), saving (N_2 - N_1) / N_2 (Wen et al. 2024, Sec. 6.2) and
     efficiency N_2 / own_labels (labelling efficiency, Beck et al. 2021, Sec. 4.1).
 
-    Differs from the paper: Beck et al. word the ratio the other way round; their figures print it as here (above 1 is
-    good).
+    Differs from the paper: Beck et al. word the ratio the other way round, but their figures print it as here (above 1
+    is good).
     """
     rows = []
     baselines = {
@@ -81,9 +81,9 @@ def curve_of(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_saving(equivalents: pd.DataFrame) -> pd.DataFrame:
-    """Returns each run's average sample saving ratio over its rounds (Wen et al. 2024, Sec. 6.2), and over how many.
+    """Returns each run's average sample saving ratio over its rounds (Wen et al. 2024, Sec. 6.2), and their number.
 
-    Columns saving, rounds (that have a ratio) and of_rounds (all): a mean over few of many rounds is not the paper's.
+    Columns: saving, rounds (that have a ratio) and of_rounds (all). A mean over few of many rounds is not the paper's.
     """
     groups = equivalents.groupby(RUN)["saving"]
     return groups.agg(saving="mean", rounds="count", of_rounds="size").reset_index()

@@ -7,7 +7,11 @@ import pandas as pd
 
 
 def correlation(first_N: np.ndarray, second_N: np.ndarray) -> float:
-    """Returns Pearson's correlation of two scores of the same rows, in double precision; NaN if one is constant."""
+    """Returns Pearson's correlation of two scores of the same rows, in double precision; NaN if one is constant.
+
+    Raises:
+        ValueError: the two have different numbers of rows.
+    """
     if len(first_N) != len(second_N):
         raise ValueError(
             f"test entropies of {len(first_N)} and {len(second_N)} rows were to be correlated; "
@@ -22,7 +26,8 @@ def correlation(first_N: np.ndarray, second_N: np.ndarray) -> float:
 def entropy_correlation(table: pd.DataFrame, entropies: Mapping[tuple[str, int], np.ndarray]) -> pd.DataFrame:
     """Returns for each round and pair of methods the correlation of test entropies at one seed, averaged over seeds.
 
-    Figure 13; its average over rounds is Figure 6. Columns context, acquisition, round, first, second, correlation, n.
+    This is Figure 13; its average over rounds is Figure 6. Columns: context, acquisition, round, first, second,
+    correlation, n.
     """
     recorded = [key in entropies for key in zip(table["run_id"], table["round"], strict=True)]
     rows = []

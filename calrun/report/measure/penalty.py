@@ -12,7 +12,7 @@ from calrun.report.table.tables import Cell, Table, number
 
 
 def penalty_table(panel: Panel) -> Iterator[Table]:
-    """Yields the matrix of a panel of acquisitions with the mean of its columns, or none where no pair can be tested.
+    """Yields the matrix of a panel of acquisitions with the mean of its columns, or nothing if no pair can be tested.
 
     A name with several variants has no row: the matrix is over names, and their seeds would be mixed.
     """

@@ -1,4 +1,4 @@
-"""What a choice costs in money, where prices are given: labels bought and training paid (Wen et al. 2024, Sec. 6.2)."""
+"""What a choice costs in money, if prices are given: labels bought and training paid (Wen et al. 2024, Sec. 6.2)."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,11 @@ from calrun.report.table.tables import MISSING, RANDOM, Cell, Table, percent
 
 @dataclass(frozen=True)
 class Prices:
-    """The price of one label and of one hour of fitting, in one currency."""
+    """The price of one label and of one hour of fitting, in one currency.
+
+    Raises:
+        ValueError: a price is not a finite number from 0 on, or both are 0.
+    """
 
     label: float
     hour: float
@@ -26,7 +30,7 @@ class Prices:
 
 
 def cost_table(panel: Panel, prices: Prices) -> Iterator[Table]:
-    """Yields what each acquisition pays to be as good as random is at its end, or nothing without random beside it."""
+    """Yields what each acquisition pays to be as good as random is at its end, or nothing if random was not run."""
     names = set(panel.runs["acquisition"])
     if panel.rows != "acquisition" or RANDOM not in names or len(names) < 2:
         return

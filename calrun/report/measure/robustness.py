@@ -30,7 +30,7 @@ def mean_difference(corruptions: pd.DataFrame, baseline: str = "al") -> pd.Serie
 def paired_difference(table: pd.DataFrame, labelled: int, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run at one budget its mean over the further test sets of (own minus the baseline's accuracy).
 
-    The baseline's is that of the same seed; NaN where it has none, or several settings of it leave open which is meant.
+    The baseline is that of the same seed; NaN if there is none, or if several settings of it leave open which is meant.
     A test set that either of the two lacks is left out of that run's mean.
     """
     sets = [str(column) for column in table.columns if str(column).startswith(PREFIX)]

@@ -7,15 +7,15 @@ from scipy import stats
 from calrun.report.measure.curves import LINE, area_under_budget_curve
 
 LEVEL = 0.95
-FEWEST_TO_DRAW = 5  # seeds, below which a bootstrap is too narrow
+FEWEST_TO_DRAW = 5  # seeds below which a bootstrap is too narrow
 BOOTSTRAP_DRAWS = 10_000
 
 
 def paired_t_test(differences_S: np.ndarray) -> float:
-    """Returns the two-tailed p of a paired t-test; NaN for fewer than two pairs or differences that are all one number.
+    """Returns the two-tailed p of a paired t-test; NaN for fewer than two pairs, or differences equal but not zero.
 
-    Differences that are all zero give 1: nothing speaks for a difference. All equal and not zero would give t = inf
-    out of two or three seeds, which is no evidence but coarse accuracies; it counts as not tested.
+    Differences that are all zero give 1: nothing speaks for a difference. Differences that are equal but not zero would
+    give t = inf from two or three seeds, which comes from coarse accuracies and is no evidence; they count as untested.
     """
     known_S = differences_S[~np.isnan(differences_S)]
     if len(known_S) < 2:
@@ -27,7 +27,7 @@ def paired_t_test(differences_S: np.ndarray) -> float:
 
 
 def holm(p_M: np.ndarray) -> np.ndarray:
-    """Returns p-values corrected for their number (Holm 1979, step-down); NaN stays NaN and counts as no comparison."""
+    """Returns p-values corrected for their number (Holm 1979, step-down); NaN stays NaN and is not counted."""
     corrected_M = np.full(len(p_M), np.nan)
     known = np.flatnonzero(~np.isnan(p_M))
     order = known[np.argsort(p_M[known], kind="stable")]
@@ -75,7 +75,7 @@ def bands(table: pd.DataFrame, value: str = "accuracy", level: float = LEVEL) ->
 
 
 def band_said(counts: pd.Series) -> str:
-    """Returns what the bands are, for lines of so many seeds: '95 % t interval'."""
+    """Returns what the bands are for lines with these numbers of seeds, such as '95 % t interval of the mean'."""
     kinds = ["t"] * bool(((counts > 1) & (counts < FEWEST_TO_DRAW)).any())
     kinds += ["bootstrap (BCa)"] * bool((counts >= FEWEST_TO_DRAW).any())
     return f"95 % {' or '.join(kinds)} interval of the mean" if kinds else ""
@@ -85,7 +85,7 @@ def versus(table: pd.DataFrame, baseline: str, rows: str = "method", alpha: floa
     """Returns for each line its difference to `baseline`, paired by seed: at the last shared budget, and in area.
 
     With rows = 'acquisition' and baseline 'random' it answers "beats random?". The last shared budget is the last with
-    two pairs (or with one, where none has two). Holm's correction runs over the lines of one measure.
+    two pairs (or with one, if none has two). Holm's correction runs over the lines of one measure.
 
     Columns: measure ('last budget' or 'area'), labelled, difference, n, p, p_holm, answer (better, worse, open: not
     told apart, untested: fewer than two pairs).

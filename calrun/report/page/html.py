@@ -1,6 +1,6 @@
 """One self-contained page: tables, interactive curves, class histograms, differences, environments; no network.
 
-Tables stand in the HTML itself; script and style only add sorting, filtering and drawing to them.
+Tables are in the HTML itself; script and style only add sorting, filtering and drawing to them.
 """
 
 import json
@@ -32,13 +32,13 @@ POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "
 
 @dataclass(frozen=True)
 class Part:
-    """What a report says of one panel.
+    """What a report says about one panel.
 
     Args:
         headline: its answer in a sentence.
         tables: the comparison first.
-        num_printed: how many of the tables also stand on the terminal.
-        grids: over hyper-parameters; their tables are among `tables`.
+        num_printed: how many of the tables are also printed on the terminal.
+        grids: the grids over hyper-parameters; their tables are among `tables`.
     """
 
     panel: Panel
@@ -49,7 +49,7 @@ class Part:
 
 
 def page(runs: Runs, parts: Sequence[Part], baseline: str = "al", remarks: Sequence[str] = ()) -> str:
-    """Returns the page; `remarks` are what a reader must know of the whole."""
+    """Returns the page; `remarks` say what a reader must know about the whole report."""
     drawn = {f"curves-{number}": curves(part.panel) for number, part in enumerate(parts)}
     names = class_names_of(runs)
     drawn |= {f"classes-{number}": histograms(part.panel, names) for number, part in enumerate(parts)}
@@ -92,7 +92,7 @@ def curves(panel: Panel) -> dict[str, Any]:
 
 
 def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Returns mean labels by class for each line and budget; `class_names` by context, where runs recorded them."""
+    """Returns mean labels by class for each line and budget; `class_names` by context, if runs recorded them."""
     frame, styles = class_histograms(panel.runs), styles_of(panel.runs, panel.rows)
     lines = []
     for line, own in lines_of(frame, panel.rows):
@@ -106,7 +106,7 @@ def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[s
 
 
 def class_names_of(runs: Runs) -> dict[str, Sequence[str]]:
-    """Returns the names of the classes by context, where its runs recorded them."""
+    """Returns the names of the classes by context, if its runs recorded them."""
     contexts = dict(zip(runs.table["run_id"], runs.table["context"], strict=True))
     return {contexts[run_id]: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
 
@@ -130,7 +130,7 @@ def script_json(drawn: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Returns `value` with arrays as lists, six digits, and None for what is no finite number."""
+    """Returns `value` with arrays as lists, numbers to six digits, and `None` for those that are not finite."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | np.ndarray):
@@ -168,7 +168,7 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
 
 def run_table(runs: Runs) -> Table:
     """Returns a row per run with where it ended."""
-    last = runs.table.drop_duplicates("run_id", keep="last")  # rounds stand in their order, runs in their folders'
+    last = runs.table.drop_duplicates("run_id", keep="last")  # rounds are in order, runs in that of their folders
     last = last.assign(watt_hours=1000 * last[ENERGY], percent=100 * last["accuracy"])
     names = ["run_id", "experiment", "dataset", "model", "method", "variant", "acquisition"]
     shown = {
@@ -193,7 +193,7 @@ def run_table(runs: Runs) -> Table:
 
 
 def difference_table(runs: Runs) -> Table:
-    """Returns the configuration keys in which the settings differ, a row per setting, with how many runs it has."""
+    """Returns the configuration keys in which the settings differ, a row per setting, with its number of runs."""
     members: dict[str, list[str]] = defaultdict(list)
     for run_id, configuration in runs.configurations.items():
         members[configuration.setting].append(run_id)
@@ -210,12 +210,12 @@ def difference_table(runs: Runs) -> Table:
 
 
 def numeric(table: Table) -> list[bool]:
-    """Says of each column whether it holds numbers, which stand at its right edge."""
+    """Tells for each column whether it holds numbers, which are aligned to the right."""
     return [any(not math.isnan(row[column].value) for row in table.rows) for column in range(len(table.columns))]
 
 
 def without_constants(table: Table, names: Sequence[str]) -> Table:
-    """Returns the table without those of its columns `names` that are the same in every row, and a note of them."""
+    """Returns the table without the columns among `names` that are the same in every row; a note gives their values."""
     constant = [
         place
         for place, column in enumerate(table.columns)

@@ -14,8 +14,8 @@ import pandas as pd
 from calrun.report.read.configuration import BUDGET, CONTEXT, DATA, Configuration, digest, part_of
 from calrun.report.table.plain import printable
 
-COPYING = ("method.", "stop.")  # blocks whose values are mostly interpolations of others
-MOST_DIFFERENCES, LONGEST_VALUE = 3, 24  # in a name; a hash tells apart what is shortened
+COPYING = ("method.", "stop.")  # beginnings of keys whose values are mostly interpolations of others
+MOST_DIFFERENCES, LONGEST_VALUE = 3, 24  # keys and letters in a name; a hash tells apart what is shortened
 
 
 def add_names(table: pd.DataFrame, configurations: Mapping[str, Configuration]) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def add_names(table: pd.DataFrame, configurations: Mapping[str, Configuration]) 
 
 
 def name_panels(configurations: Iterable[Configuration]) -> dict[str, str]:
-    """Returns a panel by context digest: data set and model, with what else than the budget differs in brackets."""
+    """Returns a panel by context digest: data set and model, and in brackets what differs besides the budget."""
     groups: dict[str, dict[str, Configuration]] = defaultdict(dict)
     for configuration in configurations:
         groups[panel_name(configuration)][configuration.context] = configuration
@@ -45,13 +45,13 @@ def name_panels(configurations: Iterable[Configuration]) -> dict[str, str]:
 
 
 def panel_name(configuration: Configuration) -> str:
-    """Returns data set and model, and the scale of a shrunk run, which is never shown as a whole one."""
+    """Returns data set and model, and the scale of a shrunk run, so that nobody takes it for a whole one."""
     name = f"{configuration.choices['dataset']}, {configuration.choices['model']}"
     return name if configuration.scale == 1 else f"{name}, scaled to {configuration.scale:g}"
 
 
 def name_plans(configurations: Iterable[Configuration], panels: Mapping[str, str]) -> dict[str, str]:
-    """Returns by context what tells its budget plan from others of its panel; '' for the only one."""
+    """Returns, by context, what tells its budget plan from the others of its panel; '' if there is only one."""
     groups: dict[str, dict[str, Configuration]] = defaultdict(dict)
     for configuration in configurations:
         groups[panels[configuration.context]][configuration.context] = configuration
@@ -65,9 +65,9 @@ def name_plans(configurations: Iterable[Configuration], panels: Mapping[str, str
 def name_variants(
     configurations: Iterable[Configuration], panels: Mapping[str, str], plans: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns by setting what tells it from others of the same panel, method and acquisition; mostly ''.
+    """Returns, by setting, what tells it from others with the same panel, method and acquisition; mostly ''.
 
-    Where a panel has several budget plans, each of its lines says which it follows. A setting whose acquisition reads
+    If a panel has several budget plans, each of its lines says which one it follows. A setting whose acquisition reads
     the labels of the pool is marked 'oracle'.
     """
     groups: dict[tuple[str, ...], dict[str, Configuration]] = defaultdict(dict)
@@ -96,8 +96,8 @@ def differing_keys(members: Sequence[Mapping[str, Any]]) -> list[str]:
 def changes(members: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Returns the keys in which `members` differ, each with the keys that have its values in all of them.
 
-    Such copies come of interpolations, as of trainer.max_epochs in a stopping rule: they are one change, named by the
-    key that a user would type.
+    Such copies come from interpolations, such as that of trainer.max_epochs in a stopping rule: they are one change,
+    named by the key that a user would type.
     """
     copies: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for key in differing_keys(members):
@@ -107,12 +107,12 @@ def changes(members: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def source_first(key: str) -> tuple[int, bool, str]:
-    """Returns a sort key by which what others copy comes first: keys of few parts, and those of no method or rule."""
+    """Returns a sort key that puts first what others copy: keys with few parts, and then those of no method or rule."""
     return (key.count("."), key.startswith(COPYING), key)
 
 
 def difference_labels(members: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns for each member the leaves in which the members differ as 'alpha=0.1, lr=0.01'; '' for a lone one."""
+    """Returns, for each member, the leaves in which they differ, such as 'alpha=0.1, lr=0.01'; '' for a lone one."""
     keys = telling(list(changes(members)), members)
     shown = keys[:MOST_DIFFERENCES]
     labels = [
@@ -127,7 +127,7 @@ def difference_labels(members: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def telling(keys: Sequence[str], members: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns the keys without what nobody types, the checksums of the data, where the others tell all apart."""
+    """Returns the keys without the checksums of the data, which nobody types, if the others tell all members apart."""
 
     def count(among: Sequence[str]) -> int:
         return len({tuple(repr(member.get(key)) for key in among) for member in members})
@@ -144,12 +144,12 @@ def named(keys: Sequence[str]) -> Iterable[tuple[str, str]]:
 
 
 def short_names(keys: Sequence[str]) -> list[str]:
-    """Returns the last part of each dotted key, or the whole key where two end alike."""
+    """Returns the last part of each dotted key, or the whole key if two have the same last part."""
     short = [printable(key.rsplit(".", 1)[-1]) for key in keys]
     return [last if short.count(last) == 1 else printable(key) for key, last in zip(keys, short, strict=True)]
 
 
 def short_value(value: Any) -> str:
-    """Returns a value as text; of a long one the beginning, and a hash by which it is told from others."""
+    """Returns a value as text; a long one is shortened, with a hash that tells it from others."""
     text = printable(str(value))
     return text if len(text) <= LONGEST_VALUE else f"{text[:12]}…{digest({'': value})[:6]}"

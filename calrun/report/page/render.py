@@ -26,7 +26,7 @@ LATEX_SPECIAL = {
     "–": "--",
     "λ": r"$\lambda$",
     "∞": r"$\infty$",
-    ">": "$>$",  # in text, TeX's old fonts have other signs at the places of these three
+    ">": "$>$",  # TeX's old text fonts have other characters in place of these three
     "<": "$<$",
     "|": "$|$",
 }
@@ -35,7 +35,7 @@ MINUS = re.compile(r"(?<![^\s(])-(?=\d)")
 
 
 def to_text(table: Table, width: int | None = None, encoding: str = "utf-8") -> Text:
-    """Returns the table for a terminal, best in bold; what does not fit into `width` follows in further blocks."""
+    """Returns the table for a terminal, the best in bold; columns that do not fit into `width` follow below."""
     rule = shown("─", encoding)
     table = table.mapped(lambda text: shown(text, encoding))
     text = Text(f"{table.title}\n\n", style="")
@@ -104,7 +104,7 @@ def aligned(text: str, width: int, column: int) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """Returns the table as GitHub Markdown, notes below; no text in it is HTML, a formula or a sign of Markdown."""
+    """Returns the table as GitHub Markdown, with notes below; no text in it acts as HTML, a formula or Markdown."""
     heads = [literal(head) for head in flat_headings(table)]
     lines = [f"**{literal(table.title)}**", "", markdown_row(heads), markdown_row([":--", *["--:"] * (len(heads) - 1)])]
     lines += [markdown_row([markdown_cell(cell) for cell in row]) for row in table.rows]
@@ -112,7 +112,7 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Returns the printed cells as CSV; the numbers behind them, unrounded, stand in comparison.csv and runs.csv."""
+    """Returns the printed cells as CSV; the unrounded numbers behind them are in comparison.csv and runs.csv."""
     text = io.StringIO()
     heads = [neutral(head) for head in flat_headings(table)]
     rows = [[cell.text if cell.is_number else neutral(cell.text) for cell in row] for row in table.rows]
@@ -137,7 +137,7 @@ def markdown_cell(cell: Cell) -> str:
 
 
 def literal(text: str) -> str:
-    """Returns a text that Markdown shows as it is; an underscore within a word is no sign."""
+    """Returns a text that Markdown shows as it is; an underscore within a word needs no escape."""
     return MARKDOWN_SIGN.sub(r"\\\g<0>", text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from calrun.report.table.plain import printable
 
-COMPARED = ("device", "python", "git", "packages")  # what must be the same for one run's rounds to be of one kind
+COMPARED = ("device", "python", "git", "packages")  # what must be the same for the rounds of one run to be comparable
 
 
 def read_attempts(environment: dict[str, Any], reasons: list[str]) -> list[dict[str, Any]]:
-    """Returns the attempts in an environment.json, the last one last; what is odd about them joins `reasons`."""
+    """Returns the attempts in an environment.json, the newest last; adds to `reasons` what is odd about them."""
     found = environment.get("attempts")
     attempts = [attempt for attempt in found if isinstance(attempt, dict)] if isinstance(found, list) else []
     if environment and not attempts:
@@ -27,7 +27,7 @@ def differing(attempts: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 
 
 def facts_of(attempt: dict[str, Any]) -> list[tuple[str, str]]:
-    """Returns what decides numbers on a machine, by name: the device, and the versions of what computes."""
+    """Returns, by name, what decides numbers on a machine: the device, and the versions of the software."""
     found: list[tuple[str, str]] = []
     for key in COMPARED:
         value = attempt.get(key)

@@ -1,6 +1,7 @@
-"""The config.yaml of a run folder as flat leaves, and the part of it that says which runs differ in the seed only.
+"""The config.yaml of a run folder as flat leaves, and the part of it that says which runs differ only in the seed.
 
-A multirun writes thousands of files that differ in a few lines, so each top-level block is parsed once by its text.
+A multirun writes thousands of files that differ in a few lines, so each top-level part with the same text is parsed
+only once.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from calrun.report.table.plain import printable
 
 CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer")
 BUDGET = ("budget",)
-DATA = ("data_fingerprint", "data_content")  # what was loaded, and of files what lay in them
+DATA = ("data_fingerprint", "data_content")  # checksums of what was loaded and of what the files hold
 CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
 
@@ -30,12 +31,12 @@ class Configuration:
     """What a run was: its names, and the leaves of its resolved configuration that decide results, by dotted key.
 
     Args:
-        leaves: all of the configuration but the seed and what identity leaves out, and the names that lines bear.
-        setting: a digest of `leaves`: what runs share that differ in their seed only.
+        leaves: all of the configuration except the seed and what identity leaves out, and the names that lines bear.
+        setting: a digest of `leaves`, shared by runs that differ only in their seed.
         context: a digest of what two methods must share to be compared number by number: data, model and budget.
-        scale: of a shrunk run; 1 for a whole one.
-        class_names: empty where the run did not record them.
-        code_changes: how many rounds each was played after, and what has changed, where a user accepted other code.
+        scale: the scale of a shrunk run; 1 for a whole one.
+        class_names: empty if the run did not record them.
+        code_changes: for each time that a user accepted other code, after how many rounds, and what had changed.
         cheats: the groups whose option looks at labels that nobody has bought: `acquisition`, `initial`.
     """
 
@@ -53,7 +54,7 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """The options by which a run is known, with a mark where one looks at labels that nobody has bought."""
+        """The options by which a run is known, with a mark on those that look at labels that nobody has bought."""
         return ", ".join(
             f"{self.choices[group]} (oracle)" if group in self.cheats else self.choices[group] for group in SHOWN_GROUPS
         )
@@ -111,7 +112,11 @@ def changes_in(found: Any) -> Iterator[tuple[int, str]]:
 
 @cache
 def parse_block(text: str) -> dict[str, Any]:
-    """Returns one top-level block of YAML, to be read and not written to."""
+    """Returns one top-level block of YAML; it is cached, so nothing may change it.
+
+    Raises:
+        YAMLError: if the text is not YAML, or holds no keys and values.
+    """
     loaded = parsed(text)
     if loaded is None:
         return {}
@@ -121,7 +126,7 @@ def parse_block(text: str) -> dict[str, Any]:
 
 
 def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
-    """Returns what decides the results of a resolved configuration, but the seed, by dotted key; a list is a leaf."""
+    """Returns, by dotted key, what decides results in a resolved configuration, except the seed; a list is a leaf."""
     own = {key: value for key, value in tree.items() if key not in (*HEADER, "seed")}
     return dict(flat(canonical(own), ""))
 
@@ -132,7 +137,7 @@ def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:
 
 
 def recorded(tree: dict[str, Any]) -> dict[str, Any]:
-    """Returns what else decides a run's results and stands in no configuration: its data, its code, calrun's own.
+    """Returns what else decides a run's results but is in no configuration: its data, its code and calrun's own.
 
     The same names with other bytes in the files, or other code in a class, make another run.
     """
@@ -153,7 +158,7 @@ def flat(tree: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def part_of(leaves: dict[str, Any], blocks: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the leaves in these blocks."""
+    """Returns the leaves that are among `blocks` or below one of them."""
     return {
         key: value
         for key, value in leaves.items()

@@ -20,27 +20,27 @@ from calrun.report.read.attempts import read_attempts
 from calrun.report.read.configuration import Configuration, read_configuration
 from calrun.report.table.plain import printable
 
-RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # one of them makes a folder a run's
-SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # over a run's rounds
-DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # what reading a file of any content can end in
+RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # any one makes a folder a run's
+SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # summed per run
+DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # errors that reading a file of any content can raise
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What a reader must know of a folder: why it is left out, or what of it is unfinished, damaged or mixed."""
+    """What a reader must know about a folder: why it is left out, or what in it is unfinished, damaged or mixed."""
 
     folder: Path
     reason: str
 
     @property
     def name(self) -> str:
-        """The folder's own name, to be shown."""
+        """The folder's own name, as it is shown."""
         return printable(self.folder.name)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Everything the reports know: the tidy table, and beside it what belongs to a run and not to a round."""
+    """Everything the reports know: the tidy table, and beside it what belongs to a run rather than to a round."""
 
     table: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Runs:
     folders: dict[str, Path] = field(default_factory=dict)
 
     def test_entropies(self) -> tuple[dict[tuple[str, int], np.ndarray], list[Problem]]:
-        """Returns the test rows' entropies by run and round, if recorded, and what of them is damaged."""
+        """Returns the test rows' entropies by run and round, if recorded, and which of them are damaged."""
         found: dict[tuple[str, int], np.ndarray] = {}
         problems, lengths = [], dict[str, int]()
         for run_id, number, context in self.table[["run_id", "round", "context"]].itertuples(index=False, name=None):
@@ -114,7 +114,11 @@ def read(folders: Iterable[Path]) -> Runs:
 
 
 def find_run_folders(folders: Iterable[Path]) -> Iterator[Path]:
-    """Yields every folder with a file of RUN_FILES at or below `folders`, in order, each once, none nested."""
+    """Yields every folder with a file of RUN_FILES at or below `folders`, in order, each once, none nested.
+
+    Raises:
+        ValueError: one of `folders` is not a folder.
+    """
     met: set[Path] = set()
     for top in folders:
         if not top.is_dir():
@@ -136,7 +140,7 @@ def find_run_folders(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def read_folder(path: Path) -> Folder:
-    """Reads one run folder; what is damaged beyond use raises, what is only incomplete is a reason."""
+    """Reads one run folder; raises an error of DAMAGE if it cannot be used, and gives a reason if it is incomplete."""
     configuration = read_configuration(path / "config.yaml")
     rounds, reasons = read_rounds(path / "rounds.jsonl")
     reasons += [f"after round {number} {what}" for number, what in configuration.code_changes]
@@ -149,7 +153,7 @@ def read_folder(path: Path) -> Folder:
 
 
 def read_json(path: Path, reasons: list[str]) -> dict[str, Any]:
-    """Returns the object in `path`; a missing or broken file is a reason and gives {}."""
+    """Returns the object in `path`; a missing or broken file gives {} and adds a reason."""
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -193,13 +197,13 @@ def entropies_in(path: Path) -> np.ndarray:
 
 
 def said(error: BaseException) -> str:
-    """Returns what an error says, on a line and short."""
+    """Returns what an error says, on one short line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return printable(text.split("\n")[0])[:200] or type(error).__name__
 
 
 def without_repeats(folders: list[Folder]) -> tuple[list[Folder], list[Problem]]:
-    """Keeps of each setting and seed the folder with most rounds (the first of equals), so that no run counts twice."""
+    """Keeps, for each setting and seed, the folder with most rounds (the first of equals): no run counts twice."""
     best: dict[tuple[str, int], Folder] = {}
     problems = []
     for folder in folders:
@@ -214,7 +218,7 @@ def without_repeats(folders: list[Folder]) -> tuple[list[Folder], list[Problem]]
 
 
 def repeated(left: Folder, kept: Folder) -> str:
-    """Returns why a folder is left out; what another id was made of, as a checkpoint's bytes, is not known here."""
+    """Returns why a folder is left out; what made its id another, such as a checkpoint's bytes, is not known here."""
     place = printable(str(kept.path))
     if left.configuration.run_id == kept.configuration.run_id:
         return f"the same run as {place}, counted once"
@@ -222,7 +226,7 @@ def repeated(left: Folder, kept: Folder) -> str:
 
 
 def with_own_ids(folders: list[Folder]) -> list[Folder]:
-    """Returns the folders, with longer run ids where several have one: the same names with other data or code."""
+    """Returns the folders, with longer run ids for those that share one: the same names with other data or code."""
     counts = Counter(folder.configuration.run_id for folder in folders)
 
     def own(one: Configuration) -> Configuration:

@@ -11,7 +11,7 @@ from calrun.report.table.tables import Cell, Table, percent
 
 
 def forgetting_table(panel: Panel) -> Iterator[Table]:
-    """Yields mean forgetting by method, or nothing where no run recorded its accuracy by round over two rounds."""
+    """Yields mean forgetting by method, or nothing if no run recorded its accuracy by round over two rounds."""
     if panel.rows != "method":
         return
     rows = []

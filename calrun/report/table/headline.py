@@ -14,13 +14,13 @@ SURE = {"better": "told apart", "worse": "told apart", "open": "open: not told a
 
 
 def headline(panel: Panel, against: str, baseline: str) -> str:
-    """Returns the sentence on one panel: its best line at the last budget that most lines reach, and `against` what.
+    """Returns the sentence on one panel: its best line at the last budget that most lines reach, against another.
 
     Args:
-        panel: whose lines are compared.
-        against: the method or acquisition to be better than, paired by seed; where it is the best itself, or is not
-            among the lines, it is the next best.
-        baseline: the method that speed-ups are over.
+        panel: the panel whose lines are compared.
+        against: the method or acquisition to be better than, paired by seed; if it is the best itself, or is not among
+            the lines, the next best takes its place.
+        baseline: the method that speed-ups are measured against.
     """
     budget = last_common_budget(panel.runs)
     at_budget = panel.runs[panel.runs["labelled"] == budget]
@@ -34,7 +34,7 @@ def headline(panel: Panel, against: str, baseline: str) -> str:
     other = bases[0] if bases and getattr(lines[0], panel.rows) != against else lines[1]
     pairs = differences(at_budget, lines[0], other)
     centre = lines[0] if getattr(lines[0], panel.rows) == against else other
-    compared = [line for line in lines if line != centre]  # the first of them is of this pair
+    compared = [line for line in lines if line != centre]  # the first of them belongs to this pair
     comparisons = [paired_t_test(differences(at_budget, line, centre).to_numpy(float)) for line in compared]
     seeds = [int(of_line(means, line)["n"].iloc[0]) for line in (lines[0], other)]
     apart = above(100 * (means["mean"].iloc[0] - float(of_line(means, other)["mean"].iloc[0])))
@@ -48,7 +48,7 @@ def above(points: float) -> str:
 
 
 def differences(at_budget: pd.DataFrame, line: Line, other: Line) -> "pd.Series[float]":
-    """Returns how far `line` is above `other`, by seed; a seed that one of them lacks has none."""
+    """Returns how far `line` is above `other`, by seed; a seed that one of them lacks is left out."""
     own, base = (of_line(at_budget, which).set_index("seed")["accuracy"] for which in (line, other))
     return (own - base).dropna()
 
@@ -58,8 +58,8 @@ def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray, unpaired: bool) -> str:
 
     Args:
         pairs: differences by seed.
-        p_M: of all comparisons with the same line, the one of `pairs` first.
-        unpaired: there are seeds that only one of the pair has; then the mean of the pairs is said too.
+        p_M: p-values of all comparisons with the same line, that of `pairs` first.
+        unpaired: whether there are seeds that only one of the pair has; then the mean of the pairs is said too.
     """
     n = len(pairs)
     if n < 2:
@@ -75,7 +75,7 @@ def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray, unpaired: bool) -> str:
 
 
 def speed(panel: Panel, best: Line, other: Line, baseline: str, budget: int) -> str:
-    """Returns what training cost against the baseline method's, of the best line, or of the other if that is best."""
+    """Returns how fast the best line trained against the baseline, or the other line if the baseline is the best."""
     line = other if best.method == baseline else best
     if panel.rows != "method" or line.method == baseline:
         return ""

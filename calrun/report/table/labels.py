@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-# Offsets in points from the marker, the alignment of the text, from the most to the least wanted.
+# Offsets from the marker in points, and alignments of the text; the most wanted place comes first.
 PLACES = (
     (7, 0, "left", "center"),
     (-7, 0, "right", "center"),
@@ -22,7 +22,7 @@ PLACES = (
     (-14, 14, "right", "bottom"),
     (-14, -14, "right", "top"),
 )
-NEAR = 7  # a name farther from its marker has a line to it
+NEAR = 7  # distance in points beyond which a line joins a name to its marker
 
 
 def spread(wanted: Sequence[float], gap: float) -> list[float]:
@@ -62,7 +62,7 @@ def within(positions: Sequence[float], gap: float) -> list[float]:
 
 
 def place_labels(axes: Axes, points_N2: np.ndarray, names: Sequence[tuple[str, str]]) -> None:
-    """Writes each (name, colour) beside its point where it hides no marker, no other name and not the frame's edge."""
+    """Writes each (name, colour) beside its point, where it hides least of markers, other names and the frame."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()  # lays it out, so that pixels are known

@@ -21,7 +21,7 @@ FIELD = ["context", "acquisition"]
 def overview_points(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
     """Returns relative accuracy and speed-up for each context, acquisition, method and budget, means over n seeds.
 
-    `fraction` is the budget as a part of the pool; NaN where no run says it.
+    `fraction` is the budget as a part of the pool; NaN if no run says it.
     """
     points = mean_speed_up(table, baseline).dropna(subset=["relative_accuracy", "time"])
     points = points.rename(columns={"time_n": "n"})
@@ -34,7 +34,7 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
     """Returns a field per context, averaged over budgets (Figure 3), and one averaged over the contexts too (Figure 1).
 
     The last holds only the methods and settings that every field has: means over different data sets or acquisitions
-    do not compare. Where there are none there is no such field.
+    cannot be compared. If there are none, there is no such field.
     """
     by_context = average_over_budgets(points)
     counts = {keys: own["n"] for keys, own in points.groupby(FIELD)}
@@ -51,12 +51,12 @@ def overview_figure(points: pd.DataFrame, baseline: str = "al") -> Figure:
 def budget_figure(points: pd.DataFrame, baseline: str = "al") -> Figure | None:
     """Returns a field per budget, averaged over contexts and acquisitions (Figure 4).
 
-    Budgets are the same where they are the same part of the pool, to a tenth of a percent; each field holds the methods
-    and settings that all of its contexts have there. None where no two contexts or acquisitions share a budget.
+    Budgets are the same if they are the same part of the pool, to a tenth of a percent; each field holds the methods
+    and settings that all of its contexts have there. `None` if no two contexts or acquisitions share a budget.
     """
     fields = []
     rounded = points.sort_values("labelled").assign(fraction=points["fraction"].round(3))
-    rounded = rounded.drop_duplicates([*LINE, "fraction"], keep="last")  # of budgets closer than that
+    rounded = rounded.drop_duplicates([*LINE, "fraction"], keep="last")  # keeps one of budgets closer than that
     for fraction, own in rounded.groupby("fraction"):
         count, shared = len(own[FIELD].drop_duplicates()), over_all(own)
         if count > 1 and len(shared):

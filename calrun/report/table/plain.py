@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-PLAIN_PART = re.compile(r"[a-z0-9_.]+")  # parts that no file system and no second title can take for another
+PLAIN_PART = re.compile(r"[a-z0-9_.]+")  # parts that no file system takes for one another
 LONGEST_NAME, SHORTENED_NAME = 60, 40
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet reads as the start of a formula
 NARROW = str.maketrans({"─": "-", "±": "+/-", "×": "x", "–": "-", "∞": "inf", "…": "...", "λ": "lambda", "·": "-"})
@@ -25,10 +25,10 @@ def printable(text: str) -> str:
 
 
 def file_name(*parts: str) -> str:
-    """Returns a short name for a file, the same for the same parts and another for others.
+    """Returns a short name for a file, the same for the same parts and another for other parts.
 
-    Parts of small letters and digits are joined as they are. Of any others, or of many, the beginning of each is kept
-    for the reader, up to a bracket, and a hash tells them apart, whatever the file system makes of case and signs.
+    Parts of small letters and digits are joined as they are. If there are others, or many, only the beginning of each
+    is kept for the reader, up to a bracket, and a hash tells names apart, whatever the file system makes of case.
     """
     whole = "-".join(parts)
     if all(PLAIN_PART.fullmatch(part) for part in parts) and len(whole) <= LONGEST_NAME:
@@ -69,7 +69,7 @@ def can_show(text: str, encoding: str) -> bool:
 
 
 def encoding_of(console: Console) -> str:
-    """Returns what the console's file can take; a file of no encoding takes everything."""
+    """Returns the encoding of the console's file; a file without one takes everything."""
     return getattr(console.file, "encoding", None) or "utf-8"
 
 

@@ -26,7 +26,7 @@ from calrun.report.table.tables import (
 )
 
 MOST_KEYS = 2
-DIGITS = 2  # of an accuracy in percent, as the paper prints them: the differences are small
+DIGITS = 2  # decimals of an accuracy in percent, as the paper prints them: the differences are small
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Grid:
     """What the runs of one method in one panel show over one or two configuration keys.
 
     Args:
-        panel: where its runs stand; they are all of one method and one budget plan.
-        context: names both.
-        method: its name.
+        panel: the panel of its runs, which are all of one method and one budget plan.
+        context: names the panel and the budget plan.
+        method: the method's name.
         keys: dotted keys, the one with fewer values first.
-        along: further keys whose values change with theirs, one for one.
+        along: further keys whose values change with those of `keys`, one for one.
         cells: mean, std and n of accuracy for each combination of values and each budget; a column for each key.
     """
 
@@ -86,7 +86,7 @@ def grids(panel: Panel, configurations: Mapping[str, Configuration]) -> Iterator
 
 
 def axes_of(members: list[dict[str, Any]]) -> list[list[str]]:
-    """Returns the keys in which `members` differ, those together that tell the same members apart."""
+    """Returns the keys in which `members` differ, grouped by which members they tell apart."""
     axes: dict[tuple[int, ...], list[str]] = defaultdict(list)
     for key in differing_keys(members):
         values = [repr(member.get(key)) for member in members]
@@ -121,7 +121,7 @@ def sensitivity_grid(
 
 
 def grid_table(grid: Grid) -> Table:
-    """Returns the table of one grid: over one key a row per value and the budgets across, over two a square."""
+    """Returns the table of one grid: for one key, a row per value with the budgets across; for two, a square."""
     return square(grid) if len(grid.keys) == MOST_KEYS else column(grid)
 
 
@@ -144,7 +144,7 @@ def column(grid: Grid) -> Table:
 
 
 def square(grid: Grid) -> Table:
-    """Returns the table of a grid over two keys at the last budget (Table 10); best of all its cells in bold."""
+    """Returns the table of a grid over two keys at the last budget (Table 10), with the best of all cells in bold."""
     down, across = grid.keys
     cells = grid.cells[grid.cells["labelled"] == grid.cells["labelled"].max()]
     values = sorted(grid.cells[across].unique())

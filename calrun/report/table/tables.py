@@ -1,7 +1,7 @@
 """The comparison table: rows methods (or acquisitions), columns budgets: accuracy, then speed-up, as Das et al. 2023.
 
-A mean is shown only over two or more seeds, with its deviation (ddof=1); n stands in every row, and in a cell that
-fewer seeds than the row's reached.
+A mean is shown only over two or more seeds, with its deviation (ddof=1); n is in every row, and in each cell that fewer
+seeds have reached.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class Cell:
 
     @property
     def is_number(self) -> bool:
-        """Says whether the text is a number's, which this package has written."""
+        """Tells whether the text is a number that this package has written."""
         return not np.isnan(self.value)
 
 
@@ -70,7 +70,7 @@ class ColumnGroup(NamedTuple):
 
 
 def comparison(panel: Panel, baseline: str = "al") -> Table:
-    """Returns the table of one panel; speed-ups stand in it where its rows are methods that pair with `baseline`."""
+    """Returns the table of one panel; it has speed-ups if its rows are methods that pair with `baseline`."""
     accuracy = accuracy_by_budget(panel.runs)
     budgets = shown_budgets(sorted(accuracy["labelled"].unique()))
     last = last_common_budget(panel.runs)
@@ -101,7 +101,7 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
 
 
 def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], baseline: str) -> list[ColumnGroup]:
-    """Returns the speed-ups at the budgets that have any, and the other ratios at the last that most lines have."""
+    """Returns the speed-ups at the budgets that have any, and the other ratios at the last one that most lines have."""
     ratios = mean_speed_up(panel.runs, baseline)
     versus = f"{style_of(baseline).label} / method"
     known = set(ratios.loc[ratios["time"].notna(), "labelled"])
@@ -128,7 +128,7 @@ def ratio_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int], basel
 
 
 def work_blocks(panel: Panel, budget: int) -> list[ColumnGroup]:
-    """Returns a block with what training took up to a budget, and how well it fitted; empty where no run says."""
+    """Returns columns with what training took up to a budget, and how well it fitted; empty if no run says."""
     columns = {"cumulative_epochs": ("epochs", "{:,.0f}", 1), "train_accuracy": ("train accuracy in %", "{:.1f}", 100)}
     at_last = panel.runs[panel.runs["labelled"] == budget]
     known = {name: shown for name, shown in columns.items() if at_last[name].notna().any()}
@@ -142,7 +142,7 @@ def work_blocks(panel: Panel, budget: int) -> list[ColumnGroup]:
 
 
 def energy_blocks(panel: Panel, budget: int) -> list[ColumnGroup]:
-    """Returns a block with the energy of training up to a budget, or none where no run recorded it."""
+    """Returns a column with the energy of training up to a budget in watt-hours; empty if no run recorded it."""
     at_budget = panel.runs[panel.runs["labelled"] == budget]
     if at_budget[ENERGY].isna().all():
         return []
@@ -161,12 +161,12 @@ def budget_heading(runs: pd.DataFrame, budget: int) -> str:
 
 
 def seed_count(counts: pd.Series) -> Cell:
-    """Returns how many seeds the cells of a row are of; a cell without any is a dash and does not count."""
+    """Returns how many seeds the cells of a row are means of; a cell without any is a dash and does not count."""
     return Cell(span(counts.dropna()), float(counts.max()))
 
 
 def accuracy_cells(own: pd.DataFrame, most: float, digits: int = 1) -> list[Cell]:
-    """Returns mean ± std in percent; a single seed's number stands alone; n is in a cell of fewer seeds than `most`."""
+    """Returns mean ± std in percent, without ± for a single seed; a cell of fewer seeds than `most` says its n."""
     cells = []
     for mean, std, n in zip(own["mean"], own["std"], own["n"], strict=True):
         if np.isnan(mean):
@@ -178,7 +178,7 @@ def accuracy_cells(own: pd.DataFrame, most: float, digits: int = 1) -> list[Cell
 
 
 def ratio_cell(value: float, n: float, most: float) -> Cell:
-    """Returns a mean ratio; n is in a cell of fewer pairs of seeds than the line's `most` seeds."""
+    """Returns a mean ratio; a cell of fewer pairs of seeds than the line's `most` seeds says its n."""
     if np.isnan(value):
         return Cell(MISSING)
     return Cell(f"{value:.1f}×" + (f" (n={n:.0f})" if n < most else ""), value)
@@ -192,14 +192,14 @@ def percent(mean: float, std: float, n: int) -> Cell:
 
 
 def number(value: float, form: str) -> Cell:
-    """Returns a number in the form of a format string; nothing known is a dash."""
+    """Returns a number in the form of a format string; NaN is a dash."""
     if np.isnan(value):
         return Cell(MISSING)
     return Cell("∞" if np.isinf(value) else form.format(value), float(value))
 
 
 def energy_cell(kwh_N: pd.Series) -> Cell:
-    """Returns the mean in watt-hours; n is in a cell of which not every run recorded it."""
+    """Returns the mean in watt-hours; the cell says its n if not every run recorded the energy."""
     n, watt_hours = kwh_N.count(), 1000 * float(kwh_N.mean())
     if n == 0:
         return Cell(MISSING)

@@ -1,6 +1,6 @@
 """The files of a report, each written beside its place and renamed: a reader never sees half of one.
 
-Nobody holds a report's folder: two reports may write into it at once, and one that was killed has left its parts there.
+No process holds a report's folder: two reports may write into it at once, and a killed one has left its parts there.
 """
 
 import time
@@ -15,7 +15,7 @@ from calrun.report.page.render import to_csv, to_latex, to_markdown
 from calrun.report.table.plain import neutral_frame
 from calrun.report.table.tables import Table
 
-ABANDONED_SECONDS = 300  # a part is written in seconds; an older one is nobody's any more
+ABANDONED_SECONDS = 300  # age from which a part is abandoned: writing one takes seconds
 FORMS = {"md": to_markdown, "tex": to_latex, "csv": to_csv}
 
 
@@ -28,7 +28,7 @@ def write(path: Path, write_beside: Callable[[Path], object]) -> Path:
 def remove_abandoned_parts(out: Path) -> None:
     """Removes the half-written files that killed reports have left in `out`."""
     for part in out.glob(".*.part"):
-        with suppress(FileNotFoundError):  # its report lives and has just renamed it
+        with suppress(FileNotFoundError):  # its report is alive and has just renamed it
             if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
                 part.unlink()
 

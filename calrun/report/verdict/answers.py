@@ -1,4 +1,4 @@
-"""The measures beside the comparison as tables: significance against a baseline, labels saved, class balance."""
+"""The measures that go with the comparison, as tables: significance against a baseline, labels saved, class balance."""
 
 from collections.abc import Iterator, Mapping
 
@@ -37,7 +37,7 @@ def answer_tables(
 
 
 def comparing_tables(panel: Panel, baseline: str) -> Iterator[Table]:
-    """Yields what tells the lines apart: from the baseline method, or from random and from each other."""
+    """Yields the tables that compare the lines with the baseline method, or with random and with each other."""
     against = baseline if panel.rows == "method" else RANDOM
     names = set(panel.runs[panel.rows])
     if against in names and len(names) > 1:
@@ -48,7 +48,7 @@ def comparing_tables(panel: Panel, baseline: str) -> Iterator[Table]:
 
 
 def recorded_tables(panel: Panel, baseline: str, entropies: Mapping[tuple[str, int], np.ndarray]) -> Iterator[Table]:
-    """Yields what methods are compared by where their runs recorded it."""
+    """Yields the tables that compare methods by what their runs have recorded."""
     if any(str(column).startswith(PREFIX) for column in panel.runs.columns):
         yield corruptions_table(panel, baseline)
     correlations = entropy_correlation(panel.runs, entropies)
@@ -124,7 +124,7 @@ def efficiency_table(panel: Panel) -> Table:
 
 
 def efficiency_cell(own: pd.DataFrame) -> Cell:
-    """Returns the mean efficiency over seeds; with a seed that random never matches only a lower bound can be said."""
+    """Returns the mean efficiency over seeds; if random never matches one of them, it is only a lower bound."""
     bounds = (own["at_least"] / own["own_labels"]).where(own["efficiency"].isna(), own["efficiency"]).dropna()
     if bounds.empty:
         return Cell(MISSING)

@@ -11,7 +11,7 @@ from calrun.report.draw.style import style_of
 BASELINE = "al"
 WARM = "al_ws"
 DISTILLING = ("cal_der", "cal_sd", "cal_sds2")
-TIMES_CHANCE, ABOVE_MAJORITY = 2, 0.05  # what AL must reach before matching it says anything
+TIMES_CHANCE, ABOVE_MAJORITY = 2, 0.05  # accuracy that AL must reach before matching it says anything
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Claim:
 def claims(cells: pd.DataFrame, least: float = 0.0) -> list[Claim]:
     """Returns the claims of Das et al. 2023 (Sec. 5) on one table.
 
-    `cells` holds method, budget (in order), mean, std, speed_up, and n where it is known. A method matches AL where its
-    mean is not below AL's by more than AL's standard deviation, and is faster where its speed-up is above 1. Runs of
-    one seed have no deviation: they leave the claims open, and so does AL below `least`, an accuracy as a fraction.
+    `cells` holds method, budget (in order), mean, std, speed_up, and n if it is known. A method matches AL if its mean
+    is not below AL's by more than AL's standard deviation, and is faster if its speed-up is above 1. Runs of one seed
+    have no deviation: they leave the claims open, and so does AL below `least`, an accuracy as a fraction.
     """
     by_method = {str(method): own.reset_index(drop=True) for method, own in cells.groupby("method", sort=False)}
     base = by_method.get(BASELINE)
@@ -49,12 +49,12 @@ def claims(cells: pd.DataFrame, least: float = 0.0) -> list[Claim]:
 
 
 def undecided(claim: Claim, rests_on: tuple[pd.DataFrame, ...], least: float) -> Claim:
-    """Returns the claim, open where what it rests on says nothing, with why.
+    """Returns the claim, but open, with the reason, if the numbers that it rests on say nothing.
 
     Args:
         claim: as answered by the numbers alone.
-        rests_on: the cells of AL, and then those of the methods, at the budgets that it is about.
-        least: below this accuracy of AL nothing is learnt from matching it.
+        rests_on: the cells of AL, and then those of the methods, at the budgets that the claim is about.
+        least: accuracy of AL, as a fraction, below which nothing is learnt from matching it.
     """
     base = rests_on[0]
     weak = base[base["mean"] < 100 * least]
@@ -68,9 +68,9 @@ def undecided(claim: Claim, rests_on: tuple[pd.DataFrame, ...], least: float) ->
 
 
 def least_accuracy(table: pd.DataFrame) -> float:
-    """Returns twice chance, or the majority class and five points if that is more, as runs of one data set show them.
+    """Returns twice chance, or the majority class's share plus five points if that is more, for runs of one data set.
 
-    The share of the majority class is that among the rows of round 1, over all seeds. 0 where no run recorded classes.
+    The share is that among the rows of round 1, over all seeds. The result is 0 if no run recorded classes.
     """
     first = table[(table["round"] == 1) & table["class_counts"].notna()].drop_duplicates("seed")
     counts = [np.asarray(counts, float) for counts in first["class_counts"]]
@@ -81,7 +81,7 @@ def least_accuracy(table: pd.DataFrame) -> float:
 
 
 def holds(own: pd.DataFrame, base: pd.DataFrame) -> np.ndarray:
-    """Returns for each budget whether the method matches AL and is faster; what was not run does not hold."""
+    """Returns for each budget whether the method matches AL and is faster; false for a budget that was not run."""
     return (matches(own, base) & (own["speed_up"] > 1)).to_numpy(bool)
 
 

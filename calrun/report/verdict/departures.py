@@ -1,4 +1,4 @@
-"""In what runs are not what a recipe would play: every leaf of their configurations against the recipe's own."""
+"""How runs differ from what a recipe would play: every leaf of their configurations against the recipe's own."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 from calrun.report.page.naming import short_value, source_first
 from calrun.report.table.plain import printable
 
-STATED = ("scale",)  # said elsewhere, in capitals
-MACHINE = (  # how a machine computes, which a paper does not set; precision is another matter
+STATED = ("scale",)  # keys whose change is said elsewhere, in capitals
+MACHINE = (  # keys of how a machine computes, which a paper does not set; precision is another matter
     *("trainer.accelerator", "trainer.devices", "trainer.num_threads", "trainer.channels_last", "trainer.compile"),
     *("trainer.deterministic", "trainer.predict_batch_size"),
 )
-FIRST = ("dataset", "model", "acquisition", "method")  # the names of other options say most
+FIRST = ("dataset", "model", "acquisition", "method")  # keys that are said first: another option says most
 NOTHING = "nothing"
 Leaves = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ def departures(runs: Sequence[Leaves], recipe: Sequence[Leaves]) -> list[str]:
 
     Args:
         runs: the leaves of each run, as `calrun.report.read.configuration` gives them.
-        recipe: those of each run of the recipe; a run is held against the one that it is nearest to.
+        recipe: those of each run of the recipe; a run is compared with the nearest of them.
     """
     found: dict[tuple[str, str], dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for number, own in enumerate(runs):
@@ -33,13 +33,13 @@ def departures(runs: Sequence[Leaves], recipe: Sequence[Leaves]) -> list[str]:
 
 
 def nearest(own: Leaves, recipe: Sequence[Leaves]) -> dict[str, tuple[str, str]]:
-    """Returns the differences to that run of the recipe which a run is most like, one of its method if there is."""
+    """Returns the differences between a run and the recipe's most similar one, of the same method if there is one."""
     same = [planned for planned in recipe if planned["choices.method"] == own["choices.method"]]
     return min((differences(own, planned) for planned in same or recipe), key=len)
 
 
 def differences(own: Leaves, planned: Leaves) -> dict[str, tuple[str, str]]:
-    """Returns what came and what was wanted, by key; of an option that is another one only its name."""
+    """Returns, by key, what came and what was wanted; if another option was chosen, only its name."""
     blocks = {block_of(key) for key in planned}
     keys = [key for key in {**planned, **own} if block_of(key) in blocks and key not in (*STATED, *MACHINE)]
     found = {key: (told(own, key), told(planned, key)) for key in keys if repr(own.get(key)) != repr(planned.get(key))}
@@ -52,7 +52,7 @@ def differences(own: Leaves, planned: Leaves) -> dict[str, tuple[str, str]]:
 
 
 def sentences(values: tuple[str, str], by_key: Mapping[str, set[int]], num_runs: int) -> Iterable[str]:
-    """Yields a sentence for each change between two values: keys that change in the same runs are one (copies)."""
+    """Yields a sentence for each change between two values; keys that change in the same runs are copies of one."""
     changed: dict[frozenset[int], list[str]] = defaultdict(list)
     for key, members in by_key.items():
         changed[frozenset(members)].append(key)
@@ -68,6 +68,6 @@ def told(leaves: Leaves, key: str) -> str:
 
 
 def block_of(key: str) -> str:
-    """Returns the block that a key is of; the names of the data's files go with the data set."""
+    """Returns the top-level part that a key belongs to; the names of the data's files go with the data set."""
     block = key.partition(".")[0]
     return "dataset" if block == "data" else block

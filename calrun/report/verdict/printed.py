@@ -1,4 +1,4 @@
-"""The numbers that the papers print, as tables: what ours stand beside. The data lie in calrun/report/paper/*.yaml."""
+"""The numbers that the papers print, as tables to compare ours with; read from calrun/report/verdict/paper/*.yaml."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,8 +17,8 @@ MAIN_TABLES = ("1", "2", "3", "4", "5", "6")  # one data set each, entropy
 class PaperTable:
     """A printed table: what it was run on, and a row of `cells` per method and budget (accuracies in percent).
 
-    Columns of `cells`: CELLS. std and speed_up are NaN where none is printed, labelled where the paper's code is not
-    public; suspect says why a printed number is likely wrong, else ''. `remarks` say what the text does not, by method.
+    Columns of `cells`: CELLS. std and speed_up are NaN if none is printed, labelled if the paper's code is not public;
+    suspect says why a printed number is likely wrong, else ''. `remarks` say, by method, what the text does not.
     """
 
     name: str
@@ -39,7 +39,7 @@ def printed(paper: str) -> dict[str, Any]:
 
 
 def paper_table(name: str) -> PaperTable | None:
-    """Returns the printed numbers of an experiment such as cal/table1; None where the paper prints none (a figure)."""
+    """Returns the printed numbers of an experiment such as cal/table1; `None` if the paper prints none (a figure)."""
     paper, _, number = name.partition("/table")
     if paper != "cal" or not number:
         return None

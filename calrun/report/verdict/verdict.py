@@ -17,7 +17,7 @@ OURS = ("ours", "ours_std", "n", "ours_speed_up", "epochs", "train_accuracy")
 
 
 class PaperCell(NamedTuple):
-    """What names a printed cell."""
+    """What identifies a printed cell."""
 
     method: str
     variant: str
@@ -29,7 +29,7 @@ def verdicts(table: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> pd.D
 
     Further columns: ours, ours_std (percent), n, ours_speed_up, epochs (so far), train_accuracy, difference (points, at
     the paper's precision), ours_to_al and paper_to_al (points above AL), verdict: within std (the paper's), within 1
-    point, off, or not run. A budget is the same if its labels times `scale` are ours to within 2 %.
+    point, off, or not run. Two budgets are the same if the paper's labels times `scale` are ours to within 2 %.
     """
     ours = tidy(table, BASELINE)
     ours = ours[ours["acquisition"] == paper.acquisition]
@@ -54,7 +54,7 @@ def rows_of(cells: pd.DataFrame) -> Iterable[PaperCell]:
 
 
 def match(ours: pd.DataFrame, method: str, key: str, labelled: float) -> dict[str, float]:
-    """Returns our numbers for one printed cell; NaN where there are none, or several settings leave open which."""
+    """Returns our numbers for one printed cell; NaN if there are none, or several settings leave open which."""
     same = ours[(ours["method"] == method) & (ours["key"].map(lambda own: not key or own == key))]
     near = same[(same["labelled"] - labelled).abs() <= max(1.0, LABEL_TOLERANCE * labelled)]
     if len(near) != 1:
@@ -71,7 +71,7 @@ def match(ours: pd.DataFrame, method: str, key: str, labelled: float) -> dict[st
 
 
 def variant_key(variant: str) -> str:
-    """Returns the settings in a variant such as 'sigma=1, weight=0.1', numbers written one way."""
+    """Returns the settings in a variant such as 'sigma=1, weight=0.1', with numbers written in one way."""
     pairs = [part.split("=", 1) for part in variant.split(", ") if "=" in part]
     return ", ".join(sorted(f"{name}={number_text(value)}" for name, value in pairs))
 
@@ -100,7 +100,7 @@ def ours_as_cells(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, unlike: Sequence[str] = ()) -> Table:
-    """Returns the verdicts as a table, a row per method and budget; `unlike`: how our runs are not the recipe's."""
+    """Returns the verdicts as a table, a row per method and budget; `unlike` says how runs depart from the recipe."""
     ordered = sorted(found.to_dict("records"), key=lambda row: (place_of(row["method"]), row["variant"]))
     rows = [verdict_row(row, paper.remarks) for row in ordered]
     counts = found["verdict"].value_counts()

@@ -1,1 +1,1 @@
-"""The papers' printed results, as data: one YAML a paper, read by `calrun.report.verdict.printed`."""
+"""The papers' printed results, as data: one YAML per paper, read by `calrun.report.verdict.printed`."""
