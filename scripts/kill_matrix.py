@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -146,8 +146,16 @@ def result_of(outputs: Path) -> tuple[list[dict[str, Any]], bytes, dict[str, Any
     rounds = [json.loads(line) for line in lines.read_text().splitlines()]
     rounds = [{key: value for key, value in line.items() if key not in TIMES} for line in rounds]
     saved = torch.load(lines.parent / f"state-{len(rounds)}.pt", weights_only=True)
-    tensors = {**saved["net"], **{f"stored {name}": value for name, value in saved["stored"].items()}}
-    return rounds, (lines.parent / "picks.csv").read_bytes(), tensors
+    return rounds, (lines.parent / "picks.csv").read_bytes(), dict(tensors_of(saved))
+
+
+def tensors_of(saved: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yields every tensor of a state by its dotted name."""
+    for name, value in saved.items():
+        if isinstance(value, Mapping):
+            yield from tensors_of(value, f"{where}{name}.")
+        elif isinstance(value, torch.Tensor):
+            yield f"{where}{name}", value
 
 
 def same(ours: Any, theirs: Any) -> bool:

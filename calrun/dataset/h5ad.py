@@ -1,10 +1,11 @@
 """The user's own cells in an AnnData file (.h5ad): raw counts of genes, and the type of each cell.
 
-Counts are brought to one library size and then to log(1 + x) by scanpy, as for the Human Cell Landscape in Das et al. 2023.
+scanpy brings counts to one library size and then to log(1 + x), as for the Human Cell Landscape in Das et al. 2023.
 
 Dimension key: N cells, C types.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,7 @@ def read_cells(path: str) -> Any:
         return anndata.read_h5ad(place)
     except Exception as error:  # h5py and anndata raise whatever a damaged file makes them
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
-            f"{path} is no sound AnnData file ({reason}); write it again with AnnData.write_h5ad"
-        ) from error
+        raise ValueError(f"{path} is no sound AnnData file ({reason}); save it with AnnData.write_h5ad") from error
 
 
 def column(path: str, cells: Any, name: str) -> np.ndarray:
@@ -92,10 +91,9 @@ def unique_names(path: str, names: list[str]) -> list[str]:
         ValueError: if two cells have one name: what was bought could not be told apart.
     """
     if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+        twice = [name for name, count in Counter(names).items() if count > 1]
         raise ValueError(
-            f"{path}: {len(twice)} names stand for several cells (first: {twice[:5]}); call AnnData.obs_names_make_unique"
+            f"{path}: {len(twice)} names stand for several cells (first: {twice[:5]}); call obs_names_make_unique"
         )
     return names
 

@@ -17,7 +17,7 @@ def load(
     found = h5ad.load(path, label, split, test_fraction, library_size, log1p)
     if (found.input_shape, found.num_classes) != ((NUM_GENES,), NUM_TYPES):
         raise ValueError(
-            f"{path} has {found.input_shape[0]:,} genes and {found.num_classes} types, but the Human Cell Landscape has "
-            f"{NUM_GENES:,} and {NUM_TYPES}; choose dataset=h5ad for cells of your own"
+            f"{path} has {found.input_shape[0]:,} genes and {found.num_classes} types, but the Human Cell Landscape "
+            f"has {NUM_GENES:,} and {NUM_TYPES}; choose dataset=h5ad for cells of your own"
         )
     return found

@@ -97,9 +97,6 @@ def short_hash(tree: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:8]
 
 
-# --- what decides a result ---
-
-
 def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a resolved configuration without what changes no result, its numbers and places written in one way.
 
@@ -166,9 +163,6 @@ def _content(place: str, where: str) -> str:
         return path.name
     read = fingerprint([path], "all")
     return f"{read.names}-{read.content}"
-
-
-# --- the data set's files ---
 
 
 def data_places(tree: Mapping[str, Any]) -> list[Path]:

@@ -70,8 +70,6 @@ class Record:
             self.close()
             raise
 
-    # --- what is there ---
-
     def rounds(self) -> list[dict[str, Any]]:
         """Returns the lines of the finished rounds."""
         return read_rounds(self.folder / "rounds.jsonl")
@@ -98,8 +96,6 @@ class Record:
         path = self.folder / f"state-{number}.pt"
         with whole(path):
             return load_tensors(path)
-
-    # --- what is written ---
 
     @contextmanager
     def time(self, phase: str, this_round: "Round") -> Iterator[None]:

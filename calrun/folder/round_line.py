@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from calrun.round import Round
 
 
-# --- what a line holds ---
-
-
 def is_number(value: Any) -> bool:
     """Tells whether a value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -133,9 +130,6 @@ def label_entropy(counts: Sequence[float]) -> float:
     return sum(-share * math.log(share) for share in shares) + 0.0  # never -0
 
 
-# --- reading ---
-
-
 def read_rounds(path: Path) -> list[dict[str, Any]]:
     """Returns the lines of a rounds.jsonl that a run can go on from; empty if the file is missing.
 
@@ -203,9 +197,6 @@ def check_committed(line: Any) -> None:
         raise ValueError("it has no number of rounds")
     if not is_number((line.get("seconds") or {}).get("fit")):
         raise ValueError("it has no seconds of the fit")
-
-
-# --- writing ---
 
 
 def round_line(exp: "Experiment", this_round: "Round", result: "FitResult", metrics: dict[str, Any]) -> dict[str, Any]:

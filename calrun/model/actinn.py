@@ -1,4 +1,4 @@
-"""ACTINN (Ma and Pellegrini 2020, "ACTINN: automated identification of cell types"): a perceptron on gene expression."""
+"""ACTINN (Ma and Pellegrini 2020, "automated identification of cell types"): a perceptron on gene expression."""
 
 from itertools import pairwise
 from math import prod

@@ -179,8 +179,6 @@ class Planner:
         score, select = (None, None) if number == len(sizes) else self._choice(number)
         return RoundPlan(number, labelled, len(self.exp.pool) - labelled, fit, score, select, state)
 
-    # --- scoring and selection ---
-
     def _choice(self, number: int) -> tuple[ScorePlan, SelectPlan]:
         group, acquisition = acquisition_of(self.exp, number)
         network = self.network

@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from calrun.folder.remaining import duration
 from calrun.machine.children import run_bound
 from calrun.method.fit.scale import fewer, scaled
 from calrun.method.visit import Visit
@@ -225,12 +226,6 @@ def samples_per_second(exp: "Experiment") -> float:
         loss.backward()
         loss.item()  # waits for the device
     return PROBE_STEPS * len(x) / (time.perf_counter() - started)
-
-
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, console: Console) -> list[Path]:

@@ -13,7 +13,7 @@ from calrun.places import CONF
 from calrun.report.read.configuration import read_configuration
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import paper_table
-from calrun.sweep.reproduce import claims_table, duration, most_samples, recipe_leaves, reproduce, reproduction
+from calrun.sweep.reproduce import claims_table, most_samples, recipe_leaves, reproduce, reproduction
 from calrun.sweep.sweep import job_config
 
 RECIPES = sorted(f"cal/{path.stem}" for path in (CONF / "experiment" / "cal").glob("*.yaml"))
@@ -83,10 +83,6 @@ def test_dry_run_lists_what_is_missing_and_an_estimate(tmp_path: Path) -> None:
     assert reproduce("digits", seeds="0", more=more, dry_run=True, console=Console(file=printed)) is None
     assert "2 runs, 0 finished, 2 to run" in printed.getvalue()
     assert "estimate: at most" in printed.getvalue()
-
-
-def test_durations_are_readable() -> None:
-    assert [duration(seconds) for seconds in (5, 600, 9000)] == ["5 s", "10 min", "2.5 h"]
 
 
 def test_claims_stand_beside_the_papers_own_answers() -> None:
