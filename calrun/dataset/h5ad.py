@@ -5,12 +5,13 @@ scanpy brings counts to one library size and then to log(1 + x), as for the Huma
 Dimension key: N cells, C types.
 """
 
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix
 
 from calrun.dataset.base import Dataset, Source
 from calrun.dataset.check.labels import named
@@ -60,7 +61,8 @@ def read_cells(path: str) -> Any:
     import anndata
 
     try:
-        return anndata.read_h5ad(place)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of names, which are refused here
+            return anndata.read_h5ad(place)
     except Exception as error:  # h5py and anndata raise whatever a damaged file makes them
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path} is no sound AnnData file ({reason}); save it with AnnData.write_h5ad") from error
@@ -104,7 +106,7 @@ def prepared(path: str, cells: Any, library_size: float | None, log1p: bool) -> 
     Raises:
         ValueError: if counts are to be normalised that are no raw counts, or values are not finite.
     """
-    cells.X = csr_matrix(cells.X, dtype=np.float32) if not issparse(cells.X) else cells.X.tocsr().astype(np.float32)
+    cells.X = csr_matrix(cells.X, dtype=np.float32)
     refuse_other_values(path, cells.X.data, library_size is not None or log1p)
     if library_size is not None or log1p:
         import scanpy
