@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from calrun.dataset.base import Dataset, Source
 from calrun.dataset.check.labels import named
-from calrun.dataset.check.split import split_rows
+from calrun.dataset.check.split import refuse_unseen, split_rows
 from calrun.dataset.source.sparse import Sparse
 from calrun.dataset.source.subset import Subset
 
@@ -133,13 +133,3 @@ def refuse_other_values(path: str, values: np.ndarray, counts: bool) -> None:
     if (sample != np.round(sample)).any():
         broken = sample[sample != np.round(sample)][:3].tolist()
         raise ValueError(f"{path} holds values such as {broken}, which are no raw counts; {advice}")
-
-
-def refuse_unseen(path: str, classes: np.ndarray, targets: np.ndarray, rows: dict[str, np.ndarray]) -> None:
-    """Raises a ValueError if a type occurs in no training cell."""
-    unseen = np.setdiff1d(np.arange(len(classes)), targets[rows["train"]])
-    if len(unseen):
-        raise ValueError(
-            f"{path}: {len(unseen)} types occur in no training cell (first: {classes[unseen[:5]].tolist()}); leave "
-            "their cells out or move some to train"
-        )

@@ -85,7 +85,7 @@ def test_a_column_splits_the_cells(tmp_path: Path) -> None:
         ({"values": counts() * np.nan}, {}, "NaN or infinite"),
         ({}, {"split": "part"}, "names no row of test"),
         ({"part": ["train"] * 59 + ["rest"]}, {"split": "part"}, r"names 1 others \(first: \['rest'\]\)"),
-        ({"kind": ["a"] * 59 + ["b"], "part": ["train"] * 59 + ["test"]}, {"split": "part"}, "in no training cell"),
+        ({"kind": ["a"] * 59 + ["b"], "part": ["train"] * 59 + ["test"]}, {"split": "part"}, "in no training row"),
         ({}, {"test_fraction": 1.5}, "dataset.test_fraction wants a share"),
         ({}, {"test_fraction": 0.001}, "is no row; raise it"),
     ],

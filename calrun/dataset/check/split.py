@@ -50,3 +50,13 @@ def drawn_rows(targets_N: np.ndarray, test_fraction: float) -> dict[str, np.ndar
     if not len(test):
         raise ValueError(f"dataset.test_fraction {test_fraction} of {len(targets_N)} rows is no row; raise it")
     return {"train": np.setdiff1d(np.arange(len(targets_N)), test), "test": test}
+
+
+def refuse_unseen(path: str, classes: np.ndarray, targets: np.ndarray, rows: dict[str, np.ndarray]) -> None:
+    """Raises a ValueError if a class occurs in no training row."""
+    unseen = np.setdiff1d(np.arange(len(classes)), targets[rows["train"]])
+    if len(unseen):
+        raise ValueError(
+            f"{path}: {len(unseen)} classes occur in no training row (first: {classes[unseen[:5]].tolist()}); "
+            "leave their rows out or move some to train"
+        )

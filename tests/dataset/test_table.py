@@ -1,0 +1,137 @@
+"""Tables with named columns: transformed by the training rows' statistics, and refused in one sentence."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from calrun.dataset.base import Dataset
+from calrun.dataset.table import load
+
+
+def frame(num_rows: int = 40) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    kind = np.arange(num_rows) % 2
+    return pd.DataFrame(
+        {
+            "name": [f"row-{row}" for row in range(num_rows)],
+            "size": rng.normal(5, 3, num_rows) + 4 * kind,
+            "colour": np.where(rng.random(num_rows) < 0.5, "red", "blue"),
+            "code": rng.integers(0, 3, num_rows),
+            "part": ["test" if row >= num_rows - 10 else "train" for row in range(num_rows)],
+            "kind": np.where(kind, "yes", "no"),
+        }
+    )
+
+
+def read(path: Path, table: pd.DataFrame | None = None, **options: Any) -> Dataset:
+    table = frame() if table is None else table
+    {
+        ".csv": lambda: table.to_csv(path, index=False),
+        ".tsv": lambda: table.to_csv(path, index=False, sep="\t"),
+        ".parquet": lambda: table.to_parquet(path),
+        ".jsonl": lambda: table.to_json(path, orient="records", lines=True),
+    }[path.suffix]()
+    defaults: dict[str, Any] = {
+        "label": "kind", "split": "part", "test_fraction": 0.2, "item_id": "name", "drop": [], "categorical": [],
+    }  # fmt: skip
+    return load(str(path), **(defaults | options))
+
+
+def inputs(data: Dataset, split: str = "train") -> np.ndarray:
+    source = data.train if split == "train" else data.tests["test"]
+    ((_, x),) = source.batches(np.arange(len(source)), 1_000)
+    return x.numpy()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".jsonl"])
+def test_every_kind_of_file_gives_the_same(suffix: str, tmp_path: Path) -> None:
+    data = read(tmp_path / f"x{suffix}")
+    assert (len(data.train), len(data.tests["test"]), data.class_names) == (30, 10, ["no", "yes"])
+    assert data.train.item_id(3) == "row-3"
+    x, table = inputs(data), frame()
+    train, size = table[:30], table["size"].to_numpy()
+    wanted = (size - train["size"].mean()) / train["size"].std(ddof=0)
+    np.testing.assert_allclose(x[:, 0], wanted[:30], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(inputs(data, "test")[:, 0], wanted[30:], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(x[:, 2:], np.c_[train["colour"] == "blue", train["colour"] == "red"])
+
+
+def test_codes_missing_values_and_categories_that_train_lacks(tmp_path: Path) -> None:
+    table = frame().astype({"colour": object})
+    table.loc[0, "size"] = np.nan
+    table.loc[1, "colour"] = None
+    table.loc[35, "colour"] = "green"
+    data = read(tmp_path / "x.csv", table, categorical=["code"], drop=["size"])
+    x = inputs(data)
+    assert x.shape == (30, 6)  # blue, red, missing; three codes
+    assert x[1, :3].sum() == 1
+    assert inputs(data, "test")[5, :3].sum() == 0
+    assert (x[:, 3:].sum(axis=1) == 1).all()
+    filled = inputs(read(tmp_path / "x.csv", table))[:, 0]
+    known = table["size"][1:30]
+    whole = np.r_[known.median(), known]
+    np.testing.assert_allclose(filled, (whole - whole.mean()) / whole.std(), rtol=1e-5, atol=1e-6)
+
+
+def test_labels_that_are_true_false_or_numbers_from_1_have_their_names(tmp_path: Path) -> None:
+    yes = frame().kind == "yes"
+    assert read(tmp_path / "x.csv", frame().assign(kind=yes)).class_names == ["False", "True"]
+    assert read(tmp_path / "x.csv", frame().assign(kind=yes + 1)).class_names == ["1", "2"]
+    assert read(tmp_path / "x.csv", frame().assign(kind=yes + 1.0)).class_names == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({}, {"label": "sort"}, "dataset.label names the column 'sort', but .* has: name, size, colour, code, part"),
+        ({}, {"split": "fold"}, "dataset.split names the column 'fold'"),
+        ({}, {"drop": ["sise"]}, "dataset.drop names the column 'sise'"),
+        ({}, {"categorical": ["cod"]}, "dataset.categorical names the column 'cod'"),
+        ({}, {"drop": ["size", "colour", "code"]}, "has no column left to learn from"),
+        ({"kind": ["yes", None] * 20}, {}, "column 'kind' is empty in 20 rows"),
+        ({"kind": np.arange(40) / 7}, {}, "holds numbers such as .* which are no classes"),
+        ({"name": ["a"] * 40}, {}, "1 values of column 'name' name several rows"),
+        ({"size": [np.inf] + [1.0] * 39}, {}, "has infinite numbers in 1 columns"),
+        ({"kind": ["yes", "no"] * 15 + ["maybe"] * 10}, {}, r"1 classes occur in no training row \(first: \['maybe'\]"),
+        ({"part": "train"}, {}, "names no row of test"),
+    ],
+)
+def test_what_is_wrong_is_said(change: dict[str, Any], options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / "x.csv", frame().assign(**change), **options)
+
+
+def test_a_column_of_names_is_no_category(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="column 'name' has 1,990 different values in 1,990 training rows"):
+        read(tmp_path / "x.csv", frame(2_000), item_id=None)
+
+
+def test_files_that_are_no_tables(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "label": "kind", "split": None, "test_fraction": 0.2, "item_id": None, "drop": [], "categorical": [],
+    }  # fmt: skip
+    (tmp_path / "x.parquet").write_text("nothing")
+    (tmp_path / "x.csv").write_text("a,b\n")
+    for name, message in (
+        ("x.xlsx", r"wants to be a table that ends with \.csv, \.tsv"),
+        ("y.csv", "no file .*y.csv"),
+        ("x.parquet", "cannot be read as .parquet"),
+        ("x.csv", "has no rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load(str(tmp_path / name), **options)
+
+
+def test_a_run_learns_from_a_table(calrun: Callable[..., Any], tmp_path: Path) -> None:
+    read(tmp_path / "x.csv", frame(200))
+    answer = calrun(
+        "run", "dataset=table", f"dataset.path={tmp_path / 'x.csv'}", "dataset.label=kind", "dataset.item_id=name",
+        "dataset.drop=[part]", "trainer=cpu", "trainer.max_epochs=5", "budget=counts", "budget.start=20",
+        "budget.step=20", "budget.rounds=2", "method=cal_er", "trainer.cal_epochs=2",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert ",row-" in next((tmp_path / "outputs").rglob("picks.csv")).read_text()
