@@ -20,6 +20,9 @@ def load(path: str, transform: Transform, class_names: Sequence[str]) -> Dataset
         path: MedMNIST's dermamnist.npz, or a file in its layout.
         transform: for pixels scaled to 0..1.
         class_names: in the order of the labels.
+
+    Raises:
+        ValueError: if the file is missing, corrupt or in another layout.
     """
     if not Path(path).is_file():
         raise ValueError(f"no file {path}; put MedMNIST's dermamnist.npz there or set dataset.path to where it is")

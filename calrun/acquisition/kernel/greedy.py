@@ -70,7 +70,7 @@ def _best(similarity: Similarity, bound_N: Tensor, best_R: Tensor | None, togeth
 
 def _gains(similarity: Similarity, index_B: Tensor, best_R: Tensor) -> Tensor:
     """Returns how much each of some rows would add to the represented rows' best similarities."""
-    gains_B = torch.empty(len(index_B), dtype=torch.float64, device=best_R.device)  # a list would split the heap
+    gains_B = torch.empty(len(index_B), dtype=torch.float64, device=best_R.device)  # a list would fragment the heap
     for tile in spans(0, len(index_B), max(1, TILE // len(best_R))):
         gains_B[tile] = row_sums(similarity.rows(index_B[tile]).sub_(best_R).clamp_(min=0))
     return gains_B

@@ -47,7 +47,7 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Raises a ValueError if a file begins like no archive."""
+    """Raises a ValueError if a file does not begin like an archive."""
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
@@ -57,10 +57,10 @@ def refuse_other_kinds(path: Path) -> None:
 
 
 def decode_jpeg(source: str, joined: np.ndarray, offsets: np.ndarray, rows: np.ndarray, size: int | None) -> np.ndarray:
-    """Returns pictures joined[offsets[row]:offsets[row + 1]] as bytes (N, 3, H, W), cut to `size` unless that is None.
+    """Returns pictures joined[offsets[row]:offsets[row + 1]] as bytes (N, 3, H, W), cut to `size` unless `None`.
 
     Raises:
-        ValueError: naming `source`, if offsets and bytes disagree, a picture is unreadable or sizes differ.
+        ValueError: if offsets and bytes disagree, a picture is unreadable or sizes differ; it names `source`.
     """
     if offsets[0] != 0 or offsets[-1] != len(joined) or (np.diff(offsets) < 0).any():
         raise ValueError(f"{source}: offsets must rise from 0 to {len(joined)}, the number of bytes of all pictures")
