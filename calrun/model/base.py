@@ -1,4 +1,4 @@
-"""What every network returns, and the network that is a backbone and a linear head.
+"""What every network returns, and a network made of a backbone and a linear head.
 
 Dimension key: B batch, C classes, D features.
 """
@@ -17,7 +17,7 @@ class Output(NamedTuple):
     taps: dict[str, Tensor]
 
     def split(self, first: int) -> "tuple[Output, Output]":
-        """Returns what is said of the first rows, and of the others."""
+        """Returns the output of the first `first` rows, and that of the others."""
         taps = {name: (tap[:first], tap[first:]) for name, tap in self.taps.items()}
         return (
             Output(self.logits_BC[:first], self.features_BD[:first], {name: one for name, (one, _) in taps.items()}),
