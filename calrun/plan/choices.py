@@ -40,7 +40,7 @@ def refused_choices(exp: Experiment) -> list[str]:
 
 
 def _num_features(exp: Experiment) -> int:
-    """Returns D, from one row's way through the network."""
+    """Returns D, found by passing one row through the network."""
     rows = exp.pool.unlabelled[:1]
     with exp.predictor.evaluating(exp.method.evaluated()):
         _, x = next(iter(exp.predictor.batches(exp.data.train, rows)))

@@ -56,7 +56,7 @@ def round_cells(each: RoundPlan) -> list[str]:
 
 
 def total_cells(plan: Plan) -> list[str]:
-    """Returns the cells of the last line: sums of work, the most memory, what stays on the disk."""
+    """Returns the cells of the last line: sums of work, the most memory, and what is kept on disk."""
     totals = plan.totals()
     texts = {kind: (f"{total['flops']:.1e}", seconds_text(total["seconds"])) for kind, total in totals.items()}
     peak = max((each.select.bytes_peak for each in plan.rounds if each.select is not None), default=0.0)
