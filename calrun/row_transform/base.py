@@ -15,14 +15,14 @@ class RowTransform(ABC):
 
 
 class Unchanged(RowTransform):
-    """All rows, as they are."""
+    """Returns all rows, as they are."""
 
     def __call__(self, train: Source, num_classes: int) -> Source:
         return train
 
 
 class Chain(RowTransform):
-    """Several transforms, one after the other.
+    """Applies several transforms, one after the other.
 
     Args:
         transforms: in the order in which they are applied.

@@ -13,7 +13,7 @@ from calrun.task.base import Task
 
 
 class Classification(Task):
-    """Cross-entropy; the class with the largest logit is the prediction."""
+    """Learns by cross-entropy, and predicts the class with the largest logit."""
 
     def loss(self, logits: Tensor, y: Tensor, weights_C: Tensor | None = None) -> Tensor:
         return F.cross_entropy(logits, y, weights_C)
