@@ -40,7 +40,7 @@ class Badge(Acquisition):
     """Draws rows by k-means++ seeding on the gradients that their predicted labels would give the head.
 
     Args:
-        first: the first row: the one of the largest gradient (`argmax_norm`, the authors' code) or a random one
+        first: the first row: the one with the largest gradient (`argmax_norm`, the authors' code) or a random one
             (`uniform`, the paper's k-means++); not used when labelled rows condition the draws.
         condition_on_labelled: distances start from the labelled rows under their predicted labels (Emam et al. 2021);
             the paper looks at candidates alone.

@@ -160,7 +160,7 @@ def region_distance(logits_C: np.ndarray, weight_CR: np.ndarray, c: int, bound: 
     projected_C = logits_C + weight_CR @ toward_R * (lead / squared_gap)
     if projected_C[c] >= projected_C.max() - 1e-9 * np.abs(logits_C).max():
         return bound
-    gap = np.sqrt(squared_gap)  # dividing by it and by `lead` frees the problem of its scale
+    gap = np.sqrt(squared_gap)  # divided by it and by `lead`, the problem has no scale
     normal_JR = np.delete(weight_CR[c] - weight_CR, c, axis=0) / gap
     wanted_J = np.delete(logits_C - logits_C[c], c) / lead
     target = np.zeros(normal_JR.shape[1] + 1)

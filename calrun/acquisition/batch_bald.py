@@ -137,7 +137,7 @@ class Outcomes:
     def __init__(self, log_probs_NKC: Tensor, num_samples: int, generator: torch.Generator, max_bytes: int) -> None:
         self.log_probs_NKC, self.num_samples, self.generator = log_probs_NKC, num_samples, generator
         self.max_bytes = max_bytes
-        self.dtype = torch.promote_types(log_probs_NKC.dtype, torch.float32)  # of sums; the store may be half precision
+        self.dtype = torch.promote_types(log_probs_NKC.dtype, torch.float32)  # for sums; stores may be half precision
         self.num_mc, self.num_classes = log_probs_NKC.shape[1:]
         self.picked: list[int] = []
         self.sampled = False
@@ -230,7 +230,7 @@ def merge_outcomes(posterior_MK: Tensor, weight_M: Tensor) -> tuple[Tensor, Tens
 def greedy(
     outcomes: Outcomes, kept: np.ndarray, bald_N: np.ndarray, budget: int, lazy: bool
 ) -> tuple[list[int], float]:
-    """Returns the positions in the order of picking, and the nats that they tell together."""
+    """Returns the positions in the order of picking, and the information that they give together, in nats."""
     bounds = Bounds(bald_N, lazy, 16 * torch.finfo(outcomes.dtype).eps * (1 + math.log(outcomes.num_classes)))
     picked: list[int] = []
     information = 0.0

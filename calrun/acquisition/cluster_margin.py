@@ -71,7 +71,7 @@ class ClusterMargin(Acquisition):
         return self.margin.cost(uncertain) + self.clustering.cost(sizes) + turns
 
     def _cluster_of(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
-        rows, own = candidates.rows, rng.spawn(1)[0]  # so that reading clusters draws as much as making them
+        rows, own = candidates.rows, rng.spawn(1)[0]  # reading clusters leaves `rng` as making them does
         if self.recluster == "every_round":
             labels_N = self.clustering.clusters(candidates.features_ND, rows, own)
             return dict(zip(rows.tolist(), labels_N.tolist(), strict=True))

@@ -27,8 +27,8 @@ EmptyInit = Literal["random", "medoid1center", "first"]
 class KCenterGreedy(Acquisition):
     """Takes, one after the other, the row farthest from all labelled and taken rows in feature space.
 
-    Differs from the paper: the greedy 2-approximation alone, without the mixed-integer refinement, as every published
-    implementation has it (Emam et al. 2021 state so).
+    Differs from the paper: the greedy 2-approximation alone, without the mixed-integer refinement, like every
+    published implementation (Emam et al. 2021 say so).
 
     Args:
         empty_init: the first row when nothing is labelled: a `random` one, the one whose greatest distance to the

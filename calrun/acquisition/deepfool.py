@@ -20,7 +20,7 @@ from calrun.look.sizes import FLOAT, Sizes
 from calrun.model.adapt.mode import in_mode
 from calrun.text.legal import at_least
 
-EXPECTED_STEPS = 3  # within which a network usually changes its prediction (Moosavi-Dezfooli et al. 2016)
+EXPECTED_STEPS = 3  # steps in which a network usually changes its prediction (Moosavi-Dezfooli et al. 2016)
 
 Net = Callable[[Tensor], Tensor]  # x (B, ...) to logits (B, C)
 
@@ -31,7 +31,8 @@ class DeepFool(Acquisition):
     Each step costs one forward pass, and one backward pass for each class tried, over the whole batch at once.
 
     Args:
-        max_iter: most steps; a row that keeps its prediction gets the length reached by then. DISTIL takes 50.
+        max_iter: maximum number of steps; a row that keeps its prediction gets the length reached by then. DISTIL
+            takes 50.
         overshoot: share by which the perturbation is made longer; both papers take 0.02.
         epsilon: length added to each step, so that it crosses the boundary; DISTIL takes 1e-4.
         top_classes: how many of the likeliest classes are tried (10 in the DeepFool paper's code); `None` tries all.

@@ -78,7 +78,7 @@ class DispersionMin(Acquisition):
         return rows
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns b N D, for each class if it works class by class."""
+        """Returns b N D, of each class if `class_conditional`."""
         parts = sizes.classes if self.class_conditional else 1
         part = sizes.share(parts, 0)
         rows, width = part.candidates, part.features

@@ -70,7 +70,7 @@ class FacilityLocation(Acquisition):
         return rows
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N R D for the similarities and N R ln b for the choice, for each class if class by class."""
+        """Returns N R D for the similarities and N R ln b for the choice, of each class if `class_conditional`."""
         parts = sizes.classes if self.class_conditional else 1
         part = sizes.share(parts, 0)
         represented = min(self.represented or part.candidates, part.candidates)

@@ -42,7 +42,7 @@ from calrun.text.legal import at_least, one_of, share
 
 MAX_FLOP = 1e16  # days on a workstation
 EXPECTED_RENEWALS = 0.3  # share of the refreshes that look at all candidates because bounds do not decide
-SKINNY = 3  # times slower than a copy: how products with few columns read their long side
+SKINNY = 3  # factor by which products with few columns read their long side more slowly than a copy
 VALIDATION = {"pool": (), "labelled": (), "val": ("val_logits", "val_features", "val_targets")}
 ALWAYS = ("logits", "features", "labelled_logits", "labelled_features", "labelled_targets")
 
@@ -57,7 +57,7 @@ class Glister(Acquisition):
             own validation split.
         inner_grad: the step on the labelled rows follows the `sum` of their gradients, as in DISTIL, or the `mean`.
         refresh_every: picks between two gradients of the validation loss; 1 is exact, CORDS takes ceil(budget / 15).
-        regulariser: `name` and `weight` (lambda). `none`; `random` draws this share of the batch at random;
+        regulariser: `name` and `weight` (lambda). `none`; `random` draws the share `weight` of the batch;
             `facility_location` adds how much a row reduces the squared distances of all gradients to the batch;
             `diversity` subtracts sum_s exp(-d^2 / 2) over the batch. DISTIL's Rand, FacLoc and Diversity.
         memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.

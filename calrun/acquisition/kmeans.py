@@ -22,7 +22,7 @@ class KMeansSampling(Acquisition):
 
     Args:
         num_init: runs, of which the best is kept; Beck et al.'s code takes 10, at ten times the time.
-        max_iter: most updates of the centres; 300 there.
+        max_iter: maximum number of updates of the centres; 300 there.
         tol: a run ends when the centres move less than this, in Frobenius norm; 1e-4 there.
         memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """

@@ -29,10 +29,10 @@ class Partitioned(Acquisition):
         shuffle: parts are random, and the first ones get the remainder of the budget (Emam et al.); otherwise they are
             ranges of rows and the cumulative budget is rounded up (Beck et al.).
         split_labelled: each part sees its share of the labelled rows (Emam et al.); otherwise it sees them all.
-        subset_labelled: most labelled rows to look at, drawn at random (50,000 in Emam et al.'s ImageNet commands,
-            which the paper does not mention); `None` for all.
-        subset_unlabelled: most candidates to look at, drawn at random (80,000 there, more where there are fewer than
-            50,000 labelled rows, up to 130,000 rows in all); `None` for all. Never fewer than the budget.
+        subset_labelled: maximum number of labelled rows to look at, drawn at random (50,000 in Emam et al.'s ImageNet
+            commands, which the paper does not mention); `None` for all.
+        subset_unlabelled: maximum number of candidates to look at, drawn at random (80,000 there, more where there are
+            fewer than 50,000 labelled rows, up to 130,000 rows in all); `None` for all. Never fewer than the budget.
     """
 
     def __init__(

@@ -115,7 +115,7 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
     Args:
         points: the rows.
         covered_N: which rows are covered already.
-        budget: most positions to return.
+        budget: maximum number of positions.
         delta: radius of a ball, which excludes its border.
 
     Raises:

@@ -161,7 +161,7 @@ def most_typical(points: Points, members: np.ndarray, number: int, near: Neighbo
 
 
 def neighbours(points: Points, members: np.ndarray, number: int, near: Neighbourhood) -> tuple[Tensor, Tensor]:
-    """Returns the distances to the nearest other members in double precision, and these members (both (M, number))."""
+    """Returns the distances to the nearest other members in double precision and their positions, both (M, number)."""
     index_M = torch.from_numpy(members).to(points.device)
     distances_MK = torch.empty((len(members), number), dtype=torch.float64, device=points.device)
     neighbours_MK = torch.empty((len(members), number), dtype=torch.int64, device=points.device)

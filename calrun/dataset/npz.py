@@ -81,7 +81,7 @@ def model_inputs(split: str, stored: np.ndarray, channels: str) -> Tensor:
 def refuse_other_order(split: str, shape: tuple[int, ...], channels: str) -> None:
     """Refuses pictures whose channels are not where `channels` says: a network would train on slices.
 
-    They are not if the other end has 1, 3 or 4 entries and this end does not, or if this end is a side of a square.
+    This is so if the other end has 1, 3 or 4 entries and this end does not, or if this end is a side of a square.
     """
     far, middle, near = shape[1:] if channels == "last" else shape[:0:-1]  # near: the channels as declared
     colours = far in COLOURS and near not in COLOURS and far != middle

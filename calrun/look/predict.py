@@ -20,7 +20,7 @@ from calrun.look.dropout import consistent_masks
 from calrun.model.adapt.mode import in_mode
 from calrun.model.base import Output
 
-MC_SEED_STRIDE = 1_000_003  # between the seeds of two samples: far more than a network has dropout layers
+MC_SEED_STRIDE = 1_000_003  # distance between the seeds of two samples, far more than a network has dropout layers
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Predictor:
             mask_seeds: one for each Monte-Carlo sample.
 
         Raises:
-            ValueError: if a column is not finite, or has not one entry for each row.
+            ValueError: if a column is not finite, or does not have one entry for each row.
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         with self.evaluating(net):

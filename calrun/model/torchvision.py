@@ -70,7 +70,7 @@ def _remove_head(backbone: nn.Module, model_name: str) -> str:
 def _fit_channels(backbone: nn.Module, model_name: str, channels: int, pretrained: bool) -> None:
     """Replaces the first convolution if it takes another number of channels.
 
-    For grey pictures the new one holds the sum of the pretrained colours' weights, as if all colours were the grey.
+    For grey pictures the new one holds the sum of the pretrained colours' weights, as if all channels were alike.
     """
     name, first = next((name, module) for name, module in backbone.named_modules() if isinstance(module, nn.Conv2d))
     if first.in_channels == channels:

@@ -1,4 +1,4 @@
-"""What a run raises that cannot go on without further labels. This file imports no training library."""
+"""What a run raises when it cannot go on without further labels. This file imports no training library."""
 
 
 class LabelsWanted(Exception):

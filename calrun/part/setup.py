@@ -23,7 +23,7 @@ class Setup:
         predictor: runs passes of the network outside a fit.
         task: what the network learns.
         num_classes: C.
-        batch_size: m, rows of a step.
+        batch_size: m, the current rows of a step.
         scale: factor on numbers of epochs.
         channels_last: whether pictures and weights are kept channels-last.
         compile: whether training passes go through torch.compile.
@@ -76,7 +76,7 @@ class FitWork:
         steps: optimizer steps of an epoch.
         samples: rows of an epoch, replayed candidates included.
         passes: passes of one row through the network in an epoch; a backward pass counts as two.
-        epochs: most epochs that the stopping rules allow.
+        epochs: maximum number of epochs, by the stopping rules.
         looks: rows that pass through in evaluation mode outside the epochs.
         stored_bytes: bytes of the targets that are stored by the end of the round.
     """

@@ -77,7 +77,7 @@ class Plan:
         forward_flops: multiplications and additions of one row's forward pass.
         rounds: round 0 is the choice of the initial labels.
         free_bytes: bytes that are free on the device now.
-        needed_bytes: most bytes that a round's scoring and selection need.
+        needed_bytes: the most bytes that a round's scoring and selection need.
         disk_bytes: bytes of the state files that are kept.
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
     """

@@ -64,7 +64,7 @@ class Points:
 
     Args:
         factors: the Kronecker factors, one or two.
-        chunk: most rows read at once.
+        chunk: maximum number of rows read at once.
     """
 
     def __init__(self, factors: Sequence[Factor], chunk: int) -> None:

@@ -61,7 +61,7 @@ class ValidationHead:
             logits_PC.sub_(F.linear(features_PD.to(logits_PC.dtype), *gradient), alpha=lr)
 
     def advance(self, features_QD: Tensor, residual_QC: Tensor, lr: float) -> HeadGradient:
-        """Moves the head by -lr times the gradients of picked rows; returns that of the mean validation loss then."""
+        """Moves the head by -lr times the gradients of picked rows; returns the mean validation loss's gradient."""
         weight_CD, bias_C = zero_gradient(self.parts)
         for features_PD, logits_PC, targets_P in in_chunks(self.parts, self.chunk):
             wide_PD = features_PD.to(logits_PC.dtype)

@@ -1,4 +1,4 @@
-"""Hierarchical clustering: of the rows themselves up to a stated number, beyond it of k-means centres.
+"""Hierarchical clustering of rows, or of their k-means centres beyond a stated number of rows.
 
 Dimension key: N rows, K clusters, D features.
 """
@@ -36,8 +36,8 @@ class Hierarchy:
         threshold: distance up to which clusters are merged; `None` merges until they have `rows_per_cluster` rows on
             average.
         rows_per_cluster: Citovsky et al. choose their threshold so that it is at least 10.
-        micro_clusters: most rows to cluster exactly; of more rows this many k-means centres are clustered, which is an
-            approximation and logged. `None` is always exact.
+        micro_clusters: maximum number of rows to cluster exactly; of more rows this many k-means centres are clustered,
+            which is an approximation and logged. `None` is always exact.
         memory_gib: limit for the pairwise distances in GiB; `None` takes a quarter of the free memory.
     """
 

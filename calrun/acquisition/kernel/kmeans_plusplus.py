@@ -31,8 +31,8 @@ def kmeans_plusplus(
         budget: how many.
         rng: decides every draw.
         start: the rule for the first point, or (N,) squared distances to centres that exist already.
-        max_block: most draws between two passes over the points; 1 is the sequential algorithm, with other draws from
-            the same distribution.
+        max_block: maximum number of draws between two passes over the points; 1 is the sequential algorithm, with other
+            draws from the same distribution.
     """
     budget = min(budget, len(points))
     if budget <= 0:

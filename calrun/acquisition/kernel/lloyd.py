@@ -23,7 +23,7 @@ class Effort:
     """How hard k-means searches for a good clustering.
 
     Args:
-        max_iter: most updates of the centres in a run.
+        max_iter: maximum number of updates of the centres in a run.
         tol: a run ends when the centres move less than this in Frobenius norm.
         num_init: runs, of which the best is kept.
         greedy: makes each seed the best of 2 + ln K draws, as scikit-learn does, instead of a single draw.
@@ -77,7 +77,7 @@ def lloyd(points: Points, centres_KF: Tensor, max_iter: int, tol: float) -> Clus
     Args:
         points: points of one factor.
         centres_KF: where to start.
-        max_iter: most updates.
+        max_iter: maximum number of updates.
         tol: the updates end when the centres move less than this in Frobenius norm.
     """
     clusters = assign(points, centres_KF)

@@ -25,7 +25,7 @@ def limit_bytes(memory_gib: float | None, device: torch.device | None = None) ->
 
 
 def free_bytes(device: torch.device | None = None) -> int:
-    """Returns the bytes that are free on a device; on the host, if it is the host or `None`."""
+    """Returns the bytes that are free on an accelerator, or on the host for any other device or `None`."""
     accelerator = torch.accelerator.current_accelerator()
     if device is not None and accelerator is not None and device.type == accelerator.type:
         return int(torch.accelerator.get_memory_info(device)[0])
@@ -35,7 +35,7 @@ def free_bytes(device: torch.device | None = None) -> int:
 def shortage(bytes_per_row: int, memory_gib: float | None, device: torch.device | None = None) -> str:
     """Returns why a kernel whose rows take this many bytes each would not start, or an empty text.
 
-    A limit that was set has to hold 16 rows; memory that happens to be free has to hold one.
+    A limit that was set has to hold LEAST_ROWS rows; memory that happens to be free has to hold one.
     """
     rows, limit = 1 if memory_gib is None else LEAST_ROWS, limit_bytes(memory_gib, device)
     if rows * bytes_per_row <= limit:

@@ -22,7 +22,7 @@ from calrun.acquisition.kernel.top_k import smallest
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.text.legal import at_least
 
-CACHE_BYTES = 1 << 22  # of a chunk's temporary tensors on the host, so that they stay in the last-level cache
+CACHE_BYTES = 1 << 22  # bytes of a chunk's temporary tensors on the host, so that they stay in the last-level cache
 
 
 class Uncertainty(Acquisition):
@@ -62,7 +62,7 @@ class Uncertainty(Acquisition):
         return smallest(certainty_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N C, or N K C of dropout passes: one pass, an exponential and two logarithms for each number."""
+        """Returns N C, or N K C with dropout: one pass, an exponential and two logarithms for each number."""
         width = sizes.classes * (1 + sizes.mc_samples * self.mc_dropout)
         numbers, rows = float(sizes.candidates * width), sizes.candidates
         chunks = math.ceil(4 * FLOAT * numbers / CACHE_BYTES)

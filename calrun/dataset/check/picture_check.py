@@ -21,7 +21,7 @@ Level = Literal["all", "sample", "off"]
 
 SAMPLE = 1_000  # pictures that `sample` decodes
 FILES_PER_TASK = 32  # files that a thread still finishes when the check is interrupted
-KEEP_SECONDS = 30.0  # between two savings of the verdicts, all of which a kill would otherwise lose
+KEEP_SECONDS = 30.0  # time between two saves of the verdicts, so that a kill does not lose them all
 DARK = 8  # 16-bit pictures that stay below white / 8 would use 5 of their 8 bits or fewer
 
 

@@ -22,7 +22,7 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        there = "a folder, no file, is at" if path.is_dir() else "no file"
+        there = "a folder is at" if path.is_dir() else "no file"
         raise ValueError(
             f"{there} {path}; a .npz archive{' with ' if wanted else ''}{', '.join(wanted)} is wanted there"
         )

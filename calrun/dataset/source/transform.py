@@ -22,7 +22,7 @@ class Transform:
 
     Args:
         mean: subtracted, one number per channel or vector entry, or one for all; bytes are scaled to 0..1 first.
-            `None` is measured on the training inputs by `fitted`.
+            `None` leaves it to be measured on the training inputs by `fitted`.
         std: the divisor, likewise.
         crop_padding: pixels added on each side before a crop back to H x W at a uniform offset; 0 crops nothing.
         flip: mirrors left and right with probability 0.5.

@@ -108,7 +108,7 @@ def _faults(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list
 
 
 def _hint(wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor], prefix: str) -> str:
-    """Returns advice on the prefix that fits, or an empty text if none does."""
+    """Returns advice on the prefix that may be meant, or an empty text."""
     first = next(iter(wanted))
     others = [key.removesuffix(first) for key in stored if key.endswith(first) and key != prefix + first]
     if not others:

@@ -180,7 +180,7 @@ def check_steady(net: nn.Module, x: Tensor, target: str) -> None:
 
 
 def check_same(found: Classifier, x: Tensor, before: tuple[object, object], target: str, name: str) -> None:
-    """Refuses a network that computes something else once its head is a layer of its own."""
+    """Refuses a network that computes something else once its head is taken off and put behind it."""
     if not alike(tried(found, x), before[0]):
         raise ValueError(
             f"model: {target} uses its last nn.Linear {name!r} in another way than as its last step; let its forward "
