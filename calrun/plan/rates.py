@@ -11,7 +11,7 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import full_precision
 from calrun.look.sizes import FLOAT
 
-SECONDS_EACH = 0.08  # for each of the four measurements
+SECONDS_EACH = 0.08  # time of each of the four measurements
 ROWS, WIDTH, CENTRES = 4096, 512, 512  # sizes of the products that the chunked kernels make
 STREAM = 1 << 24  # numbers, more than the caches hold
 TABLE = 1 << 18  # numbers that fit into the caches

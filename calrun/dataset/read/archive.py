@@ -36,7 +36,7 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     except (BadZipFile, ZlibError, EOFError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if "allow_pickle" in reason:
-            reason = f"{reading} holds Python objects, as of rows of different length or of text in a list"
+            reason = f"{reading} holds Python objects, such as rows of different lengths or a list of texts"
         raise ValueError(
             f"{path} is no sound .npz archive ({reason}); save it again, as arrays of numbers with np.savez"
         ) from error

@@ -169,8 +169,8 @@ def check_steady(net: nn.Module, x: Tensor, target: str) -> None:
     """Refuses a network that is random in evaluation mode or changes its input."""
     if not alike(tried(net, x, seed=0), tried(net, x, seed=1)):
         raise ValueError(
-            f"model: {target} says something else of the same input each time in evaluation mode; let what is random "
-            "in it ask self.training"
+            f"model: {target} answers the same input differently each time in evaluation mode; let what is random in "
+            "it depend on self.training"
         )
     shown = x.clone()
     with in_mode(net, training=False), torch.no_grad():
