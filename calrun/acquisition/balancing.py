@@ -93,7 +93,7 @@ def row_bytes(num_features: int, item: int = FLOAT) -> int:
 
 
 def can_still_even_out(count_C: np.ndarray, budget: int) -> bool:
-    """Says whether `budget` labels more than fill the gap between rare and frequent classes."""
+    """Tells whether `budget` labels more than fill the gap between rare and frequent classes."""
     frequent_C = count_C > count_C.mean()
     if not frequent_C.any():
         return True

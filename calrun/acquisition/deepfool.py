@@ -65,7 +65,7 @@ class DeepFool(Acquisition):
         return smallest(torch.cat(lengths), candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns a forward pass and a backward pass for each class tried, a few times for each row."""
+        """Returns the cost of a forward pass, and a backward pass for each class tried, a few times for each row."""
         tried = min(self.top_classes or sizes.classes, sizes.classes)
         rows, steps = sizes.candidates, min(EXPECTED_STEPS, self.max_iter)
         pass_ = Cost(sizes.forward_flops, sizes.activation_bytes + 6 * input_bytes(sizes))

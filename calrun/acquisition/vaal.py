@@ -62,7 +62,7 @@ class Vaal(Acquisition):
         return smallest(scores_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns the training of both nets and a look at each candidate."""
+        """Returns the cost of training both nets, and of a look at each candidate."""
         if len(sizes.input_shape) != 3:
             shape = " x ".join(map(str, sizes.input_shape))
             return Cost(

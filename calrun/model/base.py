@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Output(NamedTuple):
-    """What a network says of a batch: logits (B, C), penultimate features (B, D) and the taps that were asked for."""
+    """What a network returns for a batch: logits (B, C), penultimate features (B, D) and the taps asked for."""
 
     logits_BC: Tensor
     features_BD: Tensor

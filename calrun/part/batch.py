@@ -17,7 +17,7 @@ class Batch(NamedTuple):
         rows: int64 (B,).
         x: (B, ...), augmented.
         y: labels (B, ...).
-        output: what the network says of x, with gradients; `None` before the forward pass.
+        output: the network's output for x, with gradients; `None` before the forward pass.
         stored_BC: the targets z' stored when these rows' round ended; `None` if the loss does not ask for them.
     """
 
@@ -63,5 +63,5 @@ class Batch(NamedTuple):
         return Batch(self.rows[index], self.x[index], self.y[index], None, stored)
 
     def with_output(self, output: Output) -> "Batch":
-        """Returns this batch with the network's output on it."""
+        """Returns this batch with the network's output for it."""
         return self._replace(output=output)

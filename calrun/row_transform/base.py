@@ -7,7 +7,7 @@ from calrun.dataset.base import Source
 
 
 class RowTransform(ABC):
-    """Makes another training set out of one; the same one for every seed of a run, so that runs stay comparable."""
+    """Makes another training set out of one, the same for every seed, so that runs stay comparable."""
 
     @abstractmethod
     def __call__(self, train: Source, num_classes: int) -> Source:

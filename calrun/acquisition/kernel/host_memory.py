@@ -1,4 +1,4 @@
-"""What is free on the host for this process: the machine's, its cgroups' (docker -m, systemd, SLURM) or its job's."""
+"""Memory that this process may still take on the host: by the machine, its cgroups (docker, systemd) or its job."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 MIB = 2**20
-VERSIONS = {  # of cgroups: file system, limit, usage, and the line of memory.stat with what the kernel would give back
+VERSIONS = {  # by file system of cgroups: limit, usage, and the line of memory.stat with what the kernel can give back
     "cgroup2": ("memory.max", "memory.current", "inactive_file"),
     "cgroup": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }

@@ -210,7 +210,7 @@ class Pairs:
 
 
 def in_random_order(rows: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns `length` rows: one random order of all of them after the other."""
+    """Returns `length` rows: random orders of all of them, one after the other."""
     orders = [rng.permutation(rows) for _ in range(-(-length // len(rows)))]
     return np.concatenate(orders)[:length]
 

@@ -80,7 +80,7 @@ def check_state(net: nn.Module, target: str) -> None:
 
 
 def watched(net: nn.Module, x: Tensor, target: str) -> tuple[object, list[tuple[str, nn.Linear, Tensor]]]:
-    """Returns what a network says of x, and each call of a linear layer on the way with its output."""
+    """Returns what a network returns for x, and each call of a linear layer on the way with its output."""
     calls: list[tuple[str, nn.Linear, Tensor]] = []
 
     def note(name: str, layer: nn.Linear) -> Any:
@@ -151,7 +151,7 @@ def with_bias(head: nn.Linear) -> nn.Linear:
 
 
 def tried(net: nn.Module, x: Tensor, training: bool = False, seed: int = 0) -> object:
-    """Returns what a network says of x, or the error that it raises; its statistics and modes stay as they were."""
+    """Returns what a network returns for x, or the error that it raises; its statistics and modes stay as they were."""
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     try:
         with in_mode(net, training), torch.no_grad(), torch.random.fork_rng(devices=[]):
