@@ -1,8 +1,8 @@
 """BADGE. Ash et al. 2020, "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds", Alg. 1.
 
-The gradient embedding of a row is (p - e_y) x h: two factors, of which the product is never formed.
+The gradient embedding of a row is (p - e_y) x h: two factors whose product is never formed.
 
-Dimension key: N candidates, B rows of a block, C classes, D features.
+Dimension key: N candidates, B rows of a chunk, C classes, D features.
 """
 
 from collections.abc import Callable
@@ -40,15 +40,15 @@ class Badge(Acquisition):
     """Draws rows by k-means++ seeding on the gradients that their predicted labels would give the head.
 
     Args:
-        first: the first row: the largest gradient (`argmax_norm`, the authors' code) or any (`uniform`, the paper's
-            k-means++); not used when labelled rows condition the draws.
+        first: the first row: the one with the largest gradient (`argmax_norm`, the authors' code) or a random one
+            (`uniform`, the paper's k-means++); not used when labelled rows condition the draws.
         condition_on_labelled: distances start from the labelled rows under their predicted labels (Emam et al. 2021);
             the paper looks at candidates alone.
-        bias: the embedding has the gradient of the bias too.
-        mode: `blocked` draws many rows between two passes over the pool, by rejection with the exact law; `sequential`
-            passes after each draw.
-        greedy_trials: draws so many and takes the best of them, each time; 1 is the paper.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        bias: whether the embedding includes the gradient of the bias.
+        mode: `blocked` draws many rows between two passes over the pool, by rejection sampling from the exact
+            distribution; `sequential` makes a pass after each draw.
+        greedy_trials: draws for each pick, of which the best is kept; the paper takes 1.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     approximation = "acquisition=badge_pooled, or acquisition=partitioned_badge"
@@ -111,7 +111,7 @@ class Badge(Acquisition):
         return start + kernel_cost.kmeans_plusplus(rows, width, sizes.bought, 2, self.max_block)
 
     def embed(self, logits_NC: Tensor, features_ND: Tensor) -> Points:
-        """Returns the gradient embeddings; where they fit, the softmax is taken once and not in every pass."""
+        """Returns the gradient embeddings; the softmax is taken once where the result fits, else in every pass."""
         chunk = feature_chunk(logits_NC.shape[1] + features_ND.shape[1], self.memory_gib, features_ND.device)
         factor = in_memory(Factor(logits_NC, residual), self.memory_gib)
         return Points([factor, Factor(features_ND, with_one if self.bias else None)], chunk)

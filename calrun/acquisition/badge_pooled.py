@@ -3,7 +3,7 @@
 The paper pools the (C, D) gradient to 512 numbers. Adaptive average pooling of an outer product is the outer product of
 the pooled factors, so a row is 16 + 32 numbers, and the whole of ImageNet needs no partition.
 
-Dimension key: N candidates, B rows of a block, C classes, D features, P pooled length.
+Dimension key: N candidates, B rows of a chunk, C classes, D features, P pooled length.
 """
 
 from typing import Literal
@@ -23,14 +23,14 @@ from calrun.text.legal import at_least
 class PooledBadge(Badge):
     """Draws rows by k-means++ seeding on gradients that are averaged over neighbouring classes and features.
 
-    Averages over neighbouring classes nearly cancel, and depend on the order of the classes: keep the data set's.
+    Averages over neighbouring classes nearly cancel and depend on the order of the classes: keep the data set's order.
 
     Args:
         pooled_size: the length of the pooled gradient; the paper takes 512.
-        max_height: the most that remain of the C classes; the authors take 16.
-        first: as `Badge`; not used when labelled rows condition the draws.
-        condition_on_labelled: as `Badge`; the authors' code conditions.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        max_height: largest number of columns that the C classes are averaged to; the authors take 16.
+        first: as in `Badge`; not used when labelled rows condition the draws.
+        condition_on_labelled: as in `Badge`; the authors' code conditions.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     approximation = "acquisition=partitioned_badge_pooled with acquisition.subset_unlabelled"
@@ -70,7 +70,7 @@ class PooledBadge(Badge):
 
 
 def pool(factor: Factor, size: int, chunk: int) -> Tensor:
-    """Returns the (N, size) averages over neighbouring columns."""
+    """Returns the averages over neighbouring columns (N, size)."""
     pooled_NP = torch.empty((len(factor), size), dtype=factor.dtype, device=factor.store_NF.device)
     stride = min(MAX_BLOCK, chunk)
     for start in range(0, len(factor), stride):

@@ -32,9 +32,9 @@ class Balancing(Acquisition):
     A row is drawn at random instead whenever the rest of the budget could still even the classes out.
 
     Args:
-        denominator: over the centres of frequent classes, the squared distance that divides the one to the rarest:
-            `max` as in the code of Emam et al., `min` as its variable is named, or `mean`.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        denominator: how the squared distances to the centres of frequent classes become the divisor of the one to the
+            rarest: `max` as in the code of Emam et al., `min` as its variable is named, or `mean`.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"features", "head_bias", "labelled_features", "labelled_targets", "oracle"})
@@ -78,7 +78,7 @@ class Balancing(Acquisition):
         return (norms + pick.times(sizes.bought)).holding(held)
 
     def _scores(self, classes: "Centres") -> np.ndarray:
-        """Returns the squared distance to the rarest class (1 if it is empty) over that to the frequent ones."""
+        """Returns the squared distance to the rarest class (1 if it is empty), divided by that to the frequent ones."""
         rarest = int(classes.count_C.argmin())
         far_NM = classes.squared_distances(np.flatnonzero(classes.count_C > classes.count_C.mean()))
         far_N = DENOMINATORS[self.denominator](far_NM, axis=1)
@@ -88,12 +88,12 @@ class Balancing(Acquisition):
 
 
 def row_bytes(num_features: int, item: int = FLOAT) -> int:
-    """Returns what a row takes while its distances are computed."""
+    """Returns the bytes that a row takes while its distances are computed."""
     return 2 * item * num_features
 
 
 def can_still_even_out(count_C: np.ndarray, budget: int) -> bool:
-    """Says whether `budget` labels more than fill the gap between rare and frequent classes."""
+    """Tells whether `budget` labels more than fill the gap between rare and frequent classes."""
     frequent_C = count_C > count_C.mean()
     if not frequent_C.any():
         return True
@@ -104,8 +104,8 @@ def can_still_even_out(count_C: np.ndarray, budget: int) -> bool:
 class Centres:
     """The mean features of the labelled rows of each class, and the candidates' squared distances to them.
 
-    Features are taken from an origin amid the candidates: distances do not see it, but their rounding does. The column
-    of a class is computed again only after the class has changed.
+    Features are measured from an origin amid the candidates, which leaves distances as they are but rounds them less.
+    The distances to a class are computed again only after the class has changed.
     """
 
     def __init__(self, candidates: Candidates, memory_gib: float | None) -> None:
@@ -114,7 +114,7 @@ class Centres:
         chunk = chunk_rows(bytes_per_row, memory_gib, features_ND.device)
         self.blocks = list(spans(0, len(plain), min(chunk, MAX_BLOCK)))
         self.origin_D, _ = moments(plain)
-        if not self.origin_D.isfinite().all():  # then no row minus the mean is finite: name those that are to blame
+        if not self.origin_D.isfinite().all():  # then no row minus the mean is finite: name the rows to blame
             refuse_broken_features(features_ND, candidates.rows)
         self.points = in_memory(Factor(features_ND, lambda x_BD: x_BD - self.origin_D), memory_gib)
         squares = [self.points[block].square().sum(dim=1) for block in self.blocks]
@@ -128,13 +128,13 @@ class Centres:
         self.columns: dict[int, np.ndarray] = {}
 
     def add(self, position: int, c: int) -> None:
-        """Moves the centre of a class by a row that has been labelled."""
+        """Adds a newly labelled row to the centre of its class."""
         self.count_C[c] += 1
         self.sum_CD[c] += self.points[slice(position, position + 1)][0].double()
         self.columns.pop(c, None)
 
     def squared_distances(self, classes: np.ndarray) -> np.ndarray:
-        """Returns the candidates' squared distances to the centres of classes that are not empty, (N, len(classes))."""
+        """Returns the candidates' squared distances to the centres of non-empty classes (N, len(classes))."""
         new = [c for c in classes.tolist() if c not in self.columns]
         if new:
             count_M1 = torch.from_numpy(self.count_C[new]).to(self.sum_CD.device)[:, None]

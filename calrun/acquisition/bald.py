@@ -23,7 +23,7 @@ class Bald(Acquisition):
 
     Args:
         num_mc_samples: K; DISTIL takes 10.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"mc_log_probs"})
@@ -38,12 +38,12 @@ class Bald(Acquisition):
         return largest(scores_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N K C: one look, a few exponentials for each number."""
+        """Returns N K C: one pass over the samples, with a few exponentials for each number."""
         return bald_cost(sizes, self.memory_gib)
 
 
 def bald_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
-    """Returns the cost of everyone's mutual information."""
+    """Returns the cost of the mutual information of all candidates."""
     numbers = float(sizes.candidates * sizes.mc_samples * sizes.classes)
     chunks = math.ceil(3 * FLOAT * numbers / CACHE_BYTES)
     functions, scores = 5 * numbers + 2 * sizes.candidates * sizes.classes, 16.0 * sizes.candidates
@@ -52,12 +52,12 @@ def bald_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
 
 
 def row_bytes(width: int, item: int = FLOAT) -> int:
-    """Returns what the samples of a row take while it is scored."""
+    """Returns the bytes that the samples of a row take while it is scored."""
     return 3 * item * width
 
 
 def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Tensor:
-    """Returns H[mean_k p_k] - mean_k H[p_k] in nats, chunk by chunk."""
+    """Returns H[mean_k p_k] - mean_k H[p_k] of each row in nats (N,), computed chunk by chunk."""
     single = torch.promote_types(mc_log_probs_NKC.dtype, torch.float32)
     scores_N = torch.empty(len(mc_log_probs_NKC), dtype=single, device=mc_log_probs_NKC.device)
     bytes_per_row = row_bytes(math.prod(mc_log_probs_NKC.shape[1:]), single.itemsize)
@@ -70,9 +70,9 @@ def mutual_information(mc_log_probs_NKC: Tensor, memory_gib: float | None) -> Te
 
 
 def disagreement(mc_log_probs_BKC: Tensor) -> Tensor:
-    """Returns the mutual information of class and network, mean_k KL(p_k | mean p).
+    """Returns the mutual information of class and network, mean_k KL(p_k | mean p), in nats (B,).
 
-    Its terms mean p_c (s e^s - e^s + 1), s = log(p_kc / mean p_c), are all >= 0: small ones do not drown in rounding.
+    Its terms mean p_c (s e^s - e^s + 1), s = log(p_kc / mean p_c), are all >= 0: rounding does not swallow small ones.
     """
     log_mean_B1C = log_mean_probs(mc_log_probs_BKC)[:, None]
     surprise_BKC = mc_log_probs_BKC - log_mean_B1C

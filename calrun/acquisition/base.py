@@ -23,9 +23,9 @@ class Acquisition(ABC):
 
     `needs` names the columns of `Candidates` that `select` reads; the loop computes exactly these in one pass.
     An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One with columns
-    of its own makes them in `columns`, and names in `parts` what trains or records for them during a fit. One that goes
-    beyond a single look at its columns overrides `cost`, and names in `approximation` what to choose where it does not
-    fit.
+    of its own makes them in `columns`, and names in `parts` what trains or records for them during a fit. One whose
+    work exceeds a single pass over its columns overrides `cost`, and names in `approximation` what to choose instead
+    where it does not fit.
     """
 
     needs: frozenset[str] = frozenset()
@@ -54,9 +54,9 @@ class Acquisition(ABC):
         return any("truth" in column.wants for column in self.wanted())
 
     def notes(self) -> dict[str, float]:
-        """Returns what a round's line should say of the last choice."""
+        """Returns what a round's line should say about the last choice."""
         return {}
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns what `select` takes, estimated without running it: here a single look at the columns."""
+        """Returns the cost of `select`, estimated without running it: here a single pass over the columns."""
         return one_pass(self.wanted(), sizes)

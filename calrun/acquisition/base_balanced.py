@@ -21,7 +21,7 @@ from calrun.acquisition.mase import boundary_gap, leave_cost, leave_distance, ro
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.text.legal import one_of
 
-FIRST_DEPTH = 32  # how many rows a queue looks ahead of its quota before it has to look again
+FIRST_DEPTH = 32  # rows that a queue holds beyond its quota before it has to look again
 Nearest = Iterator[tuple[float, int]]  # (distance, position), nearest first
 
 
@@ -29,11 +29,11 @@ class BalancedSelection(Acquisition):
     """Takes, for each class in turn, the rows nearest to that class's decision boundary.
 
     Args:
-        dcsdb: how far a row is from entering a class that is not its predicted one. `pairwise`: to the hyperplane
-            between the two classes, as the authors' code does; `exact`: to the region of the class, as Sec. 4 says.
+        dcsdb: how far a row is from entering a class that is not its predicted one: `pairwise` measures to the
+            hyperplane between the two classes (the authors' code), `exact` to the region of the class (Sec. 4).
         order: `class_major` fills the whole quota of a class before the next, as the authors' code does; `round_robin`
-            gives each class one row at a time, as Alg. 2 does. Low classes get the remainder.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+            gives each class one row at a time, as Alg. 2 does. The first classes get the remainder.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"logits", "head_weight"})
@@ -99,9 +99,9 @@ class Boundaries:
         self.logits_CN = logits_NC.T.contiguous() if fits else logits_NC.T
 
     def distance_to(self, c: int) -> Tensor:
-        """Returns the distance to class c: to entering it, or to leaving it where it is the predicted one."""
+        """Returns each row's distance from entering class c, or from leaving it where c is the predicted class (N,)."""
         distance_N = (self.top_N - self.logits_CN[c]).div_(self.gap_CC[c].take(self.class_N))
-        if self.has_twins:  # they tie or never win
+        if self.has_twins:  # classes with equal weights tie or never win
             distance_N = distance_N.masked_fill_(self.top_N == self.logits_CN[c], 0).clamp_max_(
                 torch.finfo(distance_N.dtype).max
             )
@@ -117,7 +117,7 @@ def nearest_first(distance: Callable[[], Tensor], depth: int) -> Nearest:
         number = len(distance_N)
         nearest = smallest(distance_N, np.arange(number), depth)[done:]
         ahead = list(zip(distance_N.cpu().numpy()[nearest].tolist(), nearest.tolist(), strict=True))
-        del distance_N  # one of them for each class would be all distances
+        del distance_N  # kept for each class, these would be all distances at once
         yield from ahead
         done, depth = done + len(nearest), 4 * depth
         if done == number:
@@ -160,7 +160,7 @@ def region_distance(logits_C: np.ndarray, weight_CR: np.ndarray, c: int, bound: 
     projected_C = logits_C + weight_CR @ toward_R * (lead / squared_gap)
     if projected_C[c] >= projected_C.max() - 1e-9 * np.abs(logits_C).max():
         return bound
-    gap = np.sqrt(squared_gap)  # in these units and those of `lead` the problem has no scale
+    gap = np.sqrt(squared_gap)  # divided by it and by `lead`, the problem has no scale
     normal_JR = np.delete(weight_CR[c] - weight_CR, c, axis=0) / gap
     wanted_J = np.delete(logits_C - logits_C[c], c) / lead
     target = np.zeros(normal_JR.shape[1] + 1)

@@ -3,7 +3,8 @@
 a(S) = H[y_S] - sum_{s in S} E_w H[y_s | w] (Eq. 8), maximised greedily (Alg. 1). The gain of row i given S is
 H[y_i | y_S] - E_w H[y_i | w]: a mean, over the joint outcomes of S, of the entropy of p(y_i) under the posterior of w.
 
-Dimension key: N candidates, Q candidates of one block, K Monte-Carlo samples, C classes, M joint outcomes of the batch.
+Dimension key: N candidates, Q of them evaluated together, K Monte-Carlo samples, C classes, M joint outcomes of the
+batch.
 """
 
 import math
@@ -31,27 +32,27 @@ Tiles = list[tuple[Tensor, Tensor]]  # posteriors (K, T) and weights (T,) of the
 BLOCK = 16  # candidates per matrix product
 COARSE_BLOCK = 128  # candidates per matrix product with merged outcomes
 TILE = 1024  # outcomes per matrix product, so that a tile stays in the cache
-MAX_FLOP = 1e16  # days on a workstation, should no bound ever decide
-EXPECTED_MERGED = 0.35  # of the candidates, how many a pick usually evaluates with merged outcomes
-EXPECTED_EXACT = 0.15  # and with all outcomes
+MAX_FLOP = 1e16  # days on a workstation if no bound ever decides
+EXPECTED_MERGED = 0.35  # share of the candidates that a pick usually evaluates with merged outcomes
+EXPECTED_EXACT = 0.15  # share that it evaluates with all outcomes
 
 
 class BatchBald(Acquisition):
-    """Takes, one after the other, the row that tells most about the network beyond what the batch will tell.
+    """Takes, one after the other, the row that tells most about the network beyond what the batch tells so far.
 
-    Two bounds spare most evaluations and change no pick. A gain of an earlier step bounds the present one (the score is
-    submodular): exactly so while outcomes are enumerated; once they are sampled, noise may lift a gain above its bound,
-    and twice the largest excess seen so far is kept as a margin. And entropy is concave, so that outcomes merged into
-    groups with their mean posterior give an upper bound at a few per cent of the cost.
+    Two bounds save most evaluations and change no pick. First, the score is submodular, so a gain of an earlier step
+    bounds the present one. This is exact while outcomes are enumerated; once they are sampled, noise may lift a gain
+    above its bound, and twice the largest excess seen so far is kept as a margin. Second, entropy is concave, so
+    outcomes merged into groups with their mean posterior give an upper bound at a few per cent of the cost.
 
     Args:
-        num_mc_samples: K; the paper takes 100, DISTIL 40. The score cannot exceed log K: a batch beyond log2 K rows
-            soon sees noise.
-        num_samples: outcomes of the batch that are enumerated, or sampled once C^n exceeds it; the paper's code takes
-            40,000, DISTIL 1,000.
-        prefilter: looks only at that many rows with the highest BALD score (at least the budget); null looks at all.
+        num_mc_samples: K; the paper takes 100, DISTIL 40. The score cannot exceed log K: beyond log2 K rows, picks soon
+            follow noise.
+        num_samples: joint outcomes of the batch: all are enumerated, or this many sampled once C^n exceeds it; the
+            paper's code takes 40,000, DISTIL 1,000.
+        prefilter: looks only at this many rows with the highest BALD score (at least the budget); `None` looks at all.
         lazy: skips candidates whose bound cannot win.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"mc_log_probs"})
@@ -89,7 +90,7 @@ class BatchBald(Acquisition):
         return candidates.rows[picked].astype(np.int64)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N' M K C for each pick, of the candidates that bounds leave: N' is all of them without `lazy`."""
+        """Returns N' M K C for each pick, N' being the candidates that the bounds leave, or all without `lazy`."""
         rows = min(sizes.candidates, max(sizes.bought, self.prefilter or sizes.candidates))
         exact, merged = (EXPECTED_EXACT * rows, EXPECTED_MERGED * rows) if self.lazy else (float(rows), 0.0)
         total, outcomes, limit = bald_cost(sizes, self.memory_gib), 1, limit_bytes(self.memory_gib, sizes.device)
@@ -119,7 +120,7 @@ class BatchBald(Acquisition):
             raise ValueError(refusal)
 
     def _refusal(self, num_mc: int, num_classes: int, num_kept: int, budget: int) -> str:
-        """Returns why so much work is refused, or nothing."""
+        """Returns why this much work is refused, or an empty text."""
         flop = 2.0 * num_kept * self.num_samples * num_mc * num_classes * budget
         if flop <= MAX_FLOP:
             return ""
@@ -136,7 +137,7 @@ class Outcomes:
     def __init__(self, log_probs_NKC: Tensor, num_samples: int, generator: torch.Generator, max_bytes: int) -> None:
         self.log_probs_NKC, self.num_samples, self.generator = log_probs_NKC, num_samples, generator
         self.max_bytes = max_bytes
-        self.dtype = torch.promote_types(log_probs_NKC.dtype, torch.float32)  # of sums; the store may be half precision
+        self.dtype = torch.promote_types(log_probs_NKC.dtype, torch.float32)  # for sums; stores may be half precision
         self.num_mc, self.num_classes = log_probs_NKC.shape[1:]
         self.picked: list[int] = []
         self.sampled = False
@@ -153,14 +154,14 @@ class Outcomes:
             self.log_likelihood_MK = (self.log_likelihood_MK[:, None] + added_CK).flatten(0, 1)
         else:
             self.sampled = True
-            num_drawn = self.num_samples // self.num_mc * self.num_mc  # as many from each of the K
+            num_drawn = self.num_samples // self.num_mc * self.num_mc  # equally many from each of the K
             self.log_likelihood_MK = self.log_likelihood_MK.new_zeros(num_drawn, self.num_mc)
             for earlier in self.picked:
                 self._extend(earlier)
         self._renew()
 
     def gains(self, positions: np.ndarray, tiles: Tiles) -> np.ndarray:
-        """Returns H[y_i | y_S] - E_w H[y_i | w] of a block of rows; upper bounds of it with the `merged` tiles."""
+        """Returns H[y_i | y_S] - E_w H[y_i | w] of some rows (Q,), or upper bounds of it with the `merged` tiles."""
         widest = max(len(weight_T) for _, weight_T in tiles)
         room = max(1, self.max_bytes // row_bytes(self.num_mc, self.num_classes, widest, self.dtype.itemsize))
         return np.concatenate([self._gains(positions[span], tiles) for span in spans(0, len(positions), room)])
@@ -201,7 +202,7 @@ class Outcomes:
 
 
 def row_bytes(num_mc: int, num_classes: int, num_outcomes: int, item: int = FLOAT) -> int:
-    """Returns what one candidate holds while it is evaluated: its samples thrice, and its share of a tile twice."""
+    """Returns the bytes of a candidate while it is evaluated: its samples three times, its share of a tile twice."""
     return item * num_classes * (3 * num_mc + 2 * num_outcomes)
 
 
@@ -229,7 +230,7 @@ def merge_outcomes(posterior_MK: Tensor, weight_M: Tensor) -> tuple[Tensor, Tens
 def greedy(
     outcomes: Outcomes, kept: np.ndarray, bald_N: np.ndarray, budget: int, lazy: bool
 ) -> tuple[list[int], float]:
-    """Returns the positions picked one after the other, and what they tell together."""
+    """Returns the positions in the order of picking, and the information that they give together, in nats."""
     bounds = Bounds(bald_N, lazy, 16 * torch.finfo(outcomes.dtype).eps * (1 + math.log(outcomes.num_classes)))
     picked: list[int] = []
     information = 0.0
@@ -244,13 +245,13 @@ def greedy(
 
 
 class Bounds:
-    """The last known gain of each candidate, an upper bound of its present one up to `margin`."""
+    """The last known gain of each candidate, an upper bound on its present gain up to `margin`."""
 
     def __init__(self, gain_N: np.ndarray, lazy: bool, margin: float) -> None:
         self.bound_N, self.lazy, self.margin = gain_N.copy(), lazy, margin
 
     def best(self, outcomes: Outcomes, kept: np.ndarray) -> int:
-        """Returns the position in `kept` with the largest gain (ties: the first), and renews the bounds on the way."""
+        """Returns the position in `kept` with the largest gain (ties: the first), and updates the bounds on the way."""
         order_N = np.argsort(-self.bound_N, kind="stable")
         order_N = order_N[self.bound_N[order_N] > -np.inf]
         best = (np.inf, -1)  # (-gain, position)
@@ -284,7 +285,7 @@ class Bounds:
 
 
 def warn_if_saturated(budget: int, information: float, num_mc: int) -> None:
-    """Warns where a batch is too large for the number of posterior samples: a(S) <= log K."""
+    """Warns if a batch is too large for the number of posterior samples: a(S) <= log K."""
     if budget > num_mc / 2 or information > 0.99 * math.log(num_mc):
         warn(
             f"acquisition=batch_bald: {budget} rows tell {information:.3f} nats of at most log K = "

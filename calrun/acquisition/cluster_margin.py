@@ -20,14 +20,15 @@ from calrun.text.legal import one_of
 
 
 class ClusterMargin(Acquisition):
-    """Keeps the rows of the smallest margins, and takes one of each of their clusters in turn, small clusters first.
+    """Keeps the rows with the smallest margins, and takes one from each of their clusters in turn, small ones first.
 
     Args:
         margin: the acquisition that keeps the uncertain rows.
         clustering: groups all candidates.
-        k_m_factor: it keeps k_m = k_m_factor * budget rows; the paper takes 10, and 1.25 for a million.
-        pick: which member of a cluster: any at `random` (the paper) or the one of the `min_margin`.
-        recluster: `every_round`, or `never` after the first time: the paper's, which keeps the clusters of the first
+        k_m_factor: rows kept for each row of the budget, k_m / budget; the paper takes 10, and 1.25 for a million.
+        pick: which member of a cluster is taken: a `random` one (the paper) or the one with the smallest margin
+            (`min_margin`).
+        recluster: `every_round`, or `never` after the first time (the paper), which keeps the clusters of the first
             round's candidates as `clusters.npz` in the run's folder.
     """
 
@@ -64,13 +65,13 @@ class ClusterMargin(Acquisition):
         return np.array(round_robin([list(queue) for queue in queues], budget), dtype=np.int64)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns the cost of the margins, of the clusters, and of going round them."""
+        """Returns the cost of the margins, of the clusters, and of taking turns."""
         uncertain = sizes.with_budget(self.k_m_factor * sizes.budget)
         turns = Cost(sizes.candidates, 100.0 * sizes.candidates, 200.0 * sizes.candidates)
         return self.margin.cost(uncertain) + self.clustering.cost(sizes) + turns
 
     def _cluster_of(self, candidates: Candidates, rng: np.random.Generator) -> Mapping[int, int]:
-        rows, own = candidates.rows, rng.spawn(1)[0]  # clusters that are read draw as many numbers as those made
+        rows, own = candidates.rows, rng.spawn(1)[0]  # reading clusters leaves `rng` as making them does
         if self.recluster == "every_round":
             labels_N = self.clustering.clusters(candidates.features_ND, rows, own)
             return dict(zip(rows.tolist(), labels_N.tolist(), strict=True))
@@ -95,7 +96,7 @@ def save(path: Path, rows: np.ndarray, clusters: np.ndarray) -> None:
 
 
 def round_robin(queues: list[list[int]], budget: int) -> list[int]:
-    """Returns the heads of the queues in turn, short queues first and of equally long ones that of the lowest row."""
+    """Returns the heads of the queues in turn: short queues first, among equally long ones that of the lowest row."""
     order = sorted(queues, key=lambda queue: (len(queue), min(queue)))
     longest = max((len(queue) for queue in order), default=0)
     turns = [queue[turn] for turn in range(longest) for queue in order if turn < len(queue)]

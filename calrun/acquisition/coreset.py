@@ -1,6 +1,6 @@
 """CoreSet. Sener and Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", Alg. 1.
 
-Dimension key: N candidates, L labelled rows, D features, B rows of a block.
+Dimension key: N candidates, L labelled rows, D features, B rows of a chunk.
 """
 
 from typing import Literal
@@ -27,13 +27,13 @@ EmptyInit = Literal["random", "medoid1center", "first"]
 class KCenterGreedy(Acquisition):
     """Takes, one after the other, the row farthest from all labelled and taken rows in feature space.
 
-    Differs from the paper: the greedy 2-approximation alone, without the mixed-integer refinement (as every published
-    implementation; Emam et al. 2021 name it so).
+    Differs from the paper: the greedy 2-approximation alone, without the mixed-integer refinement, like every
+    published implementation (Emam et al. 2021 say so).
 
     Args:
-        empty_init: the first row when nothing is labelled: any at `random`, the row of the smallest greatest distance
-            to all others (`medoid1center`, Emam et al.'s code), or the `first`.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        empty_init: the first row when nothing is labelled: a `random` one, the one whose greatest distance to the
+            others is smallest (`medoid1center`, Emam et al.'s code), or the `first`.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"features", "labelled_features"})
@@ -72,12 +72,16 @@ def centred_points(
     memory_gib: float | None,
     unit_length: bool = False,
 ) -> tuple[Points, Points]:
-    """Returns candidates and labelled rows minus about the candidates' mean, which keeps distances and saves digits."""
+    """Returns candidates and labelled rows, both minus a rough mean of the candidates: distances lose fewer digits.
+
+    Raises:
+        ValueError: if a feature is not finite.
+    """
     labelled_LD = features_ND[:0] if labelled_LD is None else labelled_LD.to(features_ND.device)
     chunk = feature_chunk(features_ND.shape[1], memory_gib, features_ND.device)
     scale = F.normalize if unit_length else None
     centre_D = rough_mean(Factor(features_ND, scale))
-    if not centre_D.isfinite().all():  # then no row minus the mean is finite: name those that are to blame
+    if not centre_D.isfinite().all():  # then no row minus the mean is finite: name the rows to blame
         refuse_broken_features(features_ND, rows)
 
     def centred(block_BD: Tensor) -> Tensor:
@@ -91,7 +95,7 @@ def centred_points(
 
 
 def nearest_labelled(points: Points, labelled: Points) -> Tensor:
-    """Returns each point's squared distance to the nearest labelled row."""
+    """Returns each point's squared distance to the nearest labelled row (N,)."""
     nearest_N = torch.full_like(points.norms_N, torch.inf)
     for span in labelled.spans():
         points.fold(nearest_N, labelled.block(span))

@@ -1,6 +1,6 @@
 """Adversarial active learning by DeepFool. Ducoffe and Precioso 2018, Sec. 3; Moosavi-Dezfooli et al. 2016, Alg. 2.
 
-A row is as certain as the perturbation of its input that changes the prediction is long.
+The certainty of a row is the length of the perturbation of its input that changes the prediction.
 
 Dimension key: B batch, C classes, A rows of the batch that still keep their prediction.
 """
@@ -20,21 +20,22 @@ from calrun.look.sizes import FLOAT, Sizes
 from calrun.model.adapt.mode import in_mode
 from calrun.text.legal import at_least
 
-EXPECTED_STEPS = 3  # Moosavi-Dezfooli et al. 2016 find that a network changes its mind within so many
+EXPECTED_STEPS = 3  # steps in which a network usually changes its prediction (Moosavi-Dezfooli et al. 2016)
 
 Net = Callable[[Tensor], Tensor]  # x (B, ...) to logits (B, C)
 
 
 class DeepFool(Acquisition):
-    """Takes the rows whose prediction the smallest perturbation changes.
+    """Takes the rows whose prediction changes under the smallest perturbation.
 
-    Each step costs one forward and as many backward passes as classes are tried, for the whole batch at once.
+    Each step costs one forward pass, and one backward pass for each class tried, over the whole batch at once.
 
     Args:
-        max_iter: steps at most; a row that keeps its prediction keeps the length reached. DISTIL takes 50.
-        overshoot: the perturbation is made longer by this share; both papers take 0.02.
+        max_iter: maximum number of steps; a row that keeps its prediction gets the length reached by then. DISTIL
+            takes 50.
+        overshoot: share by which the perturbation is made longer; both papers take 0.02.
         epsilon: length added to each step, so that it crosses the boundary; DISTIL takes 1e-4.
-        top_classes: tries only that many of the likeliest classes (10 in the DeepFool paper's code); null tries all.
+        top_classes: how many of the likeliest classes are tried (10 in the DeepFool paper's code); `None` tries all.
         batch_size: rows perturbed at once.
     """
 
@@ -64,7 +65,7 @@ class DeepFool(Acquisition):
         return smallest(torch.cat(lengths), candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns a forward pass and a backward pass for each class tried, a few times for each row."""
+        """Returns the cost of a forward pass, and a backward pass for each class tried, a few times for each row."""
         tried = min(self.top_classes or sizes.classes, sizes.classes)
         rows, steps = sizes.candidates, min(EXPECTED_STEPS, self.max_iter)
         pass_ = Cost(sizes.forward_flops, sizes.activation_bytes + 6 * input_bytes(sizes))
@@ -73,9 +74,9 @@ class DeepFool(Acquisition):
         return pass_.times(rows * steps * (1 + tried)) + calls
 
     def lengths(self, net: Net, x: Tensor) -> Tensor:
-        """Returns the length of each row's perturbation.
+        """Returns the length of each row's perturbation (B,).
 
-        It is the largest number where no slope shows a way to another class, and not a number for broken rows.
+        It is the largest float where no slope leads to another class, and NaN for rows that are not finite.
         """
         logits_BC = net(x).detach()
         tried_BC = logits_BC.topk(min(self.top_classes or logits_BC.shape[1], logits_BC.shape[1])).indices
@@ -100,7 +101,7 @@ class DeepFool(Acquisition):
 
 
 def nearest_boundary(logits_AC: Tensor, point: Tensor, tried_AC: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns min_k |f_k| / |w_k| of the linearised net, f_k = z_k - z_top and w_k its slope, and the unit vector w_k.
+    """Returns min_k |f_k| / |w_k| of the linearised net, f_k = z_k - z_top and w_k its slope, and w_k's unit vector.
 
     The first of the tried classes is the predicted one. The distance is infinite where all slopes vanish.
     """
@@ -111,7 +112,7 @@ def nearest_boundary(logits_AC: Tensor, point: Tensor, tried_AC: Tensor) -> tupl
     for k in range(1, tried_AC.shape[1]):
         towards = slope(tried_logits_AC[:, k], point) - slope_of_top
         steepness_A = towards.flatten(1).norm(dim=1)
-        distance_to_k_A = gap_AC[:, k] / steepness_A  # not a number where neither the logits nor the slopes differ
+        distance_to_k_A = gap_AC[:, k] / steepness_A  # NaN where neither the logits nor the slopes differ
         nearer_A = (steepness_A > 0) & (distance_to_k_A < distance_A)
         distance_A = torch.where(nearer_A, distance_to_k_A, distance_A)
         unit = towards / as_wide_as(steepness_A, towards)
@@ -120,7 +121,7 @@ def nearest_boundary(logits_AC: Tensor, point: Tensor, tried_AC: Tensor) -> tupl
 
 
 def slope(logits_A: Tensor, point: Tensor) -> Tensor:
-    """Returns the gradient of one logit per row in that row's input; rows do not mix in evaluation mode."""
+    """Returns the gradient of one logit per row with respect to its input; rows do not mix in evaluation mode."""
     (gradient,) = torch.autograd.grad(logits_A.sum(), point, retain_graph=True)
     return gradient
 

@@ -31,17 +31,17 @@ STARTS: dict[str, First] = {
 
 
 class DispersionMin(Acquisition):
-    """Takes, one after the other, the row farthest from all taken ones: within a factor two of the best dispersion.
+    """Takes, one after the other, the row farthest from all taken ones: within a factor of two of the best dispersion.
 
-    Differs from the paper: its code's greedy step gives the first rows of each class, whatever their distances.
+    Differs from the paper: the greedy step of its code takes the first rows of each class, whatever their distances.
 
     Args:
-        start: the first row: one of the `farthest_pair`, the `medoid` (least sum of squared distances), any at
-            `random`, or the `first`, as the paper's code.
-        normalize: measure angles: rows are scaled to unit length.
-        class_conditional: an equal share for each true class, chosen within the class (the paper); reads the labels of
-            all candidates.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        start: the first row: one of the `farthest_pair`, the `medoid` (least sum of squared distances), a `random` one,
+            or the `first`, as in the paper's code.
+        normalize: scales rows to unit length, so that angles are measured.
+        class_conditional: gives each true class an equal share, chosen within the class (the paper); reads the labels
+            of all candidates.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class DispersionMin(Acquisition):
         return rows
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns b N D, of each class if it goes class by class."""
+        """Returns b N D, of each class if `class_conditional`."""
         parts = sizes.classes if self.class_conditional else 1
         part = sizes.share(parts, 0)
         rows, width = part.candidates, part.features

@@ -1,6 +1,6 @@
 """Facility location: the rows that best stand for all candidates, as an acquisition or for the initial labels.
 
-Wei et al. 2015, "Submodularity in Data Subset Selection and Active Learning"; as initial set: Beck et al. 2021,
+Wei et al. 2015, "Submodularity in Data Subset Selection and Active Learning"; as an initial set: Beck et al. 2021,
 "Effective Evaluation of Deep Active Learning on Image Classification Tasks", Sec. 4.6.
 
 Dimension key: N candidates, R represented rows, D features.
@@ -23,17 +23,17 @@ from calrun.text.legal import at_least
 
 
 class FacilityLocation(Acquisition):
-    """Takes, one after the other, the row that most raises the sum of everyone's best similarity to a taken row.
+    """Takes, one after the other, the row that most raises the sum of all candidates' best similarity to a taken row.
 
-    Ties go to the lowest row, but rounding decides between gains that only exact numbers would find equal.
+    Ties go to the lowest row, but rounding decides between gains that are equal only in exact arithmetic.
 
     Args:
         kernel: the similarity.
-        class_conditional: an equal share for each true class, chosen within the class (Beck et al.'s initial sets);
+        class_conditional: gives each true class an equal share, chosen within the class (Beck et al.'s initial sets);
             reads the labels of all candidates.
-        represented: stand for so many random candidates instead of all: an approximation for large pools.
-        memory_gib: limit for the similarity matrix, beyond which its rows are computed when needed; None is a quarter
-            of what is free.
+        represented: number of random candidates to represent, an approximation for large pools; `None` represents all.
+        memory_gib: limit for the similarity matrix in GiB, beyond which its rows are computed when needed; `None` takes
+            a quarter of the free memory.
     """
 
     approximation = "acquisition.represented=10000, a random subset to stand for all"
@@ -70,7 +70,7 @@ class FacilityLocation(Acquisition):
         return rows
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N R D for the similarities and N R ln b for the choice, of each class if it goes class by class."""
+        """Returns N R D for the similarities and N R ln b for the choice, of each class if `class_conditional`."""
         parts = sizes.classes if self.class_conditional else 1
         part = sizes.share(parts, 0)
         represented = min(self.represented or part.candidates, part.candidates)

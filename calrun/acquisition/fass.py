@@ -23,11 +23,13 @@ class Fass(Acquisition):
 
     Args:
         uncertainty: the acquisition that filters; the papers take entropy.
-        factor: it keeps factor * budget rows; Beck et al.'s code takes 5, Das et al. leave it open.
+        factor: rows that the filter keeps for each row of the budget; Beck et al.'s code takes 5, Das et al. leave it
+            open.
         kernel: the similarity: clipped cosine in Beck et al.'s code, rbf in Das et al.
-        per_pseudo_class: rows of different predicted classes are not alike (Wei et al.); later codes ignore classes.
-        memory_gib: limit for the similarity matrix, beyond which its rows are computed when needed; None is a quarter
-            of what is free.
+        per_pseudo_class: gives rows of different predicted classes similarity 0 (Wei et al.); later code ignores
+            classes.
+        memory_gib: limit for the similarity matrix in GiB, beyond which its rows are computed when needed; `None` takes
+            a quarter of the free memory.
     """
 
     approximation = "a smaller acquisition.factor"

@@ -41,8 +41,8 @@ from calrun.look.sizes import FLOAT, Sizes
 from calrun.text.legal import at_least, one_of, share
 
 MAX_FLOP = 1e16  # days on a workstation
-EXPECTED_RENEWALS = 0.3  # of the refreshes, how many look at all candidates because bounds do not decide
-SKINNY = 3  # products with few columns read their long side so many times slower than a copy does
+EXPECTED_RENEWALS = 0.3  # share of the refreshes that look at all candidates because bounds do not decide
+SKINNY = 3  # factor by which products with few columns read their long side more slowly than a copy
 VALIDATION = {"pool": (), "labelled": (), "val": ("val_logits", "val_features", "val_targets")}
 ALWAYS = ("logits", "features", "labelled_logits", "labelled_features", "labelled_targets")
 
@@ -51,15 +51,16 @@ class Glister(Acquisition):
     """Takes, one after the other, the row whose gradient step lowers the validation loss most.
 
     Args:
-        lr: learning rate of the step; DISTIL takes that of the training.
-        validation: `pool` is the pool with its predicted classes and the labelled rows, what DISTIL does without a
-            validation set; `labelled` the labelled rows; `val` the data set's own validation split.
+        lr: learning rate of the step; DISTIL takes the training's.
+        validation: rows of the validation loss: `pool` takes the candidates with their predicted classes and the
+            labelled rows, as DISTIL does without a validation set; `labelled` the labelled rows; `val` the data set's
+            own validation split.
         inner_grad: the step on the labelled rows follows the `sum` of their gradients, as in DISTIL, or the `mean`.
-        refresh_every: picks between two gradients of the validation loss; 1 is exact, ceil(budget / 15) is CORDS.
-        regulariser: `name` and `weight` (lambda). `none`; `random` draws that share of the batch at random;
+        refresh_every: picks between two gradients of the validation loss; 1 is exact, CORDS takes ceil(budget / 15).
+        regulariser: `name` and `weight` (lambda). `none`; `random` draws the share `weight` of the batch;
             `facility_location` adds how much a row reduces the squared distances of all gradients to the batch;
             `diversity` subtracts sum_s exp(-d^2 / 2) over the batch. DISTIL's Rand, FacLoc and Diversity.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     approximation = "acquisition.refresh_every of budget / 15, or acquisition.validation=val"
@@ -179,7 +180,7 @@ class Glister(Acquisition):
 
 
 def infeasible(refreshes: int, num_validation: int, num_candidates: int, num_classes: int, num_features: int) -> str:
-    """Returns why so many gradients are too many, or nothing."""
+    """Returns why this many gradients are refused, or an empty text."""
     flop = 2.0 * refreshes * (num_candidates + 2 * num_validation) * num_classes * num_features
     if flop <= MAX_FLOP:
         return ""

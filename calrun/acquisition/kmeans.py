@@ -1,4 +1,4 @@
-"""k-means sampling: the candidate nearest to each of as many centres as the budget, labelled rows ignored.
+"""k-means sampling: as many centres as the budget, and the candidate nearest to each; labelled rows are ignored.
 
 Beck et al. 2021, "Effective Evaluation of Deep Active Learning on Image Classification Tasks".
 
@@ -21,10 +21,10 @@ class KMeansSampling(Acquisition):
     """Clusters the candidates into as many clusters as the budget, and takes from each the row nearest its centre.
 
     Args:
-        num_init: runs, of which the best counts; Beck et al.'s code takes 10, at ten times the time.
-        max_iter: the most updates of the centres; 300 there.
-        tol: ends when the centres move less than this, in Frobenius norm; 1e-4 there.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        num_init: runs, of which the best is kept; Beck et al.'s code takes 10, at ten times the time.
+        max_iter: maximum number of updates of the centres; 300 there.
+        tol: a run ends when the centres move less than this, in Frobenius norm; 1e-4 there.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"features"})
@@ -54,7 +54,7 @@ class KMeansSampling(Acquisition):
 
 
 def nearest_members(clusters: Clusters) -> np.ndarray:
-    """Returns the position of the member nearest to each centre, of several the first."""
+    """Returns the position of the member nearest to each centre, the first of several (K,)."""
     distances_N, labels_N = clusters.distances_N.cpu().numpy(), clusters.labels_N.cpu().numpy()
     order = np.lexsort((np.arange(len(labels_N)), distances_N, labels_N))
     _, first = np.unique(labels_N[order], return_index=True)

@@ -16,7 +16,9 @@ class LeastConfidence(Uncertainty):
     Args:
         space: `prob` compares probabilities; `logit` compares top logits, as the text (not the code) of
             Emam et al. 2021, Sec. 5, says.
-        uncertainty: `mc_dropout`, `num_mc_samples` and `memory_gib`, see Uncertainty.
+        mc_dropout: as in `Uncertainty`.
+        num_mc_samples: as in `Uncertainty`.
+        memory_gib: as in `Uncertainty`.
     """
 
     def __init__(self, space: str, mc_dropout: bool, num_mc_samples: int, memory_gib: float | None) -> None:
@@ -37,7 +39,11 @@ def log_error_probability(logits_BC: Tensor) -> Tensor:
 
 
 def checked_space(space: str, mc_dropout: bool) -> str:
-    """Returns `space` if it is known and there are logits for it."""
+    """Returns `space` if it is known and there are logits for it.
+
+    Raises:
+        ValueError: otherwise.
+    """
     one_of("acquisition.space", space, ("prob", "logit"))
     if space == "logit" and mc_dropout:
         raise ValueError(

@@ -16,7 +16,9 @@ class Margin(Uncertainty):
     Args:
         space: `prob` compares probabilities; `logit` compares logits, as the text (not the code) of
             Emam et al. 2021, Sec. 5, says.
-        uncertainty: `mc_dropout`, `num_mc_samples` and `memory_gib`, see Uncertainty.
+        mc_dropout: as in `Uncertainty`.
+        num_mc_samples: as in `Uncertainty`.
+        memory_gib: as in `Uncertainty`.
     """
 
     def __init__(self, space: str, mc_dropout: bool, num_mc_samples: int, memory_gib: float | None) -> None:

@@ -22,7 +22,7 @@ class Mase(Acquisition):
     """Takes the rows whose features are nearest to any decision boundary.
 
     Args:
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"logits", "head_weight"})
@@ -46,7 +46,7 @@ class Mase(Acquisition):
 
 
 def leave_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
-    """Returns the cost of everyone's distance to the boundary of its class."""
+    """Returns the cost of every candidate's distance to the boundary of its predicted class."""
     numbers, scores = float(sizes.candidates * sizes.classes), 16.0 * sizes.candidates
     chunk = min(3 * FLOAT * numbers, limit_bytes(memory_gib, sizes.device))
     head = sizes.classes * (sizes.classes + sizes.features)
@@ -56,12 +56,14 @@ def leave_cost(sizes: Sizes, memory_gib: float | None) -> Cost:
 
 
 def row_bytes(num_classes: int, item: int = FLOAT) -> int:
-    """Returns what a row takes while its distance is computed."""
+    """Returns the bytes that a row takes while its distance is computed."""
     return 4 * item * num_classes
 
 
 def boundary_gap(weight_CD: Tensor) -> Tensor:
-    """Returns |w_i - w_j| in double precision by direct differences (the expanded square cancels); inf on the diagonal.
+    """Returns |w_i - w_j| (C, C) in double precision by direct differences (the expanded square would cancel).
+
+    The diagonal is infinite.
 
     Raises:
         ValueError: if a weight is not finite.
@@ -75,7 +77,7 @@ def boundary_gap(weight_CD: Tensor) -> Tensor:
 def leave_distance(logits_BC: Tensor, gap_CC: Tensor) -> Tensor:
     """Returns DDB(x) = min_{j != top} (z_top - z_j) / |w_top - w_j|: how far x is from leaving its predicted class.
 
-    Classes with equal weights are no boundary (inf) unless they tie (0). Broken rows are not a number.
+    Classes with equal weights have no boundary (inf) unless their logits tie (0). Rows that are not finite give NaN.
     """
     top_B1, class_B1 = logits_BC.max(dim=1, keepdim=True)
     gap_BC = gap_CC[class_B1.squeeze(1)]

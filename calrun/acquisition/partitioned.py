@@ -25,14 +25,14 @@ class Partitioned(Acquisition):
 
     Args:
         inner: the acquisition that chooses.
-        partitions: how many parts; Emam et al. take 10.
+        partitions: number of parts; Emam et al. take 10.
         shuffle: parts are random, and the first ones get the remainder of the budget (Emam et al.); otherwise they are
             ranges of rows and the cumulative budget is rounded up (Beck et al.).
         split_labelled: each part sees its share of the labelled rows (Emam et al.); otherwise it sees them all.
-        subset_labelled: the most labelled rows to look at, at random (50,000 in Emam et al.'s ImageNet commands, which
-            the paper does not mention); None for all.
-        subset_unlabelled: the most candidates to look at, at random (80,000 there, filled up to 130,000 rows in all
-            where labelled rows are short); None for all. Never fewer than the budget.
+        subset_labelled: maximum number of labelled rows to look at, drawn at random (50,000 in Emam et al.'s ImageNet
+            commands, which the paper does not mention); `None` for all.
+        subset_unlabelled: maximum number of candidates to look at, drawn at random (80,000 there, more where there are
+            fewer than 50,000 labelled rows, up to 130,000 rows in all); `None` for all. Never fewer than the budget.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Partitioned(Acquisition):
         parts = self._parts(candidates, budget, rng)
         shares = shares_of(budget, self.partitions, self.shuffle, [len(part_N) for part_N, _ in parts])
         chosen = [
-            self.inner.select(with_scratch(candidates.at(*part), i), share, rng)  # one at a time: parts copy
+            self.inner.select(with_scratch(candidates.at(*part), i), share, rng)  # one at a time: each part is a copy
             for i, (part, share) in enumerate(zip(parts, shares, strict=True))
         ]
         return np.concatenate(chosen).astype(np.int64)
@@ -79,7 +79,7 @@ class Partitioned(Acquisition):
         return self.inner.parts()
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns the inner acquisition's cost of one part, as often as there are parts, and that of making them."""
+        """Returns the inner acquisition's cost of one part, times the number of parts, plus that of making them."""
         candidates, labelled = self._numbers(sizes.candidates, sizes.labelled, sizes.bought)
         seen = replace(sizes, candidates=candidates, labelled=labelled)
         part = seen.share(self.partitions, ceil(labelled / (self.partitions if self.split_labelled else 1)))
@@ -108,14 +108,14 @@ class Partitioned(Acquisition):
         return min(num_candidates, max(room, budget)), kept_labelled
 
     def _subset(self, number: int, kept: int, rng: np.random.Generator) -> np.ndarray:
-        """Returns `kept` of the positions: shuffled if parts shall be random, ascending if not."""
+        """Returns `kept` of the positions: shuffled if parts are to be random, else ascending."""
         if self.shuffle and self.partitions > 1:
             return rng.permutation(number)[:kept]
         return np.arange(number) if kept == number else np.sort(rng.permutation(number)[:kept])
 
 
 def with_scratch(part: Candidates, number: int) -> Candidates:
-    """Returns a part with a scratch folder of its own: what a killed part leaves there is nothing to the others."""
+    """Returns a part with a scratch folder of its own: what a killed part leaves there must not reach the others."""
     if "scratch" not in part.columns:
         return part
     return replace(part, columns=part.columns | {"scratch": part.scratch / f"part-{number}"})

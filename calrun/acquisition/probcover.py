@@ -1,7 +1,7 @@
 """ProbCover. Yehuda et al. 2022, "Active Learning Through a Covering Lens", Alg. 1.
 
 The graph of rows within delta of each other is never stored: degrees take one pass over all pairs, and each covered row
-lowers those of its neighbours once.
+lowers its neighbours' degrees once.
 
 Dimension key: N candidates, L labelled rows, M newly covered rows, D features.
 """
@@ -25,19 +25,19 @@ from calrun.look.columns import column_bytes
 from calrun.look.sizes import Sizes
 from calrun.text.say import warn
 
-MOST_ROWS = 200_000  # all pairs of more take hours
+MOST_ROWS = 200_000  # all pairs of more rows take hours
 
 
 class ProbCover(Acquisition):
     """Takes, one after the other, the row with the most uncovered rows in the ball of radius delta around it.
 
     Args:
-        delta: radius, in features of unit length if `normalize`. `purity` takes the largest of which 95 % of the balls
-            are pure, anew for each choice (the paper, once); the authors' code defaults to 0.6 and takes 0.75 for
-            CIFAR-10, on self-supervised features.
-        normalize: rows are scaled to unit length first, as the paper's self-supervised features.
-        fallback: chooses when everything is covered, where the authors' code would take the first row again.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        delta: radius, in features of unit length if `normalize`. `purity` takes the largest at which 95 % of the balls
+            are pure, found again for each choice (in the paper, once); the authors' code defaults to 0.6 and takes 0.75
+            for CIFAR-10, on self-supervised features.
+        normalize: scales rows to unit length first, like the paper's self-supervised features.
+        fallback: chooses once everything is covered, where the authors' code would take the first row again.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     approximation = "acquisition=partitioned_coreset acquisition@acquisition.inner=probcover"
@@ -96,7 +96,7 @@ class ProbCover(Acquisition):
         return pure_radius(points, len(bias_C), rng) if len(points) else 0.0
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N^2 D twice: for the degrees, and for their fall as all gets covered; L N D for the labelled rows."""
+        """Returns N^2 D twice, to find the degrees and to lower them as rows get covered; L N D for labelled rows."""
         rows, width = sizes.candidates, sizes.features
         start = kernel_cost.points(rows, width) + kernel_cost.fold(rows, sizes.labelled, width)
         balls = kernel_cost.fold(rows, 1, width).times(sizes.bought)
@@ -110,13 +110,13 @@ class ProbCover(Acquisition):
 
 
 def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -> np.ndarray:
-    """Returns the positions that greedily cover the most, ties to the lowest, until all is covered or bought.
+    """Returns the positions that greedily cover the most rows, ties to the lowest, until all are covered.
 
     Args:
         points: the rows.
         covered_N: which rows are covered already.
-        budget: the most positions.
-        delta: radius of a ball; its border does not belong to it.
+        budget: maximum number of positions.
+        delta: radius of a ball, which excludes its border.
 
     Raises:
         ValueError: if there are too many pairs.
@@ -128,7 +128,7 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
     picks: list[int] = []
     degrees_N = _degrees(points, uncovered, delta) if budget > 0 else torch.zeros_like(covered_N)
     while len(picks) < budget and not covered_N.all():
-        pick = int(degrees_N.argmax())  # of several the first
+        pick = int(degrees_N.argmax())  # the first of several
         newly_N = _ball(points, pick, delta) & ~covered_N
         picks.append(pick)
         covered_N |= newly_N
@@ -138,7 +138,7 @@ def greedy_cover(points: Points, covered_N: Tensor, budget: int, delta: float) -
 
 
 def too_many(num_rows: int, num_uncovered: int) -> str:
-    """Returns why so many pairs are refused, or nothing."""
+    """Returns why this many pairs are refused, or an empty text."""
     if num_rows * num_uncovered <= MOST_ROWS**2:
         return ""
     return (
@@ -149,7 +149,7 @@ def too_many(num_rows: int, num_uncovered: int) -> str:
 
 
 def _degrees(points: Points, among: Tensor, delta: float) -> Tensor:
-    """Returns how many of some points lie in the ball around each point."""
+    """Returns how many of the points `among` lie in the ball around each point (N,)."""
     degrees_N = torch.zeros(len(points), dtype=torch.int64, device=points.device)
     with full_precision():
         for other in torch.split(among, MAX_CENTRES):
@@ -160,14 +160,14 @@ def _degrees(points: Points, among: Tensor, delta: float) -> Tensor:
 
 
 def _ball(points: Points, centre: int, delta: float) -> Tensor:
-    """Returns which points lie in the ball around one, itself included."""
+    """Returns which points lie in the ball around `centre`, itself included (N,)."""
     inside_N = points.nearest(points.block(torch.tensor([centre], device=points.device))) < delta**2
     inside_N[centre] = True
     return inside_N
 
 
 def _without(candidates: Candidates, picks: np.ndarray, needs: frozenset[str]) -> Candidates:
-    """Returns the candidates that are left, with the columns in `needs` alone and as if the picks were labelled."""
+    """Returns the candidates that are left, with only the columns in `needs`, as if the picks were labelled."""
     columns = {name: column for name, column in candidates.columns.items() if name in needs}
     if "labelled_features" in needs:
         chosen_MD = candidates.features_ND[torch.from_numpy(picks).to(candidates.features_ND.device)]

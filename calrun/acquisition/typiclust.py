@@ -35,11 +35,11 @@ class TypiClust(Acquisition):
 
     Args:
         num_neighbours: K of the typicality; the paper takes 20.
-        max_clusters: the most clusters; the paper takes 500.
-        min_size: clusters of at most so many rows come last; 5 in the authors' code.
-        squared: typicality of squared distances (the authors' code) or of distances (the paper's formula).
-        effort: how hard k-means looks.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        max_clusters: largest number of clusters; the paper takes 500.
+        min_size: clusters of at most this many rows come last; 5 in the authors' code.
+        squared: whether typicality is of squared distances (the authors' code) or of distances (the paper's formula).
+        effort: how hard k-means searches.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"features", "labelled_features"})
@@ -98,7 +98,7 @@ class TypiClust(Acquisition):
         return (grouping + typicality + picks + chunks).holding(joined + unit)
 
     def _picks(self, points: Points, free_N: np.ndarray, visits: list[int]) -> np.ndarray:
-        """Returns the most typical candidate of each visited cluster that was not taken before."""
+        """Returns, for each visit of a cluster, its most typical candidate that has not been taken before."""
         queues: dict[int, Iterator[int]] = {}
         for cluster, number in Counter(visits).items():
             members = np.flatnonzero(free_N == cluster)
@@ -113,7 +113,7 @@ def visit_order(free_K: np.ndarray, labelled_K: np.ndarray, min_size: int) -> It
     Args:
         free_K: candidates in each cluster.
         labelled_K: labelled rows in each cluster.
-        min_size: clusters of at most so many rows wait until the others are used up.
+        min_size: clusters of at most this many rows wait until the others are used up.
     """
     size_K, left_K = free_K + labelled_K, free_K.copy()
     order = np.lexsort((-size_K, labelled_K))
@@ -129,9 +129,9 @@ class Neighbourhood:
     """What typicality looks at.
 
     Args:
-        number: neighbours, or half of the members if those are fewer.
-        squared: distances are squared.
-        memory_gib: limit for the lists of neighbours.
+        number: neighbours of a row, or half of the members if those are fewer.
+        squared: whether distances are squared.
+        memory_gib: limit for the lists of neighbours in GiB; `None` takes a quarter of the free memory.
     """
 
     number: int
@@ -140,7 +140,7 @@ class Neighbourhood:
 
 
 def most_typical(points: Points, members: np.ndarray, number: int, near: Neighbourhood) -> np.ndarray:
-    """Returns `number` members, each of the least mean distance to its neighbours when the ones before are gone."""
+    """Returns `number` members in turn, each with the least mean distance to its neighbours among those left."""
     picks: list[int] = []
     while len(picks) < number:
         left = np.setdiff1d(members, picks)
@@ -161,7 +161,7 @@ def most_typical(points: Points, members: np.ndarray, number: int, near: Neighbo
 
 
 def neighbours(points: Points, members: np.ndarray, number: int, near: Neighbourhood) -> tuple[Tensor, Tensor]:
-    """Returns the (M, number) distances to the nearest other members in double precision, and which those are."""
+    """Returns the distances to the nearest other members in double precision and their positions, both (M, number)."""
     index_M = torch.from_numpy(members).to(points.device)
     distances_MK = torch.empty((len(members), number), dtype=torch.float64, device=points.device)
     neighbours_MK = torch.empty((len(members), number), dtype=torch.int64, device=points.device)

@@ -4,7 +4,7 @@ A variational autoencoder learns one latent space for labelled and unlabelled im
 tell them apart there; the images that look least labelled are bought. Both nets have a small fit of their own.
 
 Differs from the paper: the nets are trained after the task model and not between its steps, which changes nothing for
-either because they share neither weights nor data order; the task model is not read at all.
+either because they share neither weights nor data order; the task model is not used at all.
 """
 
 import shutil
@@ -29,10 +29,10 @@ from calrun.training.trainer import train
 class Vaal(Acquisition):
     """Takes the rows that look least like labelled ones to a discriminator in a learned latent space.
 
-    Both nets train in a Lightning fit of their own; a killed one goes on after its last epoch.
+    Both nets train in a Lightning fit of their own; a killed fit goes on after its last epoch.
 
     Args:
-        nets: how the autoencoder and the discriminator look and learn.
+        nets: how the autoencoder and the discriminator are built and trained.
     """
 
     needs = frozenset({"images", "labelled_rows", "scratch"})
@@ -62,7 +62,7 @@ class Vaal(Acquisition):
         return smallest(scores_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns the training of both nets and a look at each candidate."""
+        """Returns the cost of training both nets, and of a look at each candidate."""
         if len(sizes.input_shape) != 3:
             shape = " x ".join(map(str, sizes.input_shape))
             return Cost(
@@ -89,6 +89,6 @@ class Vaal(Acquisition):
 
 @torch.no_grad()
 def labelled_logits(pair: AdversarialPair, images: Images, rows: np.ndarray, batch_size: int) -> Tensor:
-    """Returns how labelled each row looks (N,), in evaluation mode."""
+    """Returns how labelled each row looks in evaluation mode, as a logit (N,)."""
     pair.eval()
     return torch.cat([pair.labelled_logits(x.float()) for _, x in images.batches(rows, batch_size)])

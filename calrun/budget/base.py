@@ -5,7 +5,7 @@ from itertools import pairwise
 
 
 class Budget(ABC):
-    """The cumulative number of labelled rows of rounds 1..T."""
+    """The cumulative numbers of labelled rows in rounds 1..T."""
 
     @abstractmethod
     def planned(self, pool_size: int) -> list[int]:

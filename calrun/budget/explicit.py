@@ -9,11 +9,11 @@ from calrun.budget.fractions import share_of
 
 @dataclass(frozen=True)
 class Explicit(Budget):
-    """Takes the cumulative sizes of all rounds as they stand.
+    """Takes the cumulative sizes of all rounds as they are given.
 
     Args:
-        labels: whole numbers are counts of labels (1 is one label); decimal ones, up to 1.0, are shares of the pool,
-            rounded to the nearest row.
+        labels: one number for each round: whole numbers are counts of labels (1 is one label); decimal ones, up to 1.0,
+            are shares of the pool, rounded to the nearest row.
     """
 
     labels: Sequence[int | float]

@@ -36,5 +36,5 @@ class Fractions(Budget):
 
 
 def share_of(pool_size: int, share: float) -> int:
-    """Returns the number of rows nearest to a share of the pool; the share's binary noise does not decide a half."""
+    """Returns the number of rows nearest to a share of the pool; rounding of the share itself never decides a half."""
     return round(round(share * pool_size, ndigits=6))

@@ -11,7 +11,7 @@ class Piecewise(Budget):
     """Adds `step` labels a round until a segment's end is reached, then goes on with the next segment.
 
     Args:
-        segments: of each, `until`: the number of labels at its last round, and `step`: the labels that a round adds.
+        segments: each with `until`, the number of labels at its last round, and `step`, the labels that a round adds.
     """
 
     segments: Sequence[Mapping[str, int]]

@@ -58,7 +58,7 @@ class Source(ABC):
 
     @abstractmethod
     def checksum(self, start: int) -> int:
-        """Returns `start` gone on with the stored inputs (CRC-32), or with their names where they are read later."""
+        """Returns the CRC-32 of the stored inputs, or of their names where they are read later, continuing `start`."""
 
     def to(self, device: torch.device) -> None:  # noqa: B027 - streamed sources have nothing to move
         """Moves resident tensors to the device, once."""
@@ -69,7 +69,7 @@ class Source(ABC):
 
     @abstractmethod
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yields (rows, x) in order, in the evaluation transform."""
+        """Yields (rows, x) in order, under the evaluation transform."""
 
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         """Returns two batches of x as one, the first before the second; a source of ragged rows pads here."""
@@ -82,11 +82,11 @@ class Dataset:
 
     Args:
         train: the pool.
-        tests: the test sets by name; the first is the one that accuracy without a name means.
+        tests: the test sets by name; accuracy without a name is that of the first.
         num_classes: C.
         class_names: C names.
         input_shape: shape of one x, without the batch dimension.
-        val: a validation split, if the data set has one.
+        val: a validation split; `None` if the data set has none.
     """
 
     train: Source

@@ -18,6 +18,9 @@ def load(root: str, transform: Transform, download: bool) -> Dataset:
         root: folder of data sets.
         transform: for pixels scaled to 0..1.
         download: unpacks cifar-10-python.tar.gz under `root`, fetching it if it is absent.
+
+    Raises:
+        ValueError: if files are absent or incomplete, and the download failed or is off.
     """
     splits = {}
     for split in ("train", "test"):

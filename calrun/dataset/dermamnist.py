@@ -14,5 +14,8 @@ def load(path: str, transform: Transform, class_names: Sequence[str]) -> Dataset
         path: MedMNIST's dermamnist.npz, or a file in its layout.
         transform: for pixels scaled to 0..1.
         class_names: in the order of the labels.
+
+    Raises:
+        ValueError: if the file is missing, corrupt or in another layout.
     """
     return medmnist.read(path, transform, class_names, "dermamnist.npz")

@@ -21,7 +21,7 @@ def load(transform: Transform, num_train: int, split_seed: int) -> Dataset:
         split_seed: fixes the split, whatever the seed of the run.
 
     Raises:
-        ValueError: if a class would be missing from train or test, or the seed is none.
+        ValueError: if a class would be missing from train or test, or the seed is negative.
     """
     bundled = load_digits()
     num_classes, total = len(bundled.target_names), len(bundled.target)

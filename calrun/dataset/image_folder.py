@@ -1,4 +1,4 @@
-"""The user's own pictures: root/train/<class>/* and root/test/<class>/*, and root/val/<class>/* if there is one."""
+"""The user's own pictures: root/train/<class>/* and root/test/<class>/*, and optionally root/val/<class>/*."""
 
 import os
 from collections.abc import Iterator
@@ -25,19 +25,20 @@ def load(
     check: Level = "all",
     bad_files: Literal["refuse", "skip"] = "refuse",
 ) -> Dataset:
-    """Lists the pictures and looks at them; they are read again when their turn comes.
+    """Lists and checks the pictures, which are read again whenever a batch needs them.
 
     Args:
         root: the folder that holds train and test.
         picture: how a file becomes a square of bytes.
         transform: normalises pixels scaled to 0..1.
-        num_workers: processes that decode.
+        num_workers: processes that decode; 0 decodes in this one.
         check: whether `all` pictures are decoded once before the run, a `sample` of 1,000 (and the headers of the
             others), or none (`off`).
         bad_files: `refuse` ends the run if pictures cannot be used, `skip` leaves them out.
 
     Raises:
-        ValueError: if a folder is missing, has no pictures, or classes differ between splits, or a picture is bad.
+        ValueError: if an option is wrong, a folder is missing or has no pictures, classes differ between splits, or a
+            picture cannot be used and `bad_files` is `refuse`.
     """
     transform.check_given_for_bytes()
     if num_workers < 0:
@@ -122,7 +123,7 @@ def check_classes(folder: Path, class_names: list[str]) -> None:
 
 
 def pictures_of(folder: Path, class_names: list[str], others: list[Path]) -> list[list[str]]:
-    """Returns the pictures of each class of a split relative to the folder above it, sorted; `others` gets the rest."""
+    """Returns the sorted pictures of each class of a split, relative to the folder above; adds others to `others`."""
     check_classes(folder, class_names)
     per_class = [pictures_in(folder / name, others) for name in class_names]
     refuse_empty(folder, class_names, per_class)
@@ -143,7 +144,10 @@ def refuse_empty(folder: Path, class_names: list[str], per_class: list[list[str]
 
 
 def pictures_in(folder: Path, others: list[Path]) -> list[str]:
-    """Returns the pictures of a folder and its subfolders, relative to it, sorted; what begins with a dot is hidden."""
+    """Returns the pictures of a folder and its subfolders, relative to it, sorted; names with a leading dot are hidden.
+
+    Other files are added to `others`.
+    """
     found = sorted(files_below(folder))
     others += [path for path in found if path.suffix.lower() not in SUFFIXES]
     pictures = sorted(path.relative_to(folder).as_posix() for path in found if path.suffix.lower() in SUFFIXES)
@@ -162,7 +166,7 @@ def refuse_unnamable(kind: str, folder: Path, names: list[str]) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yields the files of a folder and its subfolders, links followed, each folder once and none above it."""
+    """Yields the files of a folder and its subfolders, links followed; visits no folder twice and none above it."""
     seen = set(map(str, Path(os.path.realpath(folder)).parents))
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
         real = os.path.realpath(parent)
@@ -173,7 +177,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def refuse(error: OSError) -> None:
-    """Ends a walk through folders of which one cannot be listed: its pictures would be missing without a word."""
+    """Ends a walk at a folder that cannot be listed: its pictures would be missing without a word."""
     raise error
 
 

@@ -23,7 +23,7 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class Stored:
-    """One split as it lies in the archive: `rows` of the joined pictures belong to it."""
+    """One split as the archive stores it: the `rows` of the joined pictures belong to it."""
 
     joined: np.ndarray
     offsets: np.ndarray
@@ -37,8 +37,12 @@ def load(path: str, transform: Transform, size: int | None, drop_classes: Sequen
     Args:
         path: the archive.
         transform: for pixels scaled to 0..1.
-        size: side in pixels of the centre square cut out of each picture; None: pictures as they are, all of one size.
+        size: side in pixels of the centre square cut out of each picture; `None` keeps pictures, which must be of one
+            size.
         drop_classes: names of classes to leave out (numbers, where the archive names none); the others are renumbered.
+
+    Raises:
+        ValueError: if arrays are missing or disagree, a picture is unreadable, or an option does not fit them.
     """
     if size is not None and size < 1:
         raise ValueError(f"dataset.size is {size}; give the side of the pictures in pixels, or null")

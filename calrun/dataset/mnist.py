@@ -17,6 +17,9 @@ def load(root: str, transform: Transform, download: bool) -> Dataset:
         root: folder of data sets.
         transform: for pixels scaled to 0..1.
         download: fetches the files if they are absent.
+
+    Raises:
+        ValueError: if files are missing and the download failed or is off, or a file is corrupt.
     """
     fetch = partial(MNIST, root, download=True) if download else None
     return load_idx(Path(root) / "MNIST" / "raw", [str(digit) for digit in range(10)], transform, fetch)

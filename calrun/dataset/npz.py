@@ -19,8 +19,8 @@ ARRAYS = ["x_train", "y_train", "x_test", "y_test"]
 CHANNEL_AXES = {"last": -1, "first": 1}
 COLOURS = (1, 3, 4)  # channels of grey, colour, and colour with transparency
 ROWS_PER_PASS = 4096
-MOST_ERROR = 0.01  # of the spread of an entry that float32 may get wrong
-LEAST_SPREAD = 1e-12  # of an entry's size: less is the rounding of a constant
+MOST_ERROR = 0.01  # largest error of float32, as a share of an entry's spread
+LEAST_SPREAD = 1e-12  # smallest spread, as a share of an entry's size: less is the rounding of a constant
 
 
 def load(
@@ -30,10 +30,13 @@ def load(
 
     Args:
         path: the archive.
-        transform: for pixels scaled to 0..1 where x is uint8, for the numbers as they are otherwise.
-        num_classes: C, checked against the labels; None: the largest label plus one.
-        channels: last for pictures (N, H, W, ch), first for (N, ch, H, W).
-        class_names: C names; None: the numbers.
+        transform: for pixels scaled to 0..1 where x is uint8, otherwise for the numbers as they are.
+        num_classes: C, checked against the labels; `None` takes the largest label plus one.
+        channels: `last` for pictures (N, H, W, ch), `first` for (N, ch, H, W).
+        class_names: C names; `None` takes the numbers.
+
+    Raises:
+        ValueError: if arrays are missing or disagree, or an option does not fit them.
     """
     if channels not in CHANNEL_AXES:
         raise ValueError(f"dataset.channels is {channels!r}; choose from {sorted(CHANNEL_AXES)}")
@@ -59,7 +62,7 @@ def model_inputs(split: str, stored: np.ndarray, channels: str) -> Tensor:
     """Returns (N, D) or (N, ch, H, W): uint8 as it is, other numbers as float32.
 
     Raises:
-        ValueError: if the array has another shape or kind, its channels stand elsewhere, or float32 cannot hold it.
+        ValueError: if the array has another shape or kind, its channels are elsewhere, or float32 cannot hold it.
     """
     if stored.ndim not in (2, 3, 4) or stored.dtype.kind not in "buif":
         hint = f"; for one number per row save x_{split}.reshape(-1, 1)" if stored.ndim == 1 else ""
@@ -76,11 +79,11 @@ def model_inputs(split: str, stored: np.ndarray, channels: str) -> Tensor:
 
 
 def refuse_other_order(split: str, shape: tuple[int, ...], channels: str) -> None:
-    """Refuses pictures whose channels stand where `channels` says they do not: a network would train on slices.
+    """Refuses pictures whose channels are not where `channels` says: a network would train on slices.
 
-    That is so if the other end has 1, 3 or 4 entries and this one has not, or this one is a side of a square.
+    This is so if the other end has 1, 3 or 4 entries and this end does not, or if this end is a side of a square.
     """
-    far, middle, near = shape[1:] if channels == "last" else shape[:0:-1]  # near: what are said to be the channels
+    far, middle, near = shape[1:] if channels == "last" else shape[:0:-1]  # near: the channels as declared
     colours = far in COLOURS and near not in COLOURS and far != middle
     if not (colours or far < middle == near):
         return
@@ -96,7 +99,7 @@ def as_float32(split: str, stored: np.ndarray) -> np.ndarray:
     """Returns numbers as float32.
 
     Raises:
-        ValueError: if it cannot hold them, or cannot tell them apart.
+        ValueError: if float32 cannot hold them or tell them apart.
     """
     with np.errstate(over="ignore"):
         inputs = stored.astype(np.float32)
@@ -105,7 +108,7 @@ def as_float32(split: str, stored: np.ndarray) -> np.ndarray:
     flat, rounded = stored.reshape(len(stored), -1), inputs.reshape(len(stored), -1)
     spread, error = np.zeros(flat.shape[1]), np.zeros(flat.shape[1])
     lowest = flat.min(axis=0).astype(np.float64)
-    with np.errstate(invalid="ignore"):  # what is not finite is named elsewhere
+    with np.errstate(invalid="ignore"):  # values that are not finite are reported elsewhere
         for start in range(0, len(flat), ROWS_PER_PASS):
             exact = flat[start : start + ROWS_PER_PASS].astype(np.float64)
             np.maximum(spread, exact.max(axis=0) - lowest, out=spread)

@@ -14,7 +14,7 @@ class RowsFromFile(Acquisition):
     """Takes rows in the order of a file.
 
     Args:
-        path: one row number a line, or the picks.csv of a run, of which round 1 counts.
+        path: a file with one row number a line, or the picks.csv of a run, of which round 1 is taken.
     """
 
     def __init__(self, path: str) -> None:
@@ -54,6 +54,6 @@ class RowsFromFile(Acquisition):
 
 
 def decoded(content: bytes) -> str:
-    """Returns a text file's text, whichever mark of its encoding an editor has put in front."""
+    """Returns the text of a file, in UTF-8 or, if its byte order mark says so, UTF-16; the mark is left out."""
     utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if utf_16 else "utf-8-sig")

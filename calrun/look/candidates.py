@@ -1,4 +1,4 @@
-"""The unlabelled rows through a model's eyes, with one pass over the rows that each column concerns.
+"""The unlabelled rows through a model's eyes, gathered in one pass over the rows that the columns follow.
 
 Dimension key: N candidates, L labelled rows, C classes, D features, K Monte-Carlo samples, V validation rows.
 """
@@ -33,13 +33,13 @@ class Candidates:
     Args:
         rows: int64 (N,), indices into the whole training set; every column below follows this order.
         columns: the named columns. `logits` (N, C), `features` (N, D), `head_weight` (C, D), `head_bias` (C,),
-            `previous_logits` and `previous_features` those of the network of the round before, `mc_log_probs`
+            `previous_logits` and `previous_features` those of the previous round's network, `mc_log_probs`
             (N, K, C), `labelled_rows` (L,), `labelled_features` (L, D), `labelled_logits` (L, C),
             `labelled_targets` (L,), `val_logits` (V, C), `val_features` (V, D), `val_targets` (V,), `oracle` (N,) the
             true classes (declared by the papers' cheating baselines only), `images` an `Images`, `model` the network,
             `scratch` a folder where a long selection may leave its state for the process that resumes after a kill,
             `run_folder` the run's, where an acquisition may keep a file for later rounds.
-        splits: which rows a column of the acquisition's own follows; those of calrun are known by name.
+        splits: which rows a column of the acquisition's own follows; calrun's columns are known by name.
     """
 
     rows: np.ndarray
@@ -50,9 +50,9 @@ class Candidates:
         return len(self.rows)
 
     def at(self, index_N: np.ndarray, index_L: np.ndarray | None = None) -> "Candidates":
-        """Returns the candidates at some positions, and with `index_L` the labelled rows at others.
+        """Returns the candidates at some positions, and the labelled rows at others if `index_L` is given.
 
-        What follows neither stays whole.
+        Columns that follow neither stay whole.
         """
         index = {"candidates": index_N} | ({} if index_L is None else {"labelled": index_L})
         columns = dict(self.columns)
@@ -63,7 +63,7 @@ class Candidates:
         return replace(self, rows=self.rows[index_N], columns=columns)
 
     def num_labelled(self) -> int:
-        """Returns L, from whichever column of labelled rows there is."""
+        """Returns L, from whichever column of labelled rows there is; 0 if there is none."""
         follow = [name for name in self.columns if name in COLUMNS and COLUMNS[name].split == "labelled"]
         return len(self.columns[follow[0]]) if follow else 0
 
@@ -167,7 +167,7 @@ def _at(column: Any, index: np.ndarray) -> Any:
 
 
 def gather(view: View, wanted: Sequence[Column], num_mc_samples: int) -> Candidates:
-    """Returns the unlabelled rows with these columns, and no others; one pass serves all of a split."""
+    """Returns the unlabelled rows with these columns and no others; the columns of a split share one pass."""
     made = dict[str, Any]()
     if view.val is None:
         wanted = [column for column in wanted if column.split != "validation"]
@@ -180,7 +180,7 @@ def gather(view: View, wanted: Sequence[Column], num_mc_samples: int) -> Candida
 
 
 def _given(view: View, column: Column) -> Any:
-    """Returns a column that is there without a pass; one that follows rows has as many entries, all finite."""
+    """Returns a column that needs no pass; one that follows rows must have a finite entry for each of them."""
     assert column.make is not None
     made = column.make(view)
     if column.split is not None:
@@ -194,7 +194,7 @@ def _given(view: View, column: Column) -> Any:
 def _passed(
     view: View, split: Split | None, previous: bool, columns: Iterable[Column], num_samples: int
 ) -> dict[str, Tensor]:
-    """Returns columns that one pass over a split gives."""
+    """Returns the columns made by one pass over a split."""
     net = view.previous if previous else view.net
     assert net is not None  # the method keeps it where a column says so
     source, rows = view.split(split)
@@ -207,7 +207,7 @@ def _passed(
 
 
 def _empty(view: View, columns: Iterable[Column]) -> dict[str, Tensor]:
-    """Returns columns of no rows, as wide as those of one would be."""
+    """Returns columns without rows, as wide as those of one row would be."""
     num_classes, num_features = view.net.head.weight.shape
     one = Sizes(candidates=1, labelled=1, classes=num_classes, features=num_features, budget=1, validation=1)
     return {column.name: torch.empty(0, round(column.num_bytes(one)) // 4) for column in columns}

@@ -1,4 +1,4 @@
-"""The columns that an acquisition can need: of which rows, how wide, and how each is made. A new one is one entry.
+"""The columns that an acquisition can need: of which rows, how wide, and how each is made. A new column is one entry.
 
 Dimension key: N candidates, L labelled rows, V validation rows, C classes, D features, K Monte-Carlo samples.
 """
@@ -27,12 +27,12 @@ class Column:
 
     Args:
         name: what `needs` calls it.
-        num_bytes: how large it is.
-        split: the rows that it follows; `None` where it is no column of rows.
-        of: what is kept of a batch in front of the network; all columns of a split share one pass.
-        make: how it is made where no pass is needed.
+        num_bytes: its size in bytes.
+        split: the rows that it follows; `None` if it does not follow rows.
+        of: what is kept of each batch that goes through the network; all columns of a split share one pass.
+        make: how it is made if it needs no pass.
         passes: how often each row goes through the network for it, beyond the shared pass.
-        previous: whether the pass is one of the network of the round before; in round 1, of the untrained one.
+        previous: whether the previous round's network makes the pass; in round 1, the untrained one.
         wants: what it cannot be made without: a network with dropout, a linear head, labels that nobody has bought.
     """
 
@@ -71,7 +71,7 @@ def given(
     split: Split | None = None,
     wants: frozenset[Wish] = frozenset(),
 ) -> Column:
-    """Returns a column that is there without a pass."""
+    """Returns a column that needs no pass."""
     return Column(name, num_bytes, split, make=make, wants=wants)
 
 
@@ -134,12 +134,12 @@ COLUMNS: dict[str, Column] = {
 
 
 def column_bytes(columns: Iterable[Column], sizes: Sizes) -> dict[str, int]:
-    """Returns how large each column is; pictures and the network are no columns of their own."""
+    """Returns the size of each column in bytes; pictures and the network count as 0."""
     return {column.name: round(column.num_bytes(sizes)) for column in columns}
 
 
 def looked_at(columns: Iterable[Column], sizes: Sizes) -> tuple[int, int]:
-    """Returns how many rows the columns come from, and how many times one of them goes through a network."""
+    """Returns how many rows the columns come from, and how many times in all a row goes through a network."""
     columns = [column for column in columns if column.of is not None]
     shared = {(column.split, column.previous) for column in columns if not column.passes(sizes)}
     rows = sum(rows_of(split, sizes) for split in {column.split for column in columns})

@@ -20,17 +20,17 @@ from calrun.look.dropout import consistent_masks
 from calrun.model.adapt.mode import in_mode
 from calrun.model.base import Output
 
-MC_SEED_STRIDE = 1_000_003  # far more than a network has dropout layers
+MC_SEED_STRIDE = 1_000_003  # distance between the seeds of two samples, far more than a network has dropout layers
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A batch in front of a network in evaluation mode; it passes through when its output is first asked for.
+    """A batch in front of a network in evaluation mode; it goes through when its output is first asked for.
 
     Args:
         net: the network.
         x: (B, ...), on its device.
-        reduced: the task's way from logits to one row of them for each row.
+        reduced: the task's reduction of logits to one row of logits for each row.
         mask_seeds: one for each Monte-Carlo sample that is wanted.
     """
 
@@ -46,7 +46,11 @@ class Seen:
 
 
 def logits(seen: Seen) -> Tensor:
-    """Returns one row of logits for each row of a batch (B, C)."""
+    """Returns one row of logits for each row of a batch (B, C).
+
+    Raises:
+        ValueError: if the task's `reduced` returns another shape.
+    """
     reduced = seen.reduced(seen.output.logits_BC)
     if reduced.ndim != 2:
         raise ValueError(
@@ -57,7 +61,7 @@ def logits(seen: Seen) -> Tensor:
 
 
 def features(seen: Seen) -> Tensor:
-    """Returns the penultimate features of a batch."""
+    """Returns the penultimate features of a batch (B, D)."""
     return seen.output.features_BD
 
 
@@ -74,14 +78,14 @@ LOGITS = {"logits": logits}
 
 
 class Predictor:
-    """Runs networks over rows in evaluation mode and transform.
+    """Runs networks over rows, in evaluation mode and under the evaluation transform.
 
     Args:
         accelerator: Lightning's name of the device kind.
         precision: Lightning's name of the precision of the forward pass; outputs are float32.
         batch_size: rows of one forward pass.
         channels_last: whether pictures travel channels-last.
-        reduced: the task's way from logits to one row of them for each row; as they are, if a row has one label.
+        reduced: the task's reduction of logits to one row of logits for each row; by default they stay as they are.
     """
 
     def __init__(
@@ -109,7 +113,7 @@ class Predictor:
         columns: Mapping[str, Callable[[Seen], Tensor]],
         mask_seeds: Sequence[int] = (),
     ) -> dict[str, Tensor]:
-        """Returns columns of `rows` in their order, on the host; fractions in single precision.
+        """Returns columns of `rows` in their order, on the host; floats in single precision.
 
         Args:
             net: the network.
@@ -119,7 +123,7 @@ class Predictor:
             mask_seeds: one for each Monte-Carlo sample.
 
         Raises:
-            ValueError: if a column is not finite.
+            ValueError: if a column is not finite, or does not have one entry for each row.
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         with self.evaluating(net):
@@ -135,7 +139,7 @@ class Predictor:
         return joined
 
     def batches(self, source: Source, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yields (rows, x) on the device, in the evaluation transform."""
+        """Yields (rows, x) on the device, under the evaluation transform."""
         source.to(self.device)
         for chunk, x in source.batches(rows, self.batch_size):
             moved = x.to(self.device, non_blocking=True)
@@ -153,7 +157,7 @@ class Predictor:
 
     @contextmanager
     def evaluating(self, net: nn.Module) -> Iterator[None]:
-        """Puts a network on the device in evaluation mode without gradients, and its modes back afterwards."""
+        """Puts a network on the device, in evaluation mode and without gradients, and restores its modes afterwards."""
         net.to(self.device)
         with in_mode(net, training=False), torch.no_grad(), self.fabric.autocast():
             yield
@@ -166,7 +170,7 @@ def mc_seeds(rng: np.random.Generator, num_samples: int) -> list[int]:
 
 
 def check_rows(name: str, column: object, num_rows: int) -> None:
-    """Refuses what is no tensor with one entry for each row: rows and entries would be paired wrongly.
+    """Refuses anything but a tensor with one entry for each row: rows and entries would be paired wrongly.
 
     Raises:
         ValueError: with what came instead.

@@ -24,9 +24,9 @@ class Sizes:
         mc_samples: K, the acquisition's own.
         validation: V, 0 without a validation split.
         input_shape: shape of one x.
-        forward_flops: what one row costs on its way through the network.
-        activation_bytes: what one row leaves in the network's layers.
-        device: where the columns will be; none is the host.
+        forward_flops: multiplications and additions of one row's forward pass.
+        activation_bytes: bytes that the network's layers put out for one row.
+        device: where the columns will be; `None` is the host.
     """
 
     candidates: int
@@ -50,7 +50,7 @@ class Sizes:
         return replace(self, budget=ceil(budget))
 
     def share(self, parts: int, labelled: int) -> "Sizes":
-        """Returns one of `parts` equal parts of the candidates and of the budget, with some labelled rows."""
+        """Returns one of `parts` equal parts of the candidates and of the budget, with `labelled` labelled rows."""
         return replace(
             self, candidates=ceil(self.candidates / parts), budget=ceil(self.bought / parts), labelled=labelled
         )

@@ -1,4 +1,4 @@
-"""What the columns of a choice are made from: a network, rows by split, and what is known of them."""
+"""What the columns of a choice are made from: a network, rows by split, and what is known about them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ class View:
     Args:
         net: the network after the round's fit.
         train: the rows of the pool.
-        val: the validation split, if there is one.
-        predictor: passes of the network.
-        this_round: after which rows are chosen.
-        previous: the network of the round before, where a column looks at it.
+        val: the validation split; `None` if there is none.
+        predictor: runs the passes of the network.
+        this_round: the round after which rows are chosen.
+        previous: the previous round's network, if a column looks at it.
     """
 
     net: Classifier
@@ -61,7 +61,7 @@ class View:
         return torch.from_numpy(self.this_round.pool.targets_of(self.labelled))
 
     def truth(self) -> Tensor:
-        """Returns the labels of the candidates, for acquisitions that declare that they cheat."""
+        """Returns the labels of the candidates (N,), for acquisitions that declare that they cheat."""
         return torch.from_numpy(self.this_round.pool.truth(self.rows))
 
     def images(self) -> PoolImages:
@@ -69,7 +69,7 @@ class View:
         return PoolImages(self.predictor, self.train)
 
     def split(self, name: Split | None) -> tuple[Source, np.ndarray]:
-        """Returns where the rows of a split are, and which they are; without a validation split it has none."""
+        """Returns the source of a split, and its rows in it; no rows if there is no validation split."""
         if name == "validation":
             return (self.train, self.rows[:0]) if self.val is None else (self.val, np.arange(len(self.val)))
         return self.train, self.labelled if name == "labelled" else self.rows

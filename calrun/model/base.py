@@ -1,4 +1,4 @@
-"""What every network returns, and the network that is a backbone and a linear head.
+"""What every network returns, and a network made of a backbone and a linear head.
 
 Dimension key: B batch, C classes, D features.
 """
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 
 class Output(NamedTuple):
-    """What a network says of a batch: logits (B, C), penultimate features (B, D) and the taps that were asked for."""
+    """What a network returns for a batch: logits (B, C), penultimate features (B, D) and the taps asked for."""
 
     logits_BC: Tensor
     features_BD: Tensor
     taps: dict[str, Tensor]
 
     def split(self, first: int) -> "tuple[Output, Output]":
-        """Returns what is said of the first rows, and of the others."""
+        """Returns the output of the first `first` rows, and that of the others."""
         taps = {name: (tap[:first], tap[first:]) for name, tap in self.taps.items()}
         return (
             Output(self.logits_BC[:first], self.features_BD[:first], {name: one for name, (one, _) in taps.items()}),

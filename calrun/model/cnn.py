@@ -7,14 +7,14 @@ from calrun.model.base import Classifier
 
 
 def cnn(num_classes: int, input_shape: tuple[int, ...], width: int, dropout: float) -> Classifier:
-    """Returns two convolutions with pooling and a hidden layer, all with BatchNorm; 4 `width` features.
+    """Returns two convolutions with pooling and a hidden layer, all with BatchNorm; 4 x `width` features.
 
-    Pooling comes before BatchNorm and ReLU: a quarter of the values to normalise.
+    Pooling comes before BatchNorm and ReLU, which leaves a quarter of the values to normalise.
 
     Args:
         num_classes: C.
         input_shape: (channels, height, width), at least 8 x 8.
-        width: channels of the first convolution; the second has twice, the hidden layer four times as many.
+        width: channels of the first convolution; the second has twice as many, the hidden layer four times.
         dropout: probability of dropping a channel before and a unit after the hidden layer; 0 adds no dropout layer.
     """
     channels, height, side = picture_size("cnn", input_shape, min_side=8)

@@ -17,6 +17,9 @@ def mlp(num_classes: int, input_shape: tuple[int, ...], hidden: Sequence[int], d
         input_shape: any shape; it is flattened.
         hidden: units of the hidden layers; the last one is the number of features.
         dropout: probability of dropping a hidden unit; 0 adds no dropout layer.
+
+    Raises:
+        ValueError: if there is no hidden layer, or one without units.
     """
     if not hidden or min(hidden) < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Any timm classifier, by its name there."""
+"""Any timm classifier, by its timm name."""
 
 from typing import Any
 
@@ -26,8 +26,11 @@ def timm_classifier(
         model_name: timm's name, such as resnet18 or vit_tiny_patch16_224, with or without its tag.
         pretrained: whether timm's default weights are taken, downloaded if need be.
         checkpoint: a local file of weights with timm's names; its head is left out.
-        checkpoint_prefix: what stands before those names in the file.
+        checkpoint_prefix: what comes before those names in the file.
         options: further arguments of timm.create_model, such as img_size.
+
+    Raises:
+        ValueError: if the network is unknown, cannot be built or refuses the inputs, or the weights do not fit.
     """
     check_name("timm", model_name.split(".")[0], timm.list_models())
     check_one_source("timm", pretrained, checkpoint)

@@ -1,4 +1,4 @@
-"""Any torchvision classifier that ends in a linear layer, by its name there."""
+"""Any torchvision classifier that ends in a linear layer, by its torchvision name."""
 
 from copy import deepcopy
 from typing import Any
@@ -32,8 +32,11 @@ def torchvision_classifier(
         model_name: torchvision's name, such as resnet50.
         pretrained: whether torchvision's default weights are taken, downloaded if need be.
         checkpoint: a local file of weights with torchvision's names; its head is left out.
-        checkpoint_prefix: what stands before those names in the file.
+        checkpoint_prefix: what comes before those names in the file.
         options: further arguments of torchvision's own function, such as image_size.
+
+    Raises:
+        ValueError: if the network is unknown, cannot be built or refuses the inputs, or the weights do not fit.
     """
     check_name("torchvision", model_name, torchvision.models.list_models(module=torchvision.models))
     check_one_source("torchvision", pretrained, checkpoint)
@@ -67,7 +70,7 @@ def _remove_head(backbone: nn.Module, model_name: str) -> str:
 def _fit_channels(backbone: nn.Module, model_name: str, channels: int, pretrained: bool) -> None:
     """Replaces the first convolution if it takes another number of channels.
 
-    For grey pictures the new one holds the sum of the pretrained colours' weights: as if the picture came three times.
+    For grey pictures the new one holds the sum of the pretrained colours' weights, as if all channels were alike.
     """
     name, first = next((name, module) for name, module in backbone.named_modules() if isinstance(module, nn.Conv2d))
     if first.in_channels == channels:

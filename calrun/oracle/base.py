@@ -1,6 +1,6 @@
-"""Who gives labels. Targets exist only behind an oracle: what it has not answered, nobody reads.
+"""Who gives labels. Targets exist only behind an oracle: nobody reads a label that it has not given.
 
-Dimension key: B rows that are asked for.
+Dimension key: B rows whose labels are asked for.
 """
 
 from abc import ABC, abstractmethod
@@ -15,21 +15,21 @@ class Oracle(ABC):
     """Answers with the labels of rows that a run has bought."""
 
     def begin(self, train: Source, class_names: list[str], folder: Path) -> None:  # noqa: B027 - may need none of it
-        """Learns what the rows and classes are called, and where the run lives; told once, before any question."""
+        """Learns what the rows and classes are called, and where the run is kept; called once, before any question."""
 
     @abstractmethod
     def answer(self, rows: np.ndarray, number: int) -> np.ndarray:
         """Returns the labels of the rows bought for a round (B, ...), in order.
 
         Raises:
-            LabelsWanted: if a label is missing; its text says where to put it.
+            LabelsWanted: if labels are missing; its text says where to put them.
         """
 
     def truth(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the labels of any rows, for acquisitions that declare that they cheat.
+        """Returns the labels of any rows (B, ...), for acquisitions that declare that they cheat.
 
         Raises:
-            ValueError: if this oracle knows no more than what it has been asked.
+            ValueError: if this oracle knows only the labels that it has been asked for.
         """
         raise ValueError(
             f"{type(self).__name__} does not know labels that nobody has given, but an acquisition with `oracle` in "

@@ -9,7 +9,7 @@ class Simulated(Oracle):
     """Answers at once.
 
     Args:
-        targets: the label of every row of the training set.
+        targets: the label of every row of the training set, (N, ...).
     """
 
     def __init__(self, targets: np.ndarray) -> None:

@@ -1,11 +1,11 @@
-"""What a run says that has come as far as it can without further labels. No training library is needed to know it."""
+"""What a run raises when it cannot go on without further labels. This file imports no training library."""
 
 
 class LabelsWanted(Exception):
     """Labels are not there yet; the same command goes on when they are.
 
     Args:
-        number: the round that they are for.
+        number: the round that the labels are for.
         where: how many are wanted, and where to put them.
     """
 

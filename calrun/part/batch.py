@@ -17,7 +17,7 @@ class Batch(NamedTuple):
         rows: int64 (B,).
         x: (B, ...), augmented.
         y: labels (B, ...).
-        output: what the network says of x, with gradients; `None` before the forward pass.
+        output: the network's output for x, with gradients; `None` before the forward pass.
         stored_BC: the targets z' stored when these rows' round ended; `None` if the loss does not ask for them.
     """
 
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
     @property
     def seen(self) -> Output:
-        """The output, which the forward pass has filled in by the time a loss is asked."""
+        """The output, which the forward pass has filled in by the time a loss is computed."""
         assert self.output is not None
         return self.output
 
@@ -45,7 +45,11 @@ class Batch(NamedTuple):
 
     @property
     def stored(self) -> Tensor:
-        """The stored targets, which an objective that stores them is given."""
+        """The stored targets, which only an objective that stores them is given.
+
+        Raises:
+            ValueError: if none are stored.
+        """
         if self.stored_BC is None:
             raise ValueError(
                 "method.objective looks at stored targets, but none are stored; let its class inherit from "
@@ -59,5 +63,5 @@ class Batch(NamedTuple):
         return Batch(self.rows[index], self.x[index], self.y[index], None, stored)
 
     def with_output(self, output: Output) -> "Batch":
-        """Returns this batch with what the network says of it."""
+        """Returns this batch with the network's output for it."""
         return self._replace(output=output)

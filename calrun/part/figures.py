@@ -10,7 +10,7 @@ class EpochFigures:
     Args:
         train_accuracy: running accuracy of the epoch's training batches, as they were trained on.
         train_loss: mean loss of the epoch's training batches.
-        val_accuracy: accuracy on the validation split after the epoch; None without a split.
+        val_accuracy: accuracy on the validation split after the epoch; `None` without a split.
     """
 
     train_accuracy: float

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Part(nn.Module, Piece):
-    """Parameters learn with the network's own optimizer; buffers are saved with every checkpoint and carried on.
+    """Trains its parameters with the network's own optimizer; buffers are saved with every checkpoint and carried on.
 
-    `taps` names the inner activations that it wants to find in `Batch.seen.taps`.
+    `taps` names the inner activations that the part wants to find in `Batch.seen.taps`.
     """
 
     taps: tuple[str, ...] = ()
 
     def build(self, net: Classifier, setup: "Setup") -> None:
-        """Makes parameters and buffers anew, on the host; random numbers come from torch's generator, which is seeded.
+        """Makes new parameters and buffers on the host, with random numbers from torch's generator, which is seeded.
 
-        Called once for a run, and at the beginning of each round whose start rule remembers nothing.
+        It is called once for a run, and at the beginning of each round whose start rule remembers nothing.
         """
 
     def loss(self, current: Batch, replay: Batch | None) -> Tensor | None:

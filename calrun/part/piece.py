@@ -25,22 +25,22 @@ class Piece:
     """A piece of a method. Every hook does nothing unless a piece needs it."""
 
     def begin_round(self, this_round: Round) -> None:
-        """Sets what holds for one round; labels of its rows are there."""
+        """Sets what holds for one round, whose rows have their labels by now."""
 
     def begin_epoch(self, look: Look, phase: int, epoch: int) -> None:
-        """Is told that an epoch begins; both count from 0."""
+        """Is called when an epoch begins; `phase` and `epoch` count from 0."""
 
     def after_step(self, current: Batch, replay: Batch | None) -> None:
-        """Is told what a step has seen, after the weights have moved; must not wait for the device."""
+        """Is called with what a step has seen, after the weights have moved; it must not wait for the device."""
 
     def after_epoch(self, look: Look, phase: int, epoch: int) -> None:
-        """Is told that an epoch has ended; both count from 0."""
+        """Is called when an epoch has ended; `phase` and `epoch` count from 0."""
 
     def end_round(self, look: Look, this_round: Round) -> None:
-        """Is told that the last fit of a round has ended."""
+        """Is called when the last fit of a round has ended."""
 
     def notes(self) -> dict[str, float]:
-        """Returns what a round's line should say of this piece; asked once, at the end of a round."""
+        """Returns what a round's line should say about this piece; called once, at the end of a round."""
         return {}
 
     def fit_state(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from calrun.model.base import Classifier
 from calrun.part.figures import EpochFigures
 from calrun.task.base import Task
 
-BACKWARD = 2  # times the work of a forward pass
+BACKWARD = 2  # work of a backward pass, in forward passes
 
 
 @dataclass
@@ -19,12 +19,12 @@ class Setup:
     Args:
         build_net: makes a network with new random weights.
         train: the rows to learn from.
-        val: the validation split, for stopping rules that look at one.
-        predictor: passes of the network outside a fit.
+        val: the validation split, for stopping rules that look at one; `None` if there is none.
+        predictor: runs passes of the network outside a fit.
         task: what the network learns.
         num_classes: C.
-        batch_size: m.
-        scale: what numbers of epochs are multiplied with.
+        batch_size: m, the current rows of a step.
+        scale: factor on numbers of epochs.
         channels_last: whether pictures and weights are kept channels-last.
         compile: whether training passes go through torch.compile.
     """
@@ -57,7 +57,7 @@ class FitResult:
 
     `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
 
-    `energy_kwh` is NaN where it was not measured all along; `warning` says what makes the result doubtful.
+    `energy_kwh` is NaN if it was not measured throughout; `warning` says what makes the result doubtful.
     """
 
     stop_reason: str
@@ -73,12 +73,12 @@ class FitWork:
     """What the fits of a round will take at most.
 
     Args:
-        steps: of an epoch.
+        steps: optimizer steps of an epoch.
         samples: rows of an epoch, replayed candidates included.
-        passes: of one row through the network in an epoch; a backward pass counts as two.
-        epochs: that the stopping rules allow.
-        looks: rows that pass through in evaluation mode beside the epochs.
-        stored_bytes: of the targets that are stored by the end of the round.
+        passes: passes of one row through the network in an epoch; a backward pass counts as two.
+        epochs: maximum number of epochs, by the stopping rules.
+        looks: rows that pass through in evaluation mode outside the epochs.
+        stored_bytes: bytes of the targets that are stored by the end of the round.
     """
 
     steps: int = 0

@@ -28,7 +28,7 @@ def choice_sizes(exp: Experiment, number: int) -> Sizes:
 
 
 def refused_choices(exp: Experiment) -> list[str]:
-    """Returns one sentence for the initial choice and one for the first later choice that would refuse to start."""
+    """Returns a sentence for the initial choice if it would refuse to start, and one for the first later such one."""
     num_features, problems = _num_features(exp), dict[str, str]()
     for number in range(len(exp.sizes)):
         group, acquisition = acquisition_of(exp, number)
@@ -40,7 +40,7 @@ def refused_choices(exp: Experiment) -> list[str]:
 
 
 def _num_features(exp: Experiment) -> int:
-    """Returns D, from one row's way through the network."""
+    """Returns D, found by passing one row through the network."""
     rows = exp.pool.unlabelled[:1]
     with exp.predictor.evaluating(exp.method.evaluated()):
         _, x = next(iter(exp.predictor.batches(exp.data.train, rows)))

@@ -1,4 +1,4 @@
-"""How much work a network is for one row, and how long that takes: counted and timed on a batch, nothing is trained."""
+"""How much work one row is for a network, and how long it takes: counted and timed on a batch, without training."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -12,7 +12,7 @@ from calrun.experiment import Experiment
 from calrun.model.adapt.forward_work import forward_work
 from calrun.plan.rates import seconds_of
 
-SECONDS = 0.08  # about how long each of two timings takes
+SECONDS = 0.08  # approximate time of each of the two timings
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class NetworkRates:
 
     Args:
         num_features: D.
-        flops: of a forward pass.
-        activation_bytes: what the layers put out in a forward pass.
-        pass_seconds: of a forward pass in a batch of the scoring pass.
-        step_seconds: of a forward and a backward pass in a batch of a training step.
+        flops: multiplications and additions of a forward pass.
+        activation_bytes: bytes that the layers put out in a forward pass.
+        pass_seconds: time of a forward pass, in a batch of the scoring pass.
+        step_seconds: time of a forward and a backward pass, in a batch of a training step.
     """
 
     num_features: int
@@ -35,14 +35,14 @@ class NetworkRates:
 
 
 def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
-    """Returns the rates of an experiment's network; `device_flops` keep the batches of a large one small."""
+    """Returns the rates of an experiment's network; `device_flops` (FLOP/s) bounds the batches of a large one."""
     net, predictor, setup = exp.method.evaluated(), exp.predictor, exp.method.setup_
     two = first_rows(exp, 2)
     with predictor.evaluating(net):
         num_features = net(two).features_BD.shape[1]
     work = forward_work(net, two)
     most_rows = int(SECONDS / 4 * device_flops / max(work.flops, 1))
-    copy = deepcopy(net).train()  # nobody keeps it
+    copy = deepcopy(net).train()  # it is thrown away
 
     def step(x: Tensor) -> None:
         with predictor.fabric.autocast():

@@ -46,7 +46,7 @@ class ScorePlan:
 
 @dataclass(frozen=True)
 class SelectPlan:
-    """The choice itself; `bytes_peak` comes on top of the columns."""
+    """The choice itself; `bytes_peak` is needed on top of the columns."""
 
     name: str
     flops: float
@@ -69,16 +69,16 @@ class RoundPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All rounds, and the rates of the device that seconds come from.
+    """All rounds, and the rates of the device from which seconds are computed.
 
     Args:
         device: where networks run, and selections whose columns fit there.
-        rates: the device's.
-        forward_flops: of one row through the network.
+        rates: what the device does in a second.
+        forward_flops: multiplications and additions of one row's forward pass.
         rounds: round 0 is the choice of the initial labels.
-        free_bytes: what is free on the device now.
-        needed_bytes: the most that a scoring and selection needs.
-        disk_bytes: of the state files that stay.
+        free_bytes: bytes that are free on the device now.
+        needed_bytes: the most bytes that a round's scoring and selection need.
+        disk_bytes: bytes of the state files that are kept.
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
     """
 
@@ -92,7 +92,7 @@ class Plan:
     problems: list[str]
 
     def totals(self) -> dict[str, dict[str, float]]:
-        """Returns the arithmetic and the seconds of all rounds by kind of work."""
+        """Returns the FLOP and the seconds of all rounds, by kind of work."""
         work = {kind: [getattr(each, kind) for each in self.rounds] for kind in ("fit", "score", "select")}
         return {
             kind: {
@@ -148,7 +148,7 @@ def plan(cfg: DictConfig) -> Plan:
 
 
 def needed_bytes(score: ScorePlan | None, select: SelectPlan | None) -> float:
-    """Returns the most memory of a round: the chunks of a pass are joined into columns, and then comes the choice."""
+    """Returns the most bytes of a round: first the chunks of a pass are joined into columns, then rows are chosen."""
     if score is None or select is None:
         return 0.0
     columns = sum(score.columns.values())
@@ -160,7 +160,7 @@ class Planner:
 
     def __init__(self, exp: Experiment) -> None:
         self.exp, self.problems = exp, list[str]()
-        self.free = cache(free_bytes)  # of the start
+        self.free = cache(free_bytes)  # asked once for each device
         self.network = network_rates(exp, measure(exp.predictor.device).flops)
 
     def rounds(self) -> Iterator[RoundPlan]:
@@ -208,7 +208,7 @@ class Planner:
         return score, select
 
     def _where(self, num_bytes: int) -> torch.device:
-        """Returns where columns of that size would be, see `Predictor.place`."""
+        """Returns where columns of this size would be, see `Predictor.place`."""
         device, host = self.exp.predictor.device, torch.empty(0).device
         return device if 2 * num_bytes <= self.free(device) else host
 

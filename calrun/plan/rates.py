@@ -1,4 +1,4 @@
-"""How fast a device is, measured in well under a second, so that a cost can be said in seconds."""
+"""How fast a device is, measured in well under a second, so that a cost can be given in seconds."""
 
 import time
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import full_precision
 from calrun.look.sizes import FLOAT
 
-SECONDS_EACH = 0.08  # for each of the four measurements
-ROWS, WIDTH, CENTRES = 4096, 512, 512  # of the products that the blocked kernels make
+SECONDS_EACH = 0.08  # time of each of the four measurements
+ROWS, WIDTH, CENTRES = 4096, 512, 512  # sizes of the products that the chunked kernels make
 STREAM = 1 << 24  # numbers, more than the caches hold
-TABLE = 1 << 18  # numbers, within the caches
+TABLE = 1 << 18  # numbers that fit into the caches
 TINY_CALLS = 200
 WARM_UPS = 2
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What a device does in a second, each alone.
+    """What a device does in a second, each kind of work by itself.
 
     Args:
         flops: multiplications and additions in single-precision matrix products.
@@ -71,7 +71,7 @@ def _measure(device: torch.device, num_threads: int) -> Rates:
 
 
 def seconds_of(work: Callable[[], object], device: torch.device, limit: float = SECONDS_EACH) -> float:
-    """Returns the least time of a piece of work, repeated until the limit: neighbours only add to it."""
+    """Returns the least seconds of a piece of work, repeated for `limit` seconds: other processes only add to them."""
     synchronize = torch.get_device_module(device).synchronize
     for _ in range(WARM_UPS):
         work()

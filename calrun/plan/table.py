@@ -56,7 +56,7 @@ def round_cells(each: RoundPlan) -> list[str]:
 
 
 def total_cells(plan: Plan) -> list[str]:
-    """Returns the cells of the last line: sums of work, the most memory, what stays on the disk."""
+    """Returns the cells of the last line: sums of work, the most memory, and what is kept on disk."""
     totals = plan.totals()
     texts = {kind: (f"{total['flops']:.1e}", seconds_text(total["seconds"])) for kind, total in totals.items()}
     peak = max((each.select.bytes_peak for each in plan.rounds if each.select is not None), default=0.0)
@@ -80,8 +80,8 @@ def remarks(plan: Plan) -> list[str]:
         f"{rates.bytes_moved / 1e9:,.1f} GB/s, "
         f"{rates.functions / 1e9:.2g} G exponentials/s, {rates.calls / 1e3:,.0f} k small operations/s; "
         f"the network takes {plan.forward_flops:.2g} FLOP for a row and was timed on a batch",
-        "fit is at most this, without optimizer and augmentation: all epochs that the stopping rules allow; selections "
-        "that skip work by bounds depend on the rows and may take a few times as long",
+        "fit counts all epochs that the stopping rules allow, but neither optimizer nor augmentation; selections that "
+        "skip work by bounds depend on the rows and may take a few times as long",
     ]
     if plan.problems:
         return [*lines, *(f"does not fit: {problem}" for problem in plan.problems)]

@@ -7,7 +7,7 @@ from calrun.dataset.base import Source
 
 
 class RowTransform(ABC):
-    """Makes another training set out of one; the same one for every seed of a run, so that runs stay comparable."""
+    """Makes another training set out of one, the same for every seed, so that runs stay comparable."""
 
     @abstractmethod
     def __call__(self, train: Source, num_classes: int) -> Source:
@@ -15,14 +15,14 @@ class RowTransform(ABC):
 
 
 class Unchanged(RowTransform):
-    """All rows, as they are."""
+    """Returns all rows, as they are."""
 
     def __call__(self, train: Source, num_classes: int) -> Source:
         return train
 
 
 class Chain(RowTransform):
-    """Several transforms, one after the other.
+    """Applies several transforms, one after the other.
 
     Args:
         transforms: in the order in which they are applied.

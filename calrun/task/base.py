@@ -14,7 +14,7 @@ Metric = Callable[[Tensor, np.ndarray], Iterable[tuple[str, float]]]  # of kept_
 
 
 class Task(ABC):
-    """One kind of label. Logits are (B, C, ...) and labels (B, ...): what a label is, this class alone knows.
+    """One kind of label. Logits are (B, C, ...) and labels (B, ...): only this class knows what a label is.
 
     `more` holds by name the metrics of test sets that `record.metrics` may ask for.
     """
@@ -23,7 +23,7 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor, y: Tensor, weights_C: Tensor | None = None) -> Tensor:
-        """Returns the mean loss of a batch, with classes weighed where `weights_C` is given."""
+        """Returns the mean loss of a batch, with classes weighted if `weights_C` is given."""
 
     @abstractmethod
     def losses(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -50,5 +50,5 @@ class Task(ABC):
         """Returns how often each class occurs in the labels of some rows, int64 (C,)."""
 
     def names(self, targets: np.ndarray, class_names: list[str]) -> list[str]:
-        """Returns what picks.csv says of each row's label; empty text where it is no single class."""
+        """Returns what picks.csv says about each row's label; an empty text if it is not a single class."""
         return [""] * len(targets)

@@ -44,7 +44,7 @@ def recall(logits_NC: Tensor, targets_N: np.ndarray) -> Iterable[tuple[str, floa
 
 
 class Classification(Task):
-    """Cross-entropy; the class with the largest logit is the prediction."""
+    """Learns by cross-entropy, and predicts the class with the largest logit."""
 
     more = MappingProxyType({"matthews": matthews, "auc": auc, "recall": recall})
 

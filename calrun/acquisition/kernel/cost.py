@@ -1,4 +1,4 @@
-"""What a selection takes, said before it runs: arithmetic, memory traffic and the most memory held at once.
+"""What a selection costs, estimated before it runs: arithmetic, memory traffic and the most memory held at once.
 
 Dimension key: N candidates, L labelled rows, V validation rows, C classes, D features, K Monte-Carlo samples.
 """
@@ -13,7 +13,7 @@ from calrun.look.sizes import FLOAT, Sizes
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimates of what a piece of work takes; a sum is one piece after the other.
+    """Estimates of what a piece of work takes; the sum of two costs is that of one piece after the other.
 
     Args:
         flops: multiplications and additions.
@@ -21,7 +21,7 @@ class Cost:
         bytes_peak: the most memory at once, beyond the columns that the work starts from.
         functions: exponentials and logarithms.
         calls: tensor operations that have to be started one after the other, however small.
-        refusal: why the work would refuse to start.
+        refusal: why the work would refuse to start; empty if it would not.
     """
 
     flops: float = 0.0
@@ -42,7 +42,7 @@ class Cost:
         )
 
     def times(self, number: float) -> "Cost":
-        """Returns the cost of doing it again and again, in the same memory."""
+        """Returns the cost of doing the work `number` times in the same memory."""
         return replace(
             self,
             flops=number * self.flops,
@@ -52,17 +52,17 @@ class Cost:
         )
 
     def holding(self, num_bytes: float) -> "Cost":
-        """Returns the same with so many bytes held all the while."""
+        """Returns the same cost with this many more bytes held throughout."""
         return replace(self, bytes_peak=self.bytes_peak + num_bytes)
 
 
 def input_bytes(sizes: Sizes) -> int:
-    """Returns how large one x is."""
+    """Returns the bytes of one x in single precision."""
     return FLOAT * prod(sizes.input_shape)
 
 
 def one_pass(columns: Iterable[Column], sizes: Sizes) -> Cost:
-    """Returns the cost of a score for each row from one look at the columns, and of the best of them."""
+    """Returns the cost of scoring each row in one pass over the columns, and of finding the best scores."""
     size = sum(column_bytes(columns, sizes).values())
     scores = 8.0 * sizes.candidates
     return Cost(size / FLOAT + sizes.candidates, size + 4 * scores, 4 * scores, calls=20)

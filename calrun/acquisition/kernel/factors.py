@@ -1,9 +1,9 @@
-"""Points that are Kronecker products of factors, read block by block.
+"""Points that are Kronecker products of factors, read chunk by chunk.
 
 <a1 x a2, b1 x b2> = <a1, b1> <a2, b2>, so squared distances need the factors only: a feature row is one factor, a
 gradient embedding (Ash et al. 2020, Sec. 3) is two, and nothing of size N x C*D or N x N ever exists.
 
-Dimension key: N rows, B rows of a block, M centres, F features of one factor.
+Dimension key: N rows, B rows of a chunk, M centres, F features of one factor.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,20 +18,20 @@ from torch import Tensor
 
 from calrun.acquisition.kernel.memory import chunk_rows, limit_bytes
 
-MAX_BLOCK = 4096  # rows: a block and its products stay near the caches
-SAMPLE = 4096  # rows whose mean is near enough to centre by
+MAX_BLOCK = 4096  # most rows of a chunk, so that it and its products stay near the caches
+SAMPLE = 4096  # rows whose mean is close enough for centring
 MAX_CENTRES = 1024  # columns of one product
 MANTISSA = 2048  # centring vectors keep 11 bits, so that whole-numbered features stay exact
-ROUNDING = 16  # times machine epsilon: the squared distances that the formula cannot tell from zero
+ROUNDING = 16  # squared distances, in machine epsilons, that the formula cannot tell from zero
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One (N, F) matrix, wherever it is stored, seen in single (or, if stored so, double) precision.
+    """One (N, F) matrix, wherever it is stored, read in single precision (or in double, if it is stored so).
 
     Args:
-        store_NF: the matrix; a memory map in half precision is fine, blocks are converted when they are read.
-        transform: what to do to each converted block.
+        store_NF: the matrix; a memory map in half precision is fine, since chunks are converted when they are read.
+        transform: what to do to each converted chunk; `None` leaves it as it is.
     """
 
     store_NF: Tensor
@@ -64,7 +64,7 @@ class Points:
 
     Args:
         factors: the Kronecker factors, one or two.
-        chunk: the most rows read at once.
+        chunk: maximum number of rows read at once.
     """
 
     def __init__(self, factors: Sequence[Factor], chunk: int) -> None:
@@ -84,7 +84,7 @@ class Points:
         yield from spans(0, len(self), self.chunk)
 
     def in_memory(self, memory_gib: float | None) -> "Points":
-        """Returns the same points, with transforms applied once and not in each pass where the result fits."""
+        """Returns the same points; transforms are applied once, not in each pass, where the result fits the limit."""
         ready = copy(self)
         ready.factors = tuple(in_memory(factor, memory_gib) for factor in self.factors)
         return ready
@@ -93,7 +93,7 @@ class Points:
         return Chunk(tuple(factor[index] for factor in self.factors), self.norms_N[index])
 
     def fold(self, nearest_N: Tensor, centres: Chunk) -> None:
-        """Lowers each squared distance in `nearest_N` to that of the nearest centre, if it is nearer."""
+        """Lowers each squared distance in `nearest_N` to that of the nearest centre, if that is smaller."""
         with full_precision():
             for span in self.spans():
                 points = self.block(span)
@@ -102,14 +102,14 @@ class Points:
                     torch.minimum(nearest_N[span], nearest_B, out=nearest_N[span])
 
     def nearest(self, centres: Chunk) -> Tensor:
-        """Returns each point's squared distance to the nearest of the centres, infinite if there are none."""
+        """Returns each point's squared distance to the nearest of the centres (N,), infinite if there are none."""
         nearest_N = torch.full_like(self.norms_N, torch.inf)
         self.fold(nearest_N, centres)
         return nearest_N
 
 
 def spans(start: int, stop: int, step: int) -> Iterator[slice]:
-    """Yields consecutive slices from `start` to `stop`, each of at most `step`."""
+    """Yields consecutive slices from `start` to `stop`, each at most `step` long."""
     for left in range(start, stop, step):
         yield slice(left, min(left + step, stop))
 
@@ -155,7 +155,7 @@ def max_dtype(factors: Sequence[Factor]) -> torch.dtype:
 
 
 def rough_mean(factor: Factor) -> Tensor:
-    """Returns the mean of evenly spaced rows, rounded to 11 bits: near enough to centre by, and exact to subtract."""
+    """Returns the mean of evenly spaced rows, rounded to 11 bits: close enough for centring, and exact to subtract."""
     index = torch.arange(0, len(factor), max(1, len(factor) // SAMPLE), device=factor.store_NF.device)
     mean_F = factor[index].sum(dim=0, dtype=torch.float64) / max(len(index), 1)
     mantissa_F, exponent_F = torch.frexp(mean_F)
@@ -163,12 +163,12 @@ def rough_mean(factor: Factor) -> Tensor:
 
 
 def feature_chunk(num_features: int, memory_gib: float | None, device: torch.device) -> int:
-    """Returns how many rows of features, their conversion and their products fit into the limit."""
+    """Returns how many rows of features fit into the limit, with their conversion and their products."""
     return chunk_rows(feature_bytes(num_features), memory_gib, device)
 
 
 def feature_bytes(num_features: int) -> int:
-    """Returns what a row of features, its conversion and its products take."""
+    """Returns the bytes of a row of features, its conversion and its products."""
     return 4 * (2 * num_features + 2 * MAX_CENTRES)
 
 
@@ -184,7 +184,7 @@ def in_memory(factor: Factor, memory_gib: float | None) -> Factor:
 
 
 def refuse_not_finite(norms_N: Tensor, rows: np.ndarray, what: str) -> None:
-    """Raises a ValueError naming the first rows whose norm says that one of their values is not finite."""
+    """Raises a ValueError naming the first rows whose norm, and so one of whose values, is not finite."""
     finite_N = torch.isfinite(norms_N)
     if not finite_N.all():
         bad = np.sort(rows[~finite_N.cpu().numpy()])
@@ -196,7 +196,7 @@ def refuse_not_finite(norms_N: Tensor, rows: np.ndarray, what: str) -> None:
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Keeps reduced-precision products and convolutions out of differences, where they would cancel."""
+    """Keeps products and convolutions in full precision: differences of reduced-precision ones would cancel."""
     cudnn: Any = torch.backends.cudnn
     products, convolutions = torch.get_float32_matmul_precision(), cudnn.conv.fp32_precision
     torch.set_float32_matmul_precision("highest")

@@ -1,8 +1,8 @@
 """Farthest-first traversal: again and again the point farthest from all centres so far, ties to the lowest row.
 
 Gonzalez 1985; Sener and Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach",
-Alg. 1. Distances only fall, so those of the last pass bound those of now: a few leaders are kept exact, and as long
-as the best of them beats the bound on all others it is the point that the sequential algorithm takes.
+Alg. 1. Distances only fall, so those of the last pass bound the present ones. A few leaders are kept exact; as long as
+the best of them beats the bound on all others, it is the point that the sequential algorithm takes.
 
 Dimension key: N rows, T leaders, M centres, F features.
 """
@@ -17,10 +17,10 @@ from calrun.acquisition.kernel.factors import Chunk, Points, full_precision, nea
 from calrun.acquisition.kernel.top_k import Bound, beats, leaders
 
 FEWEST_LEADERS = 1024
-SHARE_OF_LEADERS = 16  # at first one row of so many
-NUMBERS_OF_LEADERS = 1 << 25  # at first: each pick reads them all
-SHORT_SCAN = 64  # picks: a scan that ends before is given twice the leaders next time
-TAKEN = -1.0  # marks the distance of a point that is a centre
+SHARE_OF_LEADERS = 16  # rows for each of the first leaders
+NUMBERS_OF_LEADERS = 1 << 25  # most numbers that the first leaders hold, since each pick reads them all
+SHORT_SCAN = 64  # picks of a scan below which the next one gets twice the leaders
+TAKEN = -1.0  # the distance that marks a point as a centre
 
 First = Callable[[Points, np.random.Generator], int]
 
@@ -59,17 +59,17 @@ def farthest_first(points: Points, budget: int, rng: np.random.Generator, start:
             points.fold(nearest_N, points.block(chosen_M))
         nearest_N[chosen_M] = TAKEN
         num_leaders = min(2 * num_leaders, points.room) if len(chosen_M) < SHORT_SCAN else num_leaders
-    copies_N = (nearest_N > TAKEN).nonzero().squeeze(1)  # when all that is left lies on centres
+    copies_N = (nearest_N > TAKEN).nonzero().squeeze(1)  # taken when all points that are left lie on centres
     return np.array(picks + copies_N[: budget - len(picks)].tolist(), dtype=np.int64)
 
 
 def _scan(block: Chunk, positions_T: Tensor, nearest_T: Tensor, bound: Bound, budget: int) -> list[int]:
-    """Returns which leaders to take, in order, until one might lose to a point that is no leader."""
+    """Returns which leaders to take, in order, until one might lose to a point that is not a leader."""
     nearest_T = nearest_T.clone()
     chosen: list[int] = []
     with full_precision():
         while len(chosen) < budget:
-            best = int(nearest_T.argmax())  # of several the first, which is the lowest position
+            best = int(nearest_T.argmax())  # the first of several, which has the lowest position
             farthest = Bound(float(nearest_T[best]), int(positions_T[best]))
             if farthest.value <= 0 or not beats(farthest, bound):
                 break

@@ -1,4 +1,4 @@
-"""Refuses features and logits that are not finite, block by block."""
+"""Refuses features and logits that are not finite, chunk by chunk."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def refuse_broken_features(features_ND: Tensor, rows: np.ndarray, what: str = "f
 
 
 def mark_minus_infinity_(scores_B: Tensor, logits_B: Tensor) -> Tensor:
-    """Makes the scores of rows with a logit of minus infinity not a number, in place: many formulas do not notice it.
+    """Sets the scores of rows with a logit of minus infinity to NaN, in place: many formulas would not notice it.
 
     `logits_B` is (B, ...).
     """

@@ -22,12 +22,12 @@ from calrun.acquisition.kernel.top_k import finite
 from calrun.look.sizes import FLOAT
 
 Part = tuple[Tensor, Tensor, Tensor]  # features (P, D), logits (P, C), targets (P,)
-CACHE_BYTES = 1 << 21  # features of a chunk that the update leaves in the cache for the gradient
+CACHE_BYTES = 1 << 21  # bytes of a chunk's features, which the update leaves in the cache for the gradient
 SMALL_HEAD = 64  # classes up to which the spectral norm of a (C, D + 1) matrix costs next to nothing
 
 
 class HeadGradient(NamedTuple):
-    """A gradient in the head's weight and bias."""
+    """A gradient with respect to the head's weight and bias."""
 
     weight_CD: Tensor
     bias_C: Tensor
@@ -61,7 +61,7 @@ class ValidationHead:
             logits_PC.sub_(F.linear(features_PD.to(logits_PC.dtype), *gradient), alpha=lr)
 
     def advance(self, features_QD: Tensor, residual_QC: Tensor, lr: float) -> HeadGradient:
-        """Moves the head by -lr times the gradients of picked rows; returns that of the mean validation loss."""
+        """Moves the head by -lr times the gradients of picked rows; returns the mean validation loss's gradient."""
         weight_CD, bias_C = zero_gradient(self.parts)
         for features_PD, logits_PC, targets_P in in_chunks(self.parts, self.chunk):
             wide_PD = features_PD.to(logits_PC.dtype)
@@ -76,15 +76,15 @@ class ValidationHead:
 
 
 def row_bytes(num_features: int, num_classes: int, item: int = FLOAT) -> int:
-    """Returns what a validation row takes while the head moves."""
+    """Returns the bytes that a validation row takes while the head moves."""
     return item * (2 * num_features + 6 * num_classes)
 
 
 class Gains:
     """The first-order gains of all candidates.
 
-    A gain is <g_i, M>, so that a gradient M' near M moves it by at most |g_i| |M' - M|: only rows whose bound reaches
-    the best one are computed again.
+    A gain is <g_i, M>, so a gradient M' near M changes it by at most |g_i| |M' - M|: only rows whose bound reaches the
+    best one are computed again.
     """
 
     def __init__(self, gradients: Gradients, rows: np.ndarray, chunk: int) -> None:
@@ -110,7 +110,7 @@ class Gains:
         return int(contenders[(gain.cpu().numpy() + bonus_N[contenders]).argmax()])
 
     def _contenders(self, gradient: HeadGradient, bonus_N: np.ndarray, taken_N: np.ndarray) -> np.ndarray | None:
-        """Returns the positions that may be best, or None where so many may be that all gains are to be renewed."""
+        """Returns the positions that may be best, or `None` if they are so many that all gains should be renewed."""
         if self.known is None:
             return None
         known, gain_N = self.known

@@ -29,7 +29,7 @@ class Regulariser(Protocol):
 
 
 class Gradients:
-    """The last-layer gradients of all candidates, by their two factors."""
+    """The last-layer gradients of all candidates, as their two factors."""
 
     def __init__(self, residual_NC: Tensor, features_ND: Tensor, memory_gib: float | None) -> None:
         self.residual_NC, self.features_ND = residual_NC, features_ND
@@ -79,10 +79,10 @@ class Diversity:
 
 
 class FacilityLocation:
-    """Adds by how much a row would reduce the squared distances of all candidates to the batch.
+    """Adds how much a row would reduce the squared distances of all candidates to the batch.
 
-    Before the first pick all candidates are equally far from the (empty) batch, so that the reward is minus the sum of
-    squared distances, in closed form, up to a constant. Afterwards only the rows that a pick brings nearer are visited.
+    Before the first pick all candidates are equally far from the (empty) batch, so the reward is minus the sum of
+    squared distances, up to a constant, in closed form. Afterwards only the rows that a pick brings nearer are visited.
     """
 
     def __init__(self, gradients: Gradients) -> None:
@@ -124,12 +124,12 @@ REGULARISERS: dict[str, type[NoReward] | type[Diversity] | type[FacilityLocation
 
 
 def pair_bytes(num_candidates: int, item: int = FLOAT) -> int:
-    """Returns what a row's distances to all candidates take."""
+    """Returns the bytes that a row's distances to all candidates take."""
     return 4 * item * num_candidates
 
 
 def regulariser_cost(name: str, sizes: Sizes, picks: int) -> Cost:
-    """Returns what a reward takes: N (C + D) for each pick, or N^2 (C + D) ln b in all for facility location."""
+    """Returns the cost of a reward: N (C + D) for each pick, or N^2 (C + D) ln b in all for facility location."""
     rows, width = sizes.candidates, sizes.classes + sizes.features
     norms = Cost(2.0 * rows * width, 2 * FLOAT * rows * width, 4 * FLOAT * rows)
     distances = Cost(2.0 * rows * width, FLOAT * rows * (width + 12), 4 * FLOAT * rows, calls=20)

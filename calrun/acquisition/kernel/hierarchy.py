@@ -1,4 +1,4 @@
-"""Hierarchical clustering of rows, exact up to a stated number of rows and of k-means centres beyond it.
+"""Hierarchical clustering of rows, or of their k-means centres beyond a stated number of rows.
 
 Dimension key: N rows, K clusters, D features.
 """
@@ -32,12 +32,13 @@ class Hierarchy:
     """Merges the two nearest clusters again and again.
 
     Args:
-        linkage: distance of two clusters; Citovsky et al. 2021 take the average.
-        threshold: merge up to this distance; None merges until clusters have `rows_per_cluster` rows on average.
+        linkage: distance between two clusters; Citovsky et al. 2021 take the average.
+        threshold: distance up to which clusters are merged; `None` merges until they have `rows_per_cluster` rows on
+            average.
         rows_per_cluster: Citovsky et al. choose their threshold so that it is at least 10.
-        micro_clusters: the most rows to cluster exactly; of more rows it clusters so many k-means centres, which is an
-            approximation and logged. None is always exact.
-        memory_gib: limit for the pairwise distances; None is a quarter of what is free.
+        micro_clusters: maximum number of rows to cluster exactly; of more rows this many k-means centres are clustered,
+            which is an approximation and logged. `None` is always exact.
+        memory_gib: limit for the pairwise distances in GiB; `None` takes a quarter of the free memory.
     """
 
     linkage: Linkage
@@ -52,7 +53,7 @@ class Hierarchy:
         at_least(1, "acquisition.clustering", micro_clusters=self.micro_clusters)
 
     def clusters(self, features_ND: Tensor, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Returns the cluster of each row.
+        """Returns the cluster of each row (N,).
 
         Raises:
             ValueError: if the pairwise distances do not fit into the limit.
@@ -71,7 +72,7 @@ class Hierarchy:
         return labels_N
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns n^2 D for the distances of the n rows or centres that are merged, and the k-means before it."""
+        """Returns n^2 D for the distances of the n rows or centres that are merged, and the k-means before them."""
         rows, width = sizes.candidates, sizes.features
         number = self._number(rows)
         pairs = float(number) ** 2
@@ -87,7 +88,7 @@ class Hierarchy:
         return num_rows if self.micro_clusters is None else min(num_rows, self.micro_clusters)
 
     def _refusal(self, number: int) -> str:
-        """Returns why so many rows are refused, or nothing."""
+        """Returns why this many rows are refused, or an empty text."""
         needed, limit = BYTES_PER_PAIR * number**2, limit_bytes(self.memory_gib)
         if needed <= limit:
             return ""

@@ -1,4 +1,4 @@
-"""What is free on the host for this process: the machine's, its cgroups' (docker -m, systemd, SLURM) or its job's."""
+"""Memory that this process may still take on the host: by the machine, its cgroups (docker, systemd) or its job."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 MIB = 2**20
-VERSIONS = {  # of cgroups: file system, limit, usage, and the line of memory.stat with what the kernel would give back
+VERSIONS = {  # by file system of cgroups: limit, usage, and the line of memory.stat with what the kernel can give back
     "cgroup2": ("memory.max", "memory.current", "inactive_file"),
     "cgroup": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 }
@@ -19,7 +19,7 @@ def free_host_bytes() -> int:
 
 
 def read(path: str | PurePosixPath) -> str:
-    """Returns what a file holds; nothing if it cannot be read."""
+    """Returns what a file holds; an empty text if it cannot be read."""
     try:
         return Path(path).read_text()
     except OSError:
@@ -72,7 +72,7 @@ def _free_in_job() -> Iterator[int]:
     per_node, per_cpu, cpus = (
         os.environ.get(f"SLURM_{name}", "") for name in ("MEM_PER_NODE", "MEM_PER_CPU", "CPUS_ON_NODE")
     )
-    granted = int(per_node) if per_node.isdecimal() else 0  # 0: all of the node's
+    granted = int(per_node) if per_node.isdecimal() else 0  # 0: all of the node's memory
     if per_cpu.isdecimal() and cpus.isdecimal():
         granted = int(per_cpu) * int(cpus)
     if granted:

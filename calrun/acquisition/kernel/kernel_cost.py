@@ -1,4 +1,4 @@
-"""What the kernels take that several acquisitions share, in the terms of `cost`.
+"""The costs of the kernels that several acquisitions share, in the terms of `Cost`.
 
 How often a lazy kernel has to look again depends on the rows; the constants below were found on clustered features, and
 other rows may take several times as long. Factors of traffic count temporaries that leave the caches.
@@ -18,27 +18,27 @@ from calrun.acquisition.kernel.memory import shortage
 from calrun.acquisition.kernel.similarity import STEP, TILE
 from calrun.look.sizes import FLOAT, Sizes
 
-CONVERTED = 3  # a block is read, and its converted copy written and read
-PRODUCTS = {1: 4, 2: 12}  # traffic of each distance, in numbers, by factors
-PICKS_PER_LEADER = 0.5  # of the leaders of a farthest-first scan, how many are taken before the bound decides
-COLD_SCANS, COLD_LEADERS = 4, 4  # without centres to start from: short scans, each with more leaders
-ACCEPTED = 0.96  # of the draws of k-means++
-EVALUATIONS = 1.5  # of N ln b gains that a lazy greedy selection evaluates
+CONVERTED = 3  # moves of a number: read, then written and read as a converted copy
+PRODUCTS = {1: 4, 2: 12}  # numbers moved for each distance, by the number of factors
+PICKS_PER_LEADER = 0.5  # share of the leaders of a farthest-first scan that are taken before the bound decides
+COLD_SCANS, COLD_LEADERS = 4, 4  # without centres to start from: short scans, and the factor by which leaders grow
+ACCEPTED = 0.96  # share of the k-means++ draws that are accepted
+EVALUATIONS = 1.5  # gains that a lazy greedy selection evaluates, in multiples of N ln b
 GAIN_TRAFFIC = 12  # numbers that move for each similarity of a gain
 
 
 def chunks(bytes_per_row: int, memory_gib: float | None, sizes: Sizes) -> Cost:
-    """Returns the refusal of a kernel whose rows take this many bytes each, where the limit is too small for it."""
+    """Returns the refusal of a kernel whose rows take this many bytes each, if the limit is too small for them."""
     return Cost(refusal=shortage(bytes_per_row, memory_gib, sizes.device))
 
 
 def feature_chunks(num_features: int, memory_gib: float | None, sizes: Sizes) -> Cost:
-    """Returns the same of a kernel that takes distances of features."""
+    """Returns the same for a kernel that computes distances between features."""
     return chunks(feature_bytes(num_features), memory_gib, sizes)
 
 
 def ready(num_rows: int, width: int, limit: float) -> float:
-    """Returns the bytes of points that are converted once, which is done where they fit into the limit."""
+    """Returns the bytes of points that are converted once; 0 if they do not fit the limit and none are kept."""
     num_bytes = FLOAT * num_rows * width
     return num_bytes if num_bytes <= limit else 0.0
 
@@ -52,7 +52,7 @@ def points(num_rows: int, width: int) -> Cost:
 
 
 def fold(num_rows: int, num_centres: int, width: int, num_factors: int = 1) -> Cost:
-    """Returns the cost of the distances of all points to some centres, of which only the least is kept."""
+    """Returns the cost of the distances of all points to some centres, of which each point keeps only the least."""
     reads = CONVERTED * num_rows * width * ceil(num_centres / MAX_BLOCK)
     pairs = num_rows * num_centres
     blocks = ceil(num_rows / MAX_BLOCK) * ceil(num_centres / MAX_CENTRES)
@@ -62,7 +62,7 @@ def fold(num_rows: int, num_centres: int, width: int, num_factors: int = 1) -> C
 
 
 def farthest_first(num_rows: int, width: int, budget: int, cold: bool) -> Cost:
-    """Returns the cost of `farthest_first.farthest_first` after its start; `cold` is a start from one point."""
+    """Returns the cost of `farthest_first.farthest_first` after its start; `cold` means a start from one point."""
     if budget == 0:
         return Cost()
     first_leaders = max(FEWEST_LEADERS, num_rows // SHARE_OF_LEADERS)
@@ -125,7 +125,7 @@ def facility_location(
     if not kept:
         product = Cost(2.0 * pairs * width, 4 * FLOAT * pairs, functions=functions * pairs)
         row += Cost(2.0 * represented * width, FLOAT * represented * width / 16, functions=functions * represented)
-    normalised = ceil(num_rows / TILE) * num_rows / 2 + num_rows if kept else num_rows  # rows, some of them again
+    normalised = ceil(num_rows / TILE) * num_rows / 2 + num_rows if kept else num_rows  # rows, some of them repeatedly
     prepared = Cost(4.0 * normalised * width, 4 * FLOAT * normalised * width, 2 * FLOAT * TILE * width)
     evaluated = EVALUATIONS * num_rows * log(budget + 1)
     picks = row.times(evaluated) + Cost(0, 32.0 * num_rows, calls=60).times(budget)

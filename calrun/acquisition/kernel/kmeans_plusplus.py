@@ -1,8 +1,8 @@
 """k-means++ seeding: points drawn in proportion to their squared distance to the points drawn before.
 
 Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding". Distances only fall, so those known
-before a few draws bound those after them: drawing from the bounds and accepting with probability (true / bound) has
-exactly the law of the sequential algorithm, and the pool is read once for many draws instead of once for each.
+before a few draws bound those after them. Drawing from the bounds and accepting with probability (true / bound) has
+exactly the distribution of the sequential algorithm, and reads the pool once for many draws instead of once for each.
 
 Dimension key: N rows, Q proposals, M centres, F features of one factor.
 """
@@ -31,8 +31,8 @@ def kmeans_plusplus(
         budget: how many.
         rng: decides every draw.
         start: the rule for the first point, or (N,) squared distances to centres that exist already.
-        max_block: the most draws between two passes over the points; 1 is the sequential algorithm, with other
-            draws of the same law.
+        max_block: maximum number of draws between two passes over the points; 1 is the sequential algorithm, with other
+            draws from the same distribution.
     """
     budget = min(budget, len(points))
     if budget <= 0:
@@ -61,12 +61,12 @@ def kmeans_plusplus(
 
 
 def largest_norm(points: Points, rng: np.random.Generator) -> int:
-    """Returns the point of the largest norm: the first of the BADGE authors' code."""
+    """Returns the point with the largest norm: the first pick of the BADGE authors' code."""
     return int(points.norms_N.argmax())
 
 
 def uniform(points: Points, rng: np.random.Generator) -> int:
-    """Returns a point drawn uniformly: the first of k-means++."""
+    """Returns a point drawn uniformly: the first pick of k-means++."""
     return int(rng.integers(len(points)))
 
 
@@ -78,7 +78,7 @@ def _propose(cumulative_N: Tensor, uniform_Q: np.ndarray) -> Tensor:
 
 
 def _accept(points: Points, nearest_N: Tensor, proposals_Q: Tensor, uniform_Q: np.ndarray) -> list[int]:
-    """Returns which proposals to take: each with probability true distance / distance before this block."""
+    """Returns which proposals to take: each with probability true distance / distance before these proposals."""
     block = points.block(proposals_Q)
     with full_precision():
         apart_QQ = distances(block, block)
@@ -102,7 +102,7 @@ def _next_size(size: int, accepted: float, max_block: int) -> int:
 
 
 def _uniform_rest(picks: list[int], num_points: int, budget: int, rng: np.random.Generator) -> list[int]:
-    """Returns the missing positions, drawn uniformly: every distance is zero, so no weight says anything."""
+    """Returns the missing positions, drawn uniformly: all distances are zero, so no point is to be preferred."""
     left = np.setdiff1d(np.arange(num_points), picks)
     rest: list[int] = rng.choice(left, budget - len(picks), replace=False).tolist()
     return rest
@@ -111,7 +111,10 @@ def _uniform_rest(picks: list[int], num_points: int, budget: int, rng: np.random
 def kmeans_plusplus_with_trials(
     points: Points, budget: int, rng: np.random.Generator, start: First | Tensor, trials: int
 ) -> np.ndarray:
-    """Returns positions as `kmeans_plusplus`, each the best of `trials` draws: that of the least sum of distances."""
+    """Returns positions like `kmeans_plusplus`, each the best of `trials` draws.
+
+    The best draw is the one after which the sum of squared distances is least.
+    """
     budget = min(budget, len(points))
     nearest_N = start.clone() if isinstance(start, Tensor) else torch.full_like(points.norms_N, torch.inf)
     picks: list[int] = []

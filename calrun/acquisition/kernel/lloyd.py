@@ -1,6 +1,6 @@
 """k-means by Lloyd's algorithm, chunked, from given centres.
 
-Dimension key: N points, K clusters, B points of a block, F features.
+Dimension key: N points, K clusters, B points of a chunk, F features.
 """
 
 import math
@@ -20,13 +20,13 @@ TILE = 1 << 20  # point-centre pairs at once
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard k-means looks for a good clustering.
+    """How hard k-means searches for a good clustering.
 
     Args:
-        max_iter: the most updates of the centres in a run.
+        max_iter: maximum number of updates of the centres in a run.
         tol: a run ends when the centres move less than this in Frobenius norm.
-        num_init: runs, of which the best counts.
-        greedy: each seed is the best of 2 + ln K draws, as scikit-learn's, and not a single draw.
+        num_init: runs, of which the best is kept.
+        greedy: makes each seed the best of 2 + ln K draws, as scikit-learn does, instead of a single draw.
     """
 
     max_iter: int
@@ -39,7 +39,7 @@ class Effort:
         at_least(0, "acquisition", max_iter=self.max_iter)
 
     def trials(self, num_clusters: int) -> int:
-        """Returns the draws of which a seed is the best."""
+        """Returns the number of draws of which each seed is the best."""
         return 2 + int(math.log(max(1, num_clusters))) if self.greedy else 1
 
 
@@ -56,9 +56,9 @@ class Clusters(NamedTuple):
 
 
 def kmeans(points: Points, num_clusters: int, rng: np.random.Generator, effort: Effort) -> Clusters:
-    """Returns the clustering of the least inertia of `effort.num_init` runs, each from its own k-means++ seeding."""
+    """Returns the clustering with the least inertia of `effort.num_init` runs, each with its own k-means++ seeding."""
     runs = (_run(points, num_clusters, rng, effort) for _ in range(effort.num_init))
-    return min(runs, key=lambda clusters: clusters.inertia)  # of several the first
+    return min(runs, key=lambda clusters: clusters.inertia)  # the first of several
 
 
 def _run(points: Points, num_clusters: int, rng: np.random.Generator, effort: Effort) -> Clusters:
@@ -77,8 +77,8 @@ def lloyd(points: Points, centres_KF: Tensor, max_iter: int, tol: float) -> Clus
     Args:
         points: points of one factor.
         centres_KF: where to start.
-        max_iter: the most updates.
-        tol: ends when the centres move less than this in Frobenius norm.
+        max_iter: maximum number of updates.
+        tol: the updates end when the centres move less than this in Frobenius norm.
     """
     clusters = assign(points, centres_KF)
     for _ in range(max_iter):
@@ -91,7 +91,7 @@ def lloyd(points: Points, centres_KF: Tensor, max_iter: int, tol: float) -> Clus
 
 
 def assign(points: Points, centres_KF: Tensor) -> Clusters:
-    """Returns each point's nearest centre, of several the first."""
+    """Returns each point's nearest centre, the first of several."""
     labels_N = torch.empty(len(points), dtype=torch.int64, device=points.device)
     distances_N = torch.empty_like(points.norms_N)
     centres = Chunk((centres_KF,), squared_norms([centres_KF]))

@@ -6,7 +6,7 @@ from calrun.acquisition.kernel.host_memory import free_host_bytes
 
 SHARE_OF_FREE = 0.25
 GIB = 2**30
-LEAST_ROWS = 16  # a chunk of fewer rows spends its time on being started, and kernels of pairs read everything for each
+LEAST_ROWS = 16  # fewest rows of a chunk: each costs a start, and kernels of pairs reread all rows for each
 
 
 def limit_bytes(memory_gib: float | None, device: torch.device | None = None) -> int:
@@ -25,7 +25,7 @@ def limit_bytes(memory_gib: float | None, device: torch.device | None = None) ->
 
 
 def free_bytes(device: torch.device | None = None) -> int:
-    """Returns what is free on a device, or for the host and none on the host."""
+    """Returns the bytes that are free on an accelerator, or on the host for any other device or `None`."""
     accelerator = torch.accelerator.current_accelerator()
     if device is not None and accelerator is not None and device.type == accelerator.type:
         return int(torch.accelerator.get_memory_info(device)[0])
@@ -33,9 +33,9 @@ def free_bytes(device: torch.device | None = None) -> int:
 
 
 def shortage(bytes_per_row: int, memory_gib: float | None, device: torch.device | None = None) -> str:
-    """Returns why a kernel does not start whose rows take this many bytes each, or nothing.
+    """Returns why a kernel whose rows take this many bytes each would not start, or an empty text.
 
-    A limit that was set has to hold a chunk of some rows; what happens to be free has to hold one.
+    A limit that was set has to hold LEAST_ROWS rows; memory that happens to be free has to hold one.
     """
     rows, limit = 1 if memory_gib is None else LEAST_ROWS, limit_bytes(memory_gib, device)
     if rows * bytes_per_row <= limit:
@@ -50,7 +50,7 @@ def chunk_rows(bytes_per_row: int, memory_gib: float | None, device: torch.devic
     """Returns how many rows of `bytes_per_row` fit into the limit.
 
     Raises:
-        ValueError: if they are too few.
+        ValueError: if the limit is too small, see `shortage`.
     """
     if short := shortage(bytes_per_row, memory_gib, device):
         raise ValueError(short)

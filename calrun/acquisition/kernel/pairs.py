@@ -1,6 +1,6 @@
-"""Starting points that look at all pairs, block against block: quadratic time, never quadratic memory.
+"""Starting points that look at all pairs, chunk against chunk: quadratic time, never quadratic memory.
 
-Dimension key: N rows, B rows of a block.
+Dimension key: N rows, B rows of a chunk.
 """
 
 import numpy as np
@@ -10,23 +10,31 @@ from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_CENTRES, Points, distances, full_precision, spans
 
-MOST_ROWS = 200_000  # all pairs of more take hours
+MOST_ROWS = 200_000  # all pairs of more rows take hours
 
 
 def medoid_1center(points: Points, rng: np.random.Generator) -> int:
-    """Returns the point whose greatest distance to any other is smallest, of several the first."""
+    """Returns the point whose greatest distance to any other is smallest, the first of several.
+
+    Raises:
+        ValueError: if there are too many points for all pairs.
+    """
     greatest_N = _greatest_distances(points, "medoid1center")
     return int(greatest_N.argmin())
 
 
 def farthest_pair(points: Points, rng: np.random.Generator) -> int:
-    """Returns the first point of the two that lie farthest apart."""
+    """Returns the first of the two points that lie farthest apart.
+
+    Raises:
+        ValueError: if there are too many points for all pairs.
+    """
     greatest_N = _greatest_distances(points, "farthest_pair")
     return int(greatest_N.argmax())
 
 
 def nearest_to_mean(points: Points, rng: np.random.Generator) -> int:
-    """Returns the point of the least sum of squared distances to all others, which is the nearest to the mean."""
+    """Returns the point with the least sum of squared distances to all others, which is the nearest to the mean."""
     factor = points.factors[0]
     total_F = torch.stack([factor[span].sum(dim=0, dtype=torch.float64) for span in points.spans()]).sum(dim=0)
     mean_F = (total_F / len(points)).to(points.norms_N)
@@ -54,7 +62,7 @@ def pairs_cost(num_rows: int, width: int, what: str = "medoid1center") -> Cost:
 
 
 def too_many(num_rows: int, what: str) -> str:
-    """Returns why so many rows are refused, or nothing."""
+    """Returns why this many rows are refused, or an empty text."""
     if num_rows <= MOST_ROWS:
         return ""
     return f"{what} compares all pairs of {num_rows} rows, wanted at most {MOST_ROWS}; start at random instead"

@@ -1,4 +1,4 @@
-"""Equal shares of a budget for the true classes, as some published initial sets take: it looks at the labels.
+"""Equal shares of a budget for the true classes, as some published initial sets have them: the labels are read.
 
 Dimension key: N candidates, C classes.
 """
@@ -19,7 +19,7 @@ def select_per_class(oracle_N: np.ndarray, budget: int, select: Callable[[np.nda
 
 
 def equal_shares(sizes_C: np.ndarray, budget: int) -> np.ndarray:
-    """Returns equal quotas of min(budget, sum of sizes) in all, none above its size; the first get the rest."""
+    """Returns quotas (C,) that sum to min(budget, sum of sizes), equal where sizes allow; the first get the rest."""
     quotas_C = np.zeros_like(sizes_C)
     left = min(budget, int(sizes_C.sum()))
     while left:

@@ -1,4 +1,4 @@
-"""The gradient of the cross-entropy in the logits: p - y.
+"""The gradient of the cross-entropy with respect to the logits: p - y.
 
 Dimension key: B rows, C classes.
 """
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def residual(logits_BC: Tensor, targets_B: Tensor | None = None) -> Tensor:
-    """Returns p - y (B, C); the entry of the target is minus the sum of the others: p_y - 1 would cancel.
+    """Returns p - y (B, C); the entry of the target is minus the sum of the others, since p_y - 1 would cancel.
 
     Args:
         logits_BC: of any precision; the result has single precision or more.
-        targets_B: the classes y; `None` takes the predicted ones, and keeps a row that is not finite so, minus infinity
-            included.
+        targets_B: the classes y; `None` takes the predicted ones, and gives NaN for rows with a logit that is not
+            finite, minus infinity included.
     """
     place_B1 = logits_BC.argmax(dim=1, keepdim=True) if targets_B is None else targets_B[:, None]
     residual_BC = logits_BC.softmax(dim=1, dtype=torch.promote_types(logits_BC.dtype, torch.float32))

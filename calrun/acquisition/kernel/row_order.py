@@ -1,4 +1,4 @@
-"""Candidates in the order of their rows, for what goes through them one after the other.
+"""Candidates in the order of their rows, for code that goes through them one after the other.
 
 Dimension key: N candidates.
 """

@@ -1,6 +1,6 @@
-"""Similarities of rows, in a matrix where it fits and row by row where it does not.
+"""Similarities of rows, in a matrix where it fits into memory and row by row where it does not.
 
-Dimension key: N rows, R represented rows (all, or a subset), B rows of a block, D features.
+Dimension key: N rows, R represented rows (all, or a subset), B rows of a chunk, T of the represented rows, D features.
 """
 
 import math
@@ -25,11 +25,11 @@ from calrun.acquisition.kernel.factors import (
 from calrun.acquisition.kernel.memory import GIB, chunk_rows, limit_bytes
 from calrun.text.legal import one_of
 
-MOST_ROWS = 200_000  # all pairs of more take hours
-SAMPLE = 1000  # rows whose pairs tell the median distance
+MOST_ROWS = 200_000  # all pairs of more rows take hours
+SAMPLE = 1000  # rows whose pairs give the median distance
 STEP = 256  # rows of the matrix filled at once
-TILE = 1024  # columns of it: their normalised features and their similarities stay near the caches
-FEW_COLUMNS = 128  # summed in single precision, four times as fast
+TILE = 1024  # columns filled at once: their normalised features and their similarities stay near the caches
+FEW_COLUMNS = 128  # columns summed in single precision, which is four times as fast
 
 Kind = Literal["cosine_clip0", "cosine_rescaled", "rbf", "exp_distance"]
 Normalization = Literal["l2", "standardize", "none"]
@@ -42,8 +42,8 @@ class Kernel:
     Args:
         kind: `cosine_clip0` max(0, cos), the convention of DISTIL's library; `cosine_rescaled` (1 + cos) / 2; `rbf`
             exp(-d^2 / (2 sigma^2)), Das et al.; `exp_distance` exp(-d / D), the "euclidean" of DISTIL's library.
-        normalize: rows to unit length (`l2`), columns to zero mean and unit variance (`standardize`), or `none`;
-            cosines always take unit length last.
+        normalize: scales rows to unit length (`l2`), columns to zero mean and unit variance (`standardize`), or nothing
+            (`none`); for cosines, rows are always scaled to unit length last.
         sigma: of `rbf`: a number, or the `median` distance. On unnormalised features 0.1 makes all rows unlike.
     """
 
@@ -93,7 +93,7 @@ class Kernel:
 
 
 def too_many(num_rows: int, num_represented: int) -> str:
-    """Returns why so many pairs are refused, or nothing."""
+    """Returns why this many pairs are refused, or an empty text."""
     if num_rows * num_represented <= MOST_ROWS**2:
         return ""
     return (
@@ -112,9 +112,9 @@ class Similarity:
     Args:
         kernel: the formula.
         features_ND: the rows, by ascending row number.
-        represented: positions of the represented rows; None for all.
-        groups_N: rows of different groups have similarity 0; None for one group.
-        memory_gib: limit for the matrix or the temporary tensors; None is a quarter of what is free.
+        represented: positions of the represented rows; `None` for all.
+        groups_N: the group of each row: rows of different groups have similarity 0; `None` for one group.
+        memory_gib: limit for the matrix or the temporary tensors in GiB; `None` takes a quarter of the free memory.
 
     Raises:
         ValueError: if there are too many rows for all pairs.
@@ -160,7 +160,7 @@ class Similarity:
         return found_BR
 
     def totals(self) -> Tensor:
-        """Returns the (N,) sums over the represented rows, and logs how many neighbours a row has in effect."""
+        """Returns each row's sum of similarities to the represented rows (N,)."""
         totals_N = torch.empty(len(self), dtype=torch.float64, device=self.device)
         for span in spans(0, len(self), self.step):
             index_B = torch.arange(span.start, span.stop, device=self.device)
@@ -192,12 +192,12 @@ class Similarity:
 
 
 def row_bytes(num_represented: int, item: int = 4) -> int:
-    """Returns what a row of similarities and its formula take."""
+    """Returns the bytes that a row of similarities and its formula take."""
     return 2 * item * num_represented
 
 
 def moments(features: Factor) -> tuple[Tensor, Tensor]:
-    """Returns the mean and the standard deviation of each column, (D,) and (D,), read block by block."""
+    """Returns the mean and the standard deviation of each column, (D,) and (D,), read chunk by chunk."""
     blocks = list(spans(0, len(features), MAX_BLOCK))
     mean_D = torch.stack([features[block].double().sum(dim=0) for block in blocks]).sum(dim=0) / len(features)
     squares = [(features[block].double() - mean_D).square().sum(dim=0) for block in blocks]
@@ -206,7 +206,7 @@ def moments(features: Factor) -> tuple[Tensor, Tensor]:
 
 
 def row_sums(x_BR: Tensor) -> Tensor:
-    """Returns the sums of the rows: of few columns in their own precision, of those in double precision."""
+    """Returns the sum of each row (B,): a few columns at a time in their own precision, these sums in double."""
     whole = x_BR.shape[1] // FEW_COLUMNS * FEW_COLUMNS
     partial = x_BR[:, :whole].reshape(len(x_BR), whole // FEW_COLUMNS, FEW_COLUMNS).sum(dim=2)
     sums_B: Tensor = partial.sum(dim=1, dtype=torch.float64) + x_BR[:, whole:].sum(dim=1, dtype=torch.float64)

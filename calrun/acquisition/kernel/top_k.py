@@ -35,12 +35,20 @@ def smallest(scores_N: Tensor, rows: np.ndarray, budget: int) -> np.ndarray:
 
 
 def largest(scores_N: Tensor, rows: np.ndarray, budget: int) -> np.ndarray:
-    """Returns the min(budget, N) rows with the largest scores, ordered by (-score, row)."""
+    """Returns the min(budget, N) rows with the largest scores, ordered by (-score, row).
+
+    Raises:
+        ValueError: if a score is not finite.
+    """
     return smallest(-scores_N, rows, budget)
 
 
 def finite(values_N: Tensor, rows: np.ndarray, what: str) -> np.ndarray:
-    """Returns the values on the host after checking that each is finite."""
+    """Returns the values on the host after checking that each is finite.
+
+    Raises:
+        ValueError: if one is not, with the first such rows.
+    """
     wide_N = values_N.detach() if values_N.dtype in (torch.float32, torch.float64) else values_N.detach().float()
     host_N: np.ndarray = wide_N.cpu().numpy()
     if not np.isfinite(host_N).all():

@@ -22,7 +22,7 @@ from calrun.acquisition.kernel.top_k import smallest
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.text.legal import at_least
 
-CACHE_BYTES = 1 << 22  # on the host, temporary tensors of a chunk stay in the last-level cache
+CACHE_BYTES = 1 << 22  # bytes of a chunk's temporary tensors on the host, so that they stay in the last-level cache
 
 
 class Uncertainty(Acquisition):
@@ -31,7 +31,7 @@ class Uncertainty(Acquisition):
     Args:
         mc_dropout: scores the mean probability of dropout passes instead of one deterministic pass.
         num_mc_samples: K; DISTIL takes 10.
-        memory_gib: limit for temporary tensors; None is a quarter of what is free.
+        memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     def __init__(self, mc_dropout: bool, num_mc_samples: int, memory_gib: float | None) -> None:
@@ -62,7 +62,7 @@ class Uncertainty(Acquisition):
         return smallest(certainty_N, candidates.rows, budget)
 
     def cost(self, sizes: Sizes) -> Cost:
-        """Returns N C, or N K C of dropout passes: one look, an exponential and two logarithms for each number."""
+        """Returns N C, or N K C with dropout: one pass, an exponential and two logarithms for each number."""
         width = sizes.classes * (1 + sizes.mc_samples * self.mc_dropout)
         numbers, rows = float(sizes.candidates * width), sizes.candidates
         chunks = math.ceil(4 * FLOAT * numbers / CACHE_BYTES)
@@ -72,7 +72,7 @@ class Uncertainty(Acquisition):
 
 
 def row_bytes(width: int, item: int = FLOAT) -> int:
-    """Returns what a row of logits takes while it is scored."""
+    """Returns the bytes that a row of logits takes while it is scored."""
     return 4 * item * width
 
 
@@ -99,7 +99,7 @@ def log_mean_probs(mc_log_probs_BKC: Tensor) -> Tensor:
 
 
 def refuse_identical_samples(mc_log_probs_NKC: Tensor) -> None:
-    """Raises ValueError if all Monte-Carlo samples agree: without dropout, rounding would decide."""
+    """Raises a ValueError if all Monte-Carlo samples agree: without dropout, rounding would decide."""
     num_samples = mc_log_probs_NKC.shape[1]
     agree = all(torch.equal(part, part[:, :1].expand_as(part)) for part in torch.split(mc_log_probs_NKC, 4096))
     if len(mc_log_probs_NKC) and agree:

@@ -25,7 +25,7 @@ from calrun.model.adapt.forward_work import forward_work
 
 @dataclass(frozen=True)
 class NetOptions:
-    """How the nets look and learn.
+    """How the nets are built and trained.
 
     Args:
         latent_dim: Z; the paper takes 32 (CIFAR) and 64 (ImageNet).
@@ -39,8 +39,8 @@ class NetOptions:
         adversary_weight: lambda_2, weight of fooling the discriminator; the paper takes 1 (10 for ImageNet).
         num_vae_steps: autoencoder steps per training step; the authors' code takes 2.
         num_discriminator_steps: discriminator steps per training step; the authors' code takes 1.
-        normalize_kld: takes the mean of the divergence over the batch instead of the authors' sum, which all but
-            switches the latent space off in large batches.
+        normalize_kld: takes the mean of the divergence over the batch instead of the authors' sum, which in large
+            batches all but switches off the latent space.
     """
 
     latent_dim: int
@@ -177,7 +177,7 @@ class Pairs:
         labelled_rows: drawn in random order, over and over, since there are few of them.
         rows: the unlabelled rows, each once per epoch for each inner step.
         options: batch size and inner steps.
-        seeds: asked at the start of each epoch, decides its order; a resumed fit asks in the middle.
+        seeds: called at the start of each epoch, and decides its order; a resumed fit starts at a later epoch.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class Pairs:
 
 
 def in_random_order(rows: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns `length` rows: one random order of all of them after the other."""
+    """Returns `length` rows: random orders of all of them, one after the other."""
     orders = [rng.permutation(rows) for _ in range(-(-length // len(rows)))]
     return np.concatenate(orders)[:length]
 

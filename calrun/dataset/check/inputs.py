@@ -1,4 +1,4 @@
-"""What stored inputs must fulfil before a run starts.
+"""Checks of stored inputs before a run starts.
 
 Dimension key: N rows.
 """
@@ -33,7 +33,7 @@ def check_inputs(split: str, inputs: Tensor) -> Tensor:
 
 
 def check_alike(split: str, inputs: Tensor, train: Tensor) -> None:
-    """Refuses a split that is stored in another way than train: the same transform would make something else of it."""
+    """Refuses a split that is stored differently from train, because both get the same transform."""
     if inputs.shape[1:] != train.shape[1:]:
         raise ValueError(
             f"split {split} has inputs of shape {tuple(inputs.shape[1:])}, but train has {tuple(train.shape[1:])}; "
@@ -54,5 +54,5 @@ def check_alike(split: str, inputs: Tensor, train: Tensor) -> None:
 
 
 def kind(inputs: Tensor) -> str:
-    """Returns what values are stored as."""
+    """Returns what the values are stored as, in words."""
     return "bytes" if inputs.dtype == torch.uint8 else "other numbers"

@@ -1,4 +1,4 @@
-"""What labels must be before a run starts: a class number for each row. What users bring instead is named.
+"""Checks of labels before a run starts: each row needs a class number, and errors name what users bring instead.
 
 Dimension key: N rows, C classes.
 """
@@ -38,7 +38,7 @@ def count_classes(splits: dict[str, np.ndarray]) -> int:
     """Returns C, the largest label of all splits plus one.
 
     Raises:
-        ValueError: if there are no training rows, or fewer than classes: labels are no class numbers then.
+        ValueError: if there are no training rows, or fewer than classes: then the labels are not class numbers.
     """
     if not len(splits["train"]):
         raise ValueError("split train has no rows; give it some")
@@ -56,7 +56,7 @@ def label_vector(split: str, labels: np.ndarray) -> np.ndarray:
     """Returns integer labels (N,) or (N, 1) as int64 (N,).
 
     Raises:
-        ValueError: if they are something else, with what it looks like and how to make class numbers of it.
+        ValueError: if they are something else, saying what they look like and how to make class numbers of them.
     """
     if labels.ndim != 1 and labels.shape[1:] != (1,):
         raise ValueError(
@@ -75,7 +75,7 @@ def named(classes: Iterable[object]) -> list[str]:
     """Returns the names of the classes as text.
 
     Raises:
-        ValueError: if two classes have one name: they could not be told apart in a report.
+        ValueError: if two classes share a name: they could not be told apart in a report.
     """
     names = [each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in classes]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []

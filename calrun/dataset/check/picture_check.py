@@ -1,4 +1,4 @@
-"""Looks at the pictures of a folder before anything is trained on them, and names all that cannot be used at once."""
+"""Checks the pictures of a folder before anything is trained on them, and reports all unusable ones together."""
 
 import os
 import time
@@ -20,15 +20,15 @@ from calrun.rng import numpy_rng
 Level = Literal["all", "sample", "off"]
 
 SAMPLE = 1_000  # pictures that `sample` decodes
-FILES_PER_TASK = 32  # what a thread still finishes when the check is interrupted
-KEEP_SECONDS = 30.0  # between two times of writing down what is known, or a kill would lose it all
-DARK = 8  # 16-bit pictures that reach less than this part of white use 5 of their 8 bits or fewer
+FILES_PER_TASK = 32  # files that a thread still finishes when the check is interrupted
+KEEP_SECONDS = 30.0  # time between two saves of the verdicts, so that a kill does not lose them all
+DARK = 8  # 16-bit pictures that stay below white / 8 would use 5 of their 8 bits or fewer
 
 
 def faulty(root: Path, files: Sequence[str], white: float | None, level: Level) -> dict[str, str]:
     """Returns the files that cannot be used, each with the reason.
 
-    Decoding runs in threads, which end with the process; what was found is remembered, also when it is interrupted.
+    Decoding runs in threads, which end with the process; verdicts are kept, even if the check is interrupted.
 
     Args:
         root: the folder that `files` are relative to.
@@ -70,14 +70,14 @@ def examine(
     white: float | None,
     verdicts: Verdicts,
 ) -> None:
-    """Fills in the verdicts on files of which nothing is known, and keeps what there is whatever ends it."""
+    """Fills in the verdicts on files about which nothing is known, and keeps them whatever ends the check."""
 
     def task(part: Sequence[tuple[str, tuple[int, int]]]) -> dict[str, Verdict]:
         return {name: verdict_on(root / name, stat, name in whole, white) for name, stat in part}
 
     parts = [questions[start : start + FILES_PER_TASK] for start in range(0, len(questions), FILES_PER_TASK)]
     with counting(len(questions)) as count, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of decoders, about what does not keep them from reading
+        warnings.simplefilter("ignore")  # of decoders, about faults that do not keep them from reading
         pool, kept = ThreadPoolExecutor(num_cpus()), time.monotonic()
         try:
             for future in as_completed([pool.submit(task, part) for part in parts]):
@@ -97,7 +97,7 @@ def num_cpus() -> int:
 
 
 def verdict_on(path: Path, stat: tuple[int, int], decode: bool, white: float | None) -> Verdict:
-    """Returns what a look at a file shows: all of it, or its header alone."""
+    """Returns the verdict on a file, from all of it or from its header alone."""
     peak = None
     try:
         if path.exists() and not path.is_file():  # a pipe would never answer
@@ -115,7 +115,7 @@ def verdict_on(path: Path, stat: tuple[int, int], decode: bool, white: float | N
 
 
 def stat_of(path: Path) -> tuple[int, int]:
-    """Returns bytes and time of modification of a file, or what no file has."""
+    """Returns the bytes and the time of modification (ns) of a file, or (-1, -1) if it cannot be reached."""
     try:
         stat = path.stat()
     except OSError:
@@ -135,7 +135,7 @@ def refuse_dark(root: Path, peaks: Sequence[int | None]) -> None:
 
 @contextmanager
 def counting(total: int) -> Iterator[Callable[[int], None]]:
-    """Shows on a terminal how many pictures are checked; elsewhere nothing."""
+    """Shows on a terminal how many pictures have been checked; elsewhere it shows nothing."""
     console, done = Console(highlight=False), [0]
     if not console.is_terminal or os.environ.get("CALRUN_QUIET") == "1":
         yield lambda number: None

@@ -1,6 +1,6 @@
-"""Any picture to 8-bit colour, as a viewer shows it: upright, on white where it is transparent, never clipped.
+"""Turns any picture into 8-bit colour, as a viewer shows it: upright, on white where transparent, never clipped.
 
-Of an animation or a file of several pages the first picture counts, as torchvision takes it.
+The first picture of an animation or of a file with several pages is taken, as in torchvision.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ TRANSPOSED = {  # by the value of the EXIF tag
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-WHITE_16 = 65_535  # of 16-bit grey
-DEEP = ("I", "F")  # how Pillow's names of grey modes of more than 8 bits begin
+WHITE_16 = 65_535  # white in 16-bit grey
+DEEP = ("I", "F")  # beginnings of Pillow's names for grey modes of more than 8 bits
 WITH_ALPHA = ("LA", "PA", "RGBA", "La", "RGBa")
 
 
@@ -31,10 +31,10 @@ def rgb(source: str | Path | BinaryIO, white: float | None = None) -> Image.Imag
 
     Args:
         source: the file.
-        white: the value that becomes white in grey of more than 8 bits; None: 65,535, for 16 bits only.
+        white: the value that becomes white in grey of more than 8 bits; `None` takes 65,535, for 16 bits only.
 
     Raises:
-        ValueError: if the file cannot be read or has no agreed scale, with the reason alone.
+        ValueError: if the file cannot be read or its scale is unknown, with the reason alone.
     """
     return eight_bit(loaded(source), white)
 
@@ -66,15 +66,15 @@ def loaded(source: str | Path | BinaryIO) -> Image.Image:
 
 
 def orientation(picture: Image.Image) -> int:
-    """Returns the EXIF tag of a decoded picture; 1, upright, where there is none. Pillow turns TIFF by itself."""
+    """Returns the EXIF orientation of a decoded picture, 1 (upright) if there is none. Pillow turns TIFF by itself."""
     try:
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # damaged notes of the camera: the pixels are sound
+    except Exception:  # damaged EXIF data: the pixels are sound
         return 1
 
 
 def upright(picture: Image.Image, tag: int) -> Image.Image:
-    """Returns a picture turned and mirrored as the value of its EXIF tag says."""
+    """Returns a picture turned and mirrored as its EXIF orientation says."""
     return picture.transpose(TRANSPOSED[tag]) if tag in TRANSPOSED else picture
 
 
@@ -98,7 +98,7 @@ def scaled(picture: Image.Image, white: float | None) -> Image.Image:
 
 
 def is_16_bit(picture: Image.Image) -> bool:
-    """Tells whether grey values have 16 bits; in PNG and PGM they may come as 32."""
+    """Tells whether grey values have 16 bits; Pillow may decode those of PNG and PGM as 32."""
     return picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM"))
 
 

@@ -1,4 +1,4 @@
-"""What earlier checks found of picture files, kept between runs; without it every check is a first one."""
+"""What earlier checks found out about picture files, kept between runs; without it every check starts from nothing."""
 
 import hashlib
 import json
@@ -11,18 +11,18 @@ import PIL
 
 from calrun.machine.files import replace_text
 
-VERSION = 1  # of what is checked: another number forgets all verdicts
+VERSION = 1  # version of the check: another number discards all verdicts
 
 
 class Verdict(NamedTuple):
-    """What is known of a file.
+    """What is known about a file.
 
     Args:
         size: bytes.
         changed: its time of modification, nanoseconds.
         decoded: whether all its pixels were read, or only its header.
-        fault: why it cannot be used; None if nothing is known against it.
-        peak: the largest value of a grey picture of 16 bits; None of others.
+        fault: why it cannot be used; `None` if nothing is known against it.
+        peak: the largest value of a 16-bit grey picture; `None` for others.
     """
 
     size: int
@@ -32,9 +32,9 @@ class Verdict(NamedTuple):
     peak: int | None = None
 
     def covers(self, size: int, changed: int, decode: bool) -> bool:
-        """Tells whether it still holds of a file of this size and time, and answers what is asked now.
+        """Tells whether the verdict still holds for a file of this size and time, and answers what is asked now.
 
-        A fault never holds: rights and disks are mended without a new time.
+        A fault never holds: permissions and disks can be mended without changing the file's time.
         """
         return (self.size, self.changed) == (size, changed) and self.fault is None and (self.decoded or not decode)
 
@@ -53,7 +53,7 @@ class Verdicts:
 
     @classmethod
     def of(cls, root: Path, white: float | None) -> "Verdicts":
-        """Returns those that earlier checks have left of a folder; none if there are none that can be read."""
+        """Returns the verdicts that earlier checks left on a folder; none if they cannot be read."""
         asked = json.dumps([VERSION, PIL.__version__, os.path.realpath(root), white])
         path = cache_folder() / f"pictures-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.json"
         try:
@@ -63,7 +63,7 @@ class Verdicts:
             return cls(path, {})
 
     def keep(self) -> None:
-        """Writes them down where that is possible."""
+        """Writes the verdicts to disk where that is possible."""
         try:
             replace_text(self.path, json.dumps(self.known, separators=(",", ":")), durable=False)
         except (OSError, RuntimeError):

@@ -22,7 +22,7 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        there = "a folder, no file, is at" if path.is_dir() else "no file"
+        there = "a folder is at" if path.is_dir() else "no file"
         raise ValueError(
             f"{there} {path}; a .npz archive{' with ' if wanted else ''}{', '.join(wanted)} is wanted there"
         )
@@ -36,7 +36,7 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     except (BadZipFile, ZlibError, EOFError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         if "allow_pickle" in reason:
-            reason = f"{reading} holds Python objects, as of rows of different length or of text in a list"
+            reason = f"{reading} holds Python objects, such as rows of different lengths or a list of texts"
         raise ValueError(
             f"{path} is no sound .npz archive ({reason}); save it again, as arrays of numbers with np.savez"
         ) from error
@@ -47,7 +47,7 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Raises a ValueError if a file begins like no archive."""
+    """Raises a ValueError if a file does not begin like an archive."""
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"\x93NUMPY"):
@@ -57,10 +57,10 @@ def refuse_other_kinds(path: Path) -> None:
 
 
 def decode_jpeg(source: str, joined: np.ndarray, offsets: np.ndarray, rows: np.ndarray, size: int | None) -> np.ndarray:
-    """Returns pictures joined[offsets[row]:offsets[row + 1]] as bytes (N, 3, H, W), cut to `size` unless that is None.
+    """Returns pictures joined[offsets[row]:offsets[row + 1]] as bytes (N, 3, H, W), cut to `size` unless `None`.
 
     Raises:
-        ValueError: naming `source`, if offsets and bytes disagree, a picture is unreadable or sizes differ.
+        ValueError: if offsets and bytes disagree, a picture is unreadable or sizes differ; it names `source`.
     """
     if offsets[0] != 0 or offsets[-1] != len(joined) or (np.diff(offsets) < 0).any():
         raise ValueError(f"{source}: offsets must rise from 0 to {len(joined)}, the number of bytes of all pictures")

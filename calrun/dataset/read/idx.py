@@ -1,4 +1,4 @@
-"""The idx files of MNIST and its drop-ins (LeCun, Cortes and Burges 1998), packed or not, read where they lie."""
+"""The idx files of MNIST and its drop-ins (LeCun, Cortes and Burges 1998), gzipped or not, read where they are."""
 
 import gzip
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def load_idx(
         try:
             download()
         except (OSError, RuntimeError, HTTPException) as error:
-            for path in absent:  # what the download made and left empty
+            for path in absent:  # folders that the download made and left empty
                 with suppress(OSError):
                     path.rmdir()
             raise ValueError(f"{wanted_files(folder)}; the download failed ({error})") from error
@@ -52,12 +52,12 @@ def wanted_files(folder: Path) -> str:
 
 
 def missing(folder: Path) -> list[str]:
-    """Returns the names of FILES that `folder` has neither plain nor packed."""
+    """Returns the names of FILES that `folder` has neither plain nor gzipped."""
     return [name for pair in FILES.values() for name in pair if not present(folder, name).is_file()]
 
 
 def present(folder: Path, name: str) -> Path:
-    """Returns the plain file if it is there, else where the packed one would be."""
+    """Returns the path of the plain file if it is there, else of the gzipped one."""
     plain = folder / name
     return plain if plain.is_file() else folder / f"{name}.gz"
 
@@ -66,7 +66,7 @@ def read_idx(path: Path) -> np.ndarray:
     """Returns the bytes of an idx file in its shape: 0, 0, type 8, rank, each dimension as big-endian int32, bytes.
 
     Raises:
-        ValueError: if the file is not that.
+        ValueError: if the file is anything else, or cannot be unpacked.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

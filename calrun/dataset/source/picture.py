@@ -1,4 +1,4 @@
-"""Picture files to squares of bytes: resize and centre crop, or a random resized crop, each in one resampling.
+"""Turns picture files into squares of bytes by a centre crop or a random crop, each resized in one resampling.
 
 Dimension key: ch channels, S side of the square.
 """
@@ -16,7 +16,7 @@ from calrun.dataset.check.pixels import rgb
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
-ASPECT = (3 / 4, 4 / 3)  # of a random crop, as Szegedy et al. 2015
+ASPECT = (3 / 4, 4 / 3)  # range of width / height of a random crop (Szegedy et al. 2015)
 ATTEMPTS = 10  # draws of a crop before the centre square is taken
 
 
@@ -28,9 +28,9 @@ class Picture:
         size: S, pixels.
         resize: pixels of the shorter side before the centre S x S is cut out for evaluation; at least `size`.
         min_area: smallest share of the picture that a training crop covers (Szegedy et al. 2015, sec. 6: 0.08);
-            1: no random crop, training sees the evaluation crop.
+            at 1 there is no random crop, and training sees the evaluation crop.
         flip: mirrors left and right with probability 0.5 in training.
-        white: the value that becomes white in grey of more than 8 bits; None: 65,535, for 16 bits only.
+        white: the value that becomes white in grey of more than 8 bits; `None` takes 65,535, for 16 bits only.
     """
 
     size: int
@@ -51,10 +51,10 @@ class Picture:
             raise ValueError(f"dataset.picture.white wants a finite number above 0, came {self.white}")
 
     def read(self, path: Path, rng: np.random.Generator | None) -> Tensor:
-        """Returns the file as bytes (3, S, S): augmented by `rng`, or in the evaluation crop where that is None.
+        """Returns the file as bytes (3, S, S): augmented by `rng`, or the evaluation crop if it is `None`.
 
         Raises:
-            ValueError: if the file cannot be read, with its name.
+            ValueError: if the file cannot be read; it names the file.
         """
         try:
             picture = rgb(path, self.white)
@@ -75,7 +75,7 @@ class Picture:
 
 
 def fit_square(picture: Image.Image, size: int, resize: int) -> Image.Image:
-    """Returns the centre that is S x S once the shorter side is scaled to `resize`."""
+    """Returns the S x S centre of the picture after its shorter side is scaled to `resize`."""
     return picture.resize((size, size), Image.Resampling.BILINEAR, centre_box(*picture.size, size / resize))
 
 
@@ -87,7 +87,10 @@ def centre_box(width: int, height: int, share: float) -> Box:
 
 
 def random_box(width: int, height: int, min_area: float, rng: np.random.Generator) -> Box:
-    """Returns (left, top, right, bottom) of a crop with uniform share of the area and log-uniform aspect that fits."""
+    """Returns (left, top, right, bottom) of a random crop, uniform in its share of the area and log-uniform in aspect.
+
+    If no crop fits within ATTEMPTS draws, it is the centre square.
+    """
     for _ in range(ATTEMPTS):
         area = width * height * rng.uniform(min_area, 1)
         aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))

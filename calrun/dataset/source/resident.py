@@ -20,7 +20,7 @@ from calrun.dataset.check.labels import check_targets
 from calrun.dataset.source.transform import Transform
 from calrun.rng import torch_seed
 
-CHECKED_BYTES = 2**28  # of larger inputs every n-th row is in the checksum
+CHECKED_BYTES = 2**28  # size beyond which only every n-th row enters the checksum
 CHUNK_BYTES = 8 * 2**20  # float32 inputs made at a time: several small steps share one gather, yet stay in cache
 
 
@@ -31,7 +31,7 @@ class Resident(Source):
         inputs: (N, ch, H, W) or (N, D); bytes stay bytes until a batch is made.
         targets: int64 (N,).
         transform: how stored values become x.
-        item_ids: N stable names; None: the row numbers.
+        item_ids: N stable names; `None` takes the row numbers.
         steps_per_block: optimizer steps whose rows travel to the device together.
     """
 
@@ -88,7 +88,7 @@ class ResidentBlock:
         source: where the inputs are.
         rows_KB: the rows of each step, the current ones first.
         num_current: M; the other B - M are replayed.
-        seed: of the augmentation of this block.
+        seed: decides the augmentation of this block.
     """
 
     source: Resident
@@ -122,7 +122,7 @@ def shots(rows_KB: Tensor, x_KBV: Tensor, num_current: int) -> Iterator[tuple[Sh
 
 
 def moved(index: Tensor, device: torch.device) -> Tensor:
-    """Moves an index; through pinned memory where the device is not the host, so that the host does not wait."""
+    """Moves an index to a device, through pinned memory if it is not the host, which then need not wait."""
     if device.type == index.device.type:
         return index.to(device)
     return index.pin_memory().to(device, non_blocking=True)
@@ -139,11 +139,12 @@ def resident_dataset(
     Args:
         splits: (inputs, labels) by split name: train, test, and val where there is one.
         class_names: C names; labels must be 0..C-1, each at least once in train.
-        transform: shared by all splits; its mean and std are measured on train where it has none.
-        item_ids: names of the training rows.
+        transform: shared by all splits; its mean and std are measured on train if it has none.
+        item_ids: N stable names of the training rows; `None` takes the row numbers.
 
     Raises:
-        ValueError: if inputs are not finite, or labels disagree with them or with the classes.
+        ValueError: if inputs are not finite or differ in kind between splits, labels disagree with them or with the
+            classes, or the transform does not fit.
     """
     sources: dict[str, Source] = {}
     transform = transform.fitted(check_inputs("train", splits["train"][0]))

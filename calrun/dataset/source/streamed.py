@@ -33,8 +33,8 @@ class Streamed(Source):
         files: N relative paths, also the stable names of the items.
         targets: int64 (N,).
         picture: how a file becomes bytes.
-        transform: normalises the bytes; its crop and flip are not used, `picture` has its own.
-        num_workers: processes that decode; 0: none besides this one. The pictures do not depend on it.
+        transform: normalises the bytes; its crop and flip are not used, since `picture` has its own.
+        num_workers: processes that decode; 0 decodes in this one. The pictures do not depend on it.
     """
 
     def __init__(
@@ -81,7 +81,11 @@ class Streamed(Source):
             yield part, self.transform.evaluate(pixels.to(self.device, non_blocking=True))
 
     def decoded(self, keys: Iterable[list[Key]]) -> Iterator[Tensor]:
-        """Yields one (B, 3, S, S) tensor of bytes per list of keys."""
+        """Yields one (B, 3, S, S) tensor of bytes per list of keys.
+
+        Raises:
+            ValueError: if a picture cannot be read.
+        """
         loader: torch.utils.data.DataLoader[Tensor | str] = torch.utils.data.DataLoader(
             self.files,
             batch_sampler=keys,
@@ -136,7 +140,7 @@ class Files(torch.utils.data.Dataset[Tensor | str]):
         return path.decode()
 
     def __getitem__(self, key: Key) -> Tensor | str:
-        """Returns the picture, or what is wrong with it: a raise here would reach the user as a worker's traceback."""
+        """Returns the picture, or what is wrong with it: an error here would reach the user as a worker's traceback."""
         row, augmentation = key
         seed, step, position = augmentation or (0, 0, 0)
         rng = numpy_rng(seed, step, "augmentation", position) if augmentation else None
@@ -147,11 +151,11 @@ class Files(torch.utils.data.Dataset[Tensor | str]):
 
 
 def begin_worker(parent: int, number: int) -> None:
-    """Makes a worker process its parent's alone."""
+    """Makes a worker process obey its parent alone."""
     heed_the_parent(parent)
 
 
 def stacked(pictures: list[Tensor | str]) -> Tensor | str:
-    """Returns the batch, or the first message in it."""
+    """Returns the pictures as a batch, or the first error message among them."""
     message = next((picture for picture in pictures if isinstance(picture, str)), None)
     return message or torch.stack([picture for picture in pictures if isinstance(picture, Tensor)])

@@ -14,7 +14,7 @@ from calrun.dataset.source.resident import moved
 
 
 class Subset(Source):
-    """Rows of a source, numbered from 0; one may stand in it several times.
+    """Rows of a source, numbered from 0; a row of the source may occur several times.
 
     Args:
         source: where the items are.
@@ -69,10 +69,10 @@ def refuse_strangers(rows: object, size: int) -> None:
 
 @dataclass(frozen=True)
 class SubsetBlock:
-    """A block of the source, whose rows get their numbers in the subset.
+    """A block of the source whose rows get their numbers in the subset.
 
     Args:
-        block: of the source.
+        block: the block of the source.
         steps: the subset's steps that are still to come, shared by the blocks of an epoch.
     """
 

@@ -1,4 +1,4 @@
-"""From stored pixels to what a network reads: crop with padding and flip on whole batches, then normalisation.
+"""Turns stored pixels into what a network reads: crop with padding and flip on whole batches, then normalisation.
 
 Dimension key: N rows, B batch, ch channels, H W height and width, D entries of a flat vector.
 """
@@ -11,20 +11,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS_PER_PASS = 4096  # rows that `fitted` holds in double precision at a time
-TINY = 2.0**-20  # of the mean: a standard deviation below this is rounding, which float32 would make noise of
+TINY = 2.0**-20  # smallest std, as a share of the mean: less is rounding, which float32 would turn into noise
 MOST_OF_UNIT_SCALE = 2.0  # pixels above this are not scaled to 0..1
 
 
 class Transform:
     """Turns stored inputs (B, ch, H, W) or (B, D) into float32, in training after a random crop and flip.
 
-    Padding is zero in stored values, before normalisation, as torchvision pads pictures. Flat vectors pass uncropped.
+    Padding is zero in stored values, before normalisation, as torchvision pads pictures. Flat vectors are not cropped.
 
     Args:
-        mean: subtracted, one number per channel or vector entry, or one for all; bytes are scaled to 0..1 before.
-            None: measured on the training inputs by `fitted`.
+        mean: subtracted, one number per channel or vector entry, or one for all; bytes are scaled to 0..1 first.
+            `None` leaves it to be measured on the training inputs by `fitted`.
         std: the divisor, likewise.
-        crop_padding: pixels added on each side before a crop back to H x W at a uniform offset; 0: no crop.
+        crop_padding: pixels added on each side before a crop back to H x W at a uniform offset; 0 crops nothing.
         flip: mirrors left and right with probability 0.5.
     """
 
@@ -54,10 +54,11 @@ class Transform:
         return self
 
     def fitted(self, inputs: Tensor) -> "Transform":
-        """Returns the transform with mean and std of `inputs` where none were given; constant entries keep std 1.
+        """Returns the transform with mean and std of `inputs` if none were given; constant entries keep std 1.
 
         Raises:
-            ValueError: if those that were given are neither one nor as many as channels or entries.
+            ValueError: if mean or std has neither one number nor one per channel or entry, or is of another scale than
+                the inputs.
         """
         if self.mean is not None and self.std is not None:
             self._check(inputs.shape[1])
@@ -68,10 +69,10 @@ class Transform:
         return Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
 
     def check_given_for_bytes(self) -> None:
-        """Refuses statistics that cannot be those of bytes, which are scaled to 0..1 before.
+        """Refuses a mean or std that cannot be that of bytes, which are scaled to 0..1 first.
 
         Raises:
-            ValueError: if there are none, or they are of the scale 0..255.
+            ValueError: if there is none, or it is on the scale 0..255.
         """
         if self.mean is None or self.std is None:
             raise ValueError(
@@ -112,7 +113,11 @@ class Transform:
         return self.evaluate(stored)
 
     def evaluate(self, stored: Tensor) -> Tensor:
-        """Returns `stored` as normalised float32."""
+        """Returns `stored` as normalised float32.
+
+        Raises:
+            ValueError: if there is no mean and std.
+        """
         if self.mean is None or self.std is None:
             raise ValueError(
                 "dataset.transform has neither mean and std nor training inputs to measure them on; give both"
@@ -124,7 +129,7 @@ class Transform:
 
 
 def shown(numbers: Tensor) -> list[float]:
-    """Returns numbers as a user wrote them."""
+    """Returns numbers as a user would write them."""
     return [round(number, 4) for number in numbers.tolist()]
 
 
@@ -145,7 +150,7 @@ def crop_and_flip(stored: Tensor, padding: int, flip: bool, generator: torch.Gen
 
 
 def pixel_scale(stored: Tensor) -> float:
-    """Returns what stored values are multiplied by: bytes go to 0..1, anything else stays."""
+    """Returns what stored values are multiplied by: bytes are scaled to 0..1, anything else stays."""
     return 1 / 255 if stored.dtype == torch.uint8 else 1.0
 
 

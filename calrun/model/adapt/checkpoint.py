@@ -14,20 +14,20 @@ from calrun.model.base import Classifier
 
 WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights among other things
 HOST = torch.empty(0).device.type
-COUNTER = "num_batches_tracked"  # of BatchNorm; files from before it existed lack it, and nothing here reads it
+COUNTER = "num_batches_tracked"  # BatchNorm's counter of batches, which old files lack and nothing here reads
 
 
 def load_backbone(net: Classifier, path: str | Path, prefix: str = "", leave_out: Sequence[str] = ()) -> None:
     """Fills the backbone of `net` from a file; the head stays as it is.
 
     Args:
-        net: its backbone's names and shapes are what the file must hold, no more and no less.
+        net: the file must hold exactly the names and shapes of its backbone.
         path: a file of `torch.save` or safetensors: the weights by name, alone or under `state_dict` or `model`.
         prefix: keeps the file's keys that start with it and takes it off (`module.encoder_q.`).
-        leave_out: beginnings of keys (without the prefix) to pass over, such as the checkpoint's own head (`fc.`).
+        leave_out: beginnings of keys (without the prefix) to leave out, such as the checkpoint's own head (`fc.`).
 
     Raises:
-        ValueError: if the file is missing, unreadable or does not fit; the network is unchanged then.
+        ValueError: if the file is missing, unreadable or does not fit; then the network is unchanged.
     """
     stored = _read(Path(path))
     chosen = {key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)}
@@ -63,7 +63,7 @@ def _stored(path: Path) -> object:
     try:
         if is_safetensors(path):
             return load_file(path)
-        with warnings.catch_warnings(action="ignore"):  # of old formats: they are read, or refused below
+        with warnings.catch_warnings(action="ignore"):  # about old formats, which are read or refused below
             return torch.load(path, map_location=HOST, weights_only=True)
     except Exception as error:  # readers answer damaged bytes with errors of many kinds
         if re.search(r"Unsupported (global|class)|GLOBAL |TorchScript", str(error)):  # a pickle of more than tensors
@@ -85,7 +85,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def first_sentence(error: Exception) -> str:
-    """Returns the first sentence of an error without what colours it on a terminal; torch adds unsafe advice."""
+    """Returns the first sentence of an error, without terminal colours; what torch adds to it is unsafe advice."""
     text = re.sub(r"\x1b\[[0-9;]*m|[\x00-\x1f\x7f]", " ", first_line(error))
     return " ".join(text.split()).split(". ")[0]
 
@@ -108,7 +108,7 @@ def _faults(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list
 
 
 def _hint(wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor], prefix: str) -> str:
-    """Returns what may be meant: another prefix, or none."""
+    """Returns advice on the prefix that may be meant, or an empty text."""
     first = next(iter(wanted))
     others = [key.removesuffix(first) for key in stored if key.endswith(first) and key != prefix + first]
     if not others:

@@ -14,7 +14,7 @@ from calrun.model.adapt.mode import in_mode
 
 
 class ForwardWork(NamedTuple):
-    """Of one row: multiplications and additions of the products and convolutions, and what all layers put out."""
+    """The work of one row: multiplications and additions of products and convolutions, and bytes put out by layers."""
 
     flops: float
     activation_bytes: float

@@ -1,9 +1,9 @@
-"""Which networks may keep their pictures channels-last, where torch itself would break."""
+"""Which networks may keep their pictures channels-last: some make torch itself fail."""
 
 import torch
 from torch import nn
 
-SAFE_CHANNELS = 16  # the floats of one AVX-512 register
+SAFE_CHANNELS = 16  # floats of one AVX-512 register
 
 
 def safe_channels_last(net: nn.Module, device: torch.device) -> bool:

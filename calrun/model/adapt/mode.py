@@ -1,4 +1,4 @@
-"""Training and evaluation mode for a while, and every module's own mode back afterwards."""
+"""Training or evaluation mode for a while, after which every module gets its own mode back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Any classifier of the user's: a plain module that returns logits becomes a backbone and its own last linear layer.
+"""Any classifier of the user: a plain module that returns logits becomes a backbone and its own last linear layer.
 
 Dimension key: B batch, C classes, D features.
 """
@@ -22,29 +22,29 @@ def make_net(cfg: DictConfig, num_classes: int, input_shape: tuple[int, ...]) ->
     """Returns the network of a `model` node, with random weights.
 
     Args:
-        cfg: its `_target_` is told C and the shape of one input where it takes them.
+        cfg: the `model` node; its `_target_` gets `num_classes` and `input_shape` if it takes them.
         num_classes: C.
         input_shape: shape of one x.
 
     Raises:
-        ValueError: if what it makes is no classifier that calrun can look into.
+        ValueError: if it does not make a classifier that calrun can look into.
     """
     told = told_arguments(cfg, num_classes=num_classes, input_shape=input_shape)
     return classifier(instantiate(cfg, **told), str(cfg.get("_target_")), num_classes, input_shape)
 
 
 def told_arguments(cfg: DictConfig, **known: Any) -> dict[str, Any]:
-    """Returns those of `known` that the target names; where it hands arguments on unseen, num_classes alone."""
+    """Returns those of `known` that the target names, and `num_classes` if it takes any keyword argument."""
     try:
         parameters = signature(get_object(cfg["_target_"])).parameters
-    except (ImportError, ValueError, TypeError, KeyError):  # told as it is when the target is instantiated
+    except (ImportError, ValueError, TypeError, KeyError):  # reported when the target is instantiated
         return known
     hands_on = any(each.kind == Parameter.VAR_KEYWORD for each in parameters.values())
     return {name: value for name, value in known.items() if name in parameters or (hands_on and name == "num_classes")}
 
 
 def classifier(net: object, target: str, num_classes: int, input_shape: tuple[int, ...]) -> Classifier:
-    """Returns a classifier of calrun's as it is; of any other, the last linear layer becomes the head.
+    """Returns a classifier of calrun's as it is; of any other network, the last linear layer becomes the head.
 
     Raises:
         ValueError: if `net` returns anything but the output of a linear layer, (B, C), in training or in evaluation.
@@ -80,7 +80,7 @@ def check_state(net: nn.Module, target: str) -> None:
 
 
 def watched(net: nn.Module, x: Tensor, target: str) -> tuple[object, list[tuple[str, nn.Linear, Tensor]]]:
-    """Returns what a network says of x, and each call of a linear layer on the way with its output."""
+    """Returns what a network returns for x, and each call of a linear layer on the way with its output."""
     calls: list[tuple[str, nn.Linear, Tensor]] = []
 
     def note(name: str, layer: nn.Linear) -> Any:
@@ -125,7 +125,7 @@ def returned_by(calls: list[tuple[str, nn.Linear, Tensor]], logits: object, targ
 
 
 def same(output: object, logits: object) -> bool:
-    """Tells whether two outputs are one."""
+    """Tells whether two outputs are equal tensors."""
     return (
         isinstance(output, Tensor)
         and isinstance(logits, Tensor)
@@ -135,7 +135,7 @@ def same(output: object, logits: object) -> bool:
 
 
 def without(net: nn.Module, head: nn.Linear) -> nn.Module:
-    """Returns a network that hands on what its layer `head` was given, under whichever names it holds it."""
+    """Returns a network whose layer `head` passes on its input, under every name that the network has for it."""
     for name in [name for name, layer in net.named_modules(remove_duplicate=False) if layer is head]:
         if not name:
             return nn.Identity()
@@ -144,14 +144,14 @@ def without(net: nn.Module, head: nn.Linear) -> nn.Module:
 
 
 def with_bias(head: nn.Linear) -> nn.Linear:
-    """Returns a layer; one without a bias gets one that stays 0, since acquisitions look at it."""
+    """Returns the layer; if it has no bias, it gets one that stays 0, since acquisitions look at it."""
     if head.bias is None:
         head.bias = nn.Parameter(head.weight.new_zeros(head.out_features), requires_grad=False)
     return head
 
 
 def tried(net: nn.Module, x: Tensor, training: bool = False, seed: int = 0) -> object:
-    """Returns what a network says of x, or the error that it raises; its statistics and modes stay as they were."""
+    """Returns what a network returns for x, or the error that it raises; its statistics and modes stay as they were."""
     buffers = [(buffer, buffer.clone()) for buffer in net.buffers()]
     try:
         with in_mode(net, training), torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -166,11 +166,11 @@ def tried(net: nn.Module, x: Tensor, training: bool = False, seed: int = 0) -> o
 
 
 def check_steady(net: nn.Module, x: Tensor, target: str) -> None:
-    """Refuses a network that is random in evaluation, or spoils what it is shown."""
+    """Refuses a network that is random in evaluation mode or changes its input."""
     if not alike(tried(net, x, seed=0), tried(net, x, seed=1)):
         raise ValueError(
-            f"model: {target} says something else of the same input each time in evaluation mode; let what is random "
-            "in it ask self.training"
+            f"model: {target} answers the same input differently each time in evaluation mode; let what is random in "
+            "it depend on self.training"
         )
     shown = x.clone()
     with in_mode(net, training=False), torch.no_grad():
@@ -180,7 +180,7 @@ def check_steady(net: nn.Module, x: Tensor, target: str) -> None:
 
 
 def check_same(found: Classifier, x: Tensor, before: tuple[object, object], target: str, name: str) -> None:
-    """Refuses a network that its head cannot be taken off: it would compute something else from then on."""
+    """Refuses a network that computes something else once its head is taken off and put behind it."""
     if not alike(tried(found, x), before[0]):
         raise ValueError(
             f"model: {target} uses its last nn.Linear {name!r} in another way than as its last step; let its forward "
@@ -194,7 +194,7 @@ def check_same(found: Classifier, x: Tensor, before: tuple[object, object], targ
 
 
 def alike(first: object, second: object) -> bool:
-    """Tells whether two answers of a network are the same but for rounding."""
+    """Tells whether two answers of a network are the same except for rounding."""
     if not isinstance(first, Tensor) or not isinstance(second, Tensor) or first.shape != second.shape:
         return False
     return torch.allclose(first, second, 1e-4, 1e-5, equal_nan=True)

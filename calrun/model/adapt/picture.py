@@ -5,7 +5,7 @@ def picture_size(option: str, input_shape: tuple[int, ...], min_side: int) -> tu
     """Returns (channels, height, width) of one input.
 
     Raises:
-        ValueError: if the input is no picture or a smaller one than `min_side` x `min_side`.
+        ValueError: if the input is not a picture, or smaller than `min_side` x `min_side` pixels.
     """
     channels, height, width = as_picture(f"model={option}", input_shape)
     if min(height, width) < min_side:
@@ -20,7 +20,7 @@ def as_picture(option: str, input_shape: tuple[int, ...]) -> tuple[int, int, int
     """Returns (channels, height, width) of one input.
 
     Raises:
-        ValueError: if the input is no picture.
+        ValueError: if the input is not a picture.
     """
     if len(input_shape) != 3:
         raise ValueError(

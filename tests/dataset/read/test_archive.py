@@ -54,7 +54,7 @@ def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_archive(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a folder, no file, is at .*; a \.npz archive with x is wanted there"):
+    with pytest.raises(ValueError, match=r"a folder is at .*; a \.npz archive with x is wanted there"):
         read_npz(tmp_path, ["x"])
 
 

@@ -178,7 +178,7 @@ def test_a_head_without_bias_gets_one_that_stays_zero(mine: str) -> None:
         ("Convolved", r"does not return the output of an nn.Linear as it is \(it has none\)"),
         ("Auxiliary", "output of its last nn.Linear 'last' in evaluation mode, but something else in training mode"),
         ("Dropped", "output of its last nn.Linear 'last' in evaluation mode, but something else in training mode"),
-        ("Noisy", "says something else of the same input each time in evaluation mode"),
+        ("Noisy", "answers the same input differently each time in evaluation mode"),
         ("Spoiling", "changes its input in place"),
         ("Secretive", r"keeps 1 things in its state that are no tensors \(first: \['_extra_state'\]\)"),
         ("number", "gives an object of int; a torch.nn.Module that returns logits is wanted"),
