@@ -16,10 +16,9 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import nearest_labelled
 from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost
-from calrun.acquisition.kernel.factors import Factor, Points, feature_chunk, in_memory, refuse_not_finite
+from calrun.acquisition.kernel.factors import Factor, First, Points, feature_chunk, in_memory, refuse_not_finite
 from calrun.acquisition.kernel.kmeans_plusplus import (
     MAX_BLOCK,
-    First,
     kmeans_plusplus,
     kmeans_plusplus_with_trials,
     largest_norm,

@@ -13,8 +13,8 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost
-from calrun.acquisition.kernel.factors import Factor, Points, feature_chunk, refuse_not_finite, rough_mean
-from calrun.acquisition.kernel.farthest_first import First, farthest_first
+from calrun.acquisition.kernel.factors import Factor, First, Points, feature_chunk, refuse_not_finite, rough_mean
+from calrun.acquisition.kernel.farthest_first import farthest_first
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.pairs import medoid_1center, pairs_cost
 from calrun.acquisition.kernel.row_order import in_row_order

@@ -14,7 +14,8 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import at_random, centred_points, lowest_row
 from calrun.acquisition.kernel import kernel_cost
 from calrun.acquisition.kernel.cost import Cost, one_pass
-from calrun.acquisition.kernel.farthest_first import First, farthest_first
+from calrun.acquisition.kernel.factors import First
+from calrun.acquisition.kernel.farthest_first import farthest_first
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.pairs import farthest_pair, nearest_to_mean, pairs_cost
 from calrun.acquisition.kernel.per_class import select_per_class

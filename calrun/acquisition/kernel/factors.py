@@ -114,6 +114,28 @@ def spans(start: int, stop: int, step: int) -> Iterator[slice]:
         yield slice(left, min(left + step, stop))
 
 
+First = Callable[[Points, np.random.Generator], int]  # a rule for the first centre
+
+
+def first_centre(
+    points: Points, rng: np.random.Generator, start: First | Tensor, taken: float
+) -> tuple[list[int], Tensor]:
+    """Returns the first centre, if a rule chooses it, and the squared distances (N,) to the centres that there are.
+
+    Args:
+        points: what to choose from.
+        rng: for the rule.
+        start: the rule, or the squared distances to centres that exist already.
+        taken: what stands for the distance of a centre that was chosen.
+    """
+    if isinstance(start, Tensor):
+        return [], start.clone()
+    picks = [start(points, rng)]
+    nearest_N = points.nearest(points.block(torch.tensor(picks, device=points.device)))
+    nearest_N[picks] = taken
+    return picks, nearest_N
+
+
 def distances(points: Chunk, centres: Chunk) -> Tensor:
     """Returns the (B, M) squared distances; those within rounding of zero are zero."""
     partial_BM = _without_own_norm(points, centres).add_(points.norms_B[:, None])

@@ -7,13 +7,11 @@ the best of them beats the bound on all others, it is the point that the sequent
 Dimension key: N rows, T leaders, M centres, F features.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.kernel.factors import Chunk, Points, full_precision, nearest_distance
+from calrun.acquisition.kernel.factors import Chunk, First, Points, first_centre, full_precision, nearest_distance
 from calrun.acquisition.kernel.top_k import Bound, beats, leaders
 
 FEWEST_LEADERS = 1024
@@ -21,8 +19,6 @@ SHARE_OF_LEADERS = 16  # rows for each of the first leaders
 NUMBERS_OF_LEADERS = 1 << 25  # most numbers that the first leaders hold, since each pick reads them all
 SHORT_SCAN = 64  # picks of a scan below which the next one gets twice the leaders
 TAKEN = -1.0  # the distance that marks a point as a centre
-
-First = Callable[[Points, np.random.Generator], int]
 
 
 def farthest_first(points: Points, budget: int, rng: np.random.Generator, start: First | Tensor) -> np.ndarray:
@@ -37,13 +33,7 @@ def farthest_first(points: Points, budget: int, rng: np.random.Generator, start:
     budget = min(budget, len(points))
     if budget <= 0:
         return np.empty(0, dtype=np.int64)
-    picks: list[int] = []
-    if isinstance(start, Tensor):
-        nearest_N = start.clone()
-    else:
-        picks.append(start(points, rng))
-        nearest_N = points.nearest(points.block(torch.tensor(picks, device=points.device)))
-        nearest_N[picks] = TAKEN
+    picks, nearest_N = first_centre(points, rng, start, taken=TAKEN)
     width = sum(factor.store_NF.shape[1] for factor in points.factors)
     num_leaders = min(len(points) // SHARE_OF_LEADERS, NUMBERS_OF_LEADERS // width)
     num_leaders = min(max(FEWEST_LEADERS, num_leaders), points.room)

@@ -7,18 +7,14 @@ exactly the distribution of the sequential algorithm, and reads the pool once fo
 Dimension key: N rows, Q proposals, M centres, F features of one factor.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.acquisition.kernel.factors import Points, distances, full_precision
+from calrun.acquisition.kernel.factors import First, Points, distances, first_centre, full_precision
 
 FIRST_BLOCK = 64
 MAX_BLOCK = 512
-
-First = Callable[[Points, np.random.Generator], int]
 
 
 def kmeans_plusplus(
@@ -37,13 +33,7 @@ def kmeans_plusplus(
     budget = min(budget, len(points))
     if budget <= 0:
         return np.empty(0, dtype=np.int64)
-    picks: list[int] = []
-    if isinstance(start, Tensor):
-        nearest_N = start.clone()
-    else:
-        picks.append(start(points, rng))
-        nearest_N = points.nearest(points.block(torch.tensor(picks, device=points.device)))
-        nearest_N[picks] = 0
+    picks, nearest_N = first_centre(points, rng, start, taken=0.0)
     size = min(FIRST_BLOCK, max_block)
     while len(picks) < budget:
         cumulative_N = nearest_N.cumsum(0, dtype=torch.float64)
