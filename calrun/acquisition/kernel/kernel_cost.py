@@ -10,7 +10,7 @@ from math import ceil, log
 
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_BLOCK, MAX_CENTRES, feature_bytes
-from calrun.acquisition.kernel.farthest_first import FEWEST_LEADERS, SHARE_OF_LEADERS
+from calrun.acquisition.kernel.farthest_first import FEWEST_LEADERS, NUMBERS_OF_LEADERS, SHARE_OF_LEADERS
 from calrun.acquisition.kernel.kmeans_plusplus import FIRST_BLOCK
 from calrun.acquisition.kernel.kmeans_plusplus import MAX_BLOCK as MOST_DRAWS
 from calrun.acquisition.kernel.lloyd import Effort
@@ -65,7 +65,7 @@ def farthest_first(num_rows: int, width: int, budget: int, cold: bool) -> Cost:
     """Returns the cost of `farthest_first.farthest_first` after its start; `cold` means a start from one point."""
     if budget == 0:
         return Cost()
-    first_leaders = max(FEWEST_LEADERS, num_rows // SHARE_OF_LEADERS)
+    first_leaders = max(FEWEST_LEADERS, min(num_rows // SHARE_OF_LEADERS, NUMBERS_OF_LEADERS // width))
     leaders = min(first_leaders * (COLD_LEADERS if cold else 1), num_rows)
     num_scans = ceil(budget / max(1.0, PICKS_PER_LEADER * leaders)) + (COLD_SCANS - 1) * cold
     scan = Cost(

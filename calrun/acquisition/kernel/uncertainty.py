@@ -52,7 +52,7 @@ class Uncertainty(Acquisition):
         column = candidates.mc_log_probs_NKC if self.mc_dropout else candidates.logits_NC
         single = torch.promote_types(column.dtype, torch.float32)  # half-precision stores are read chunk by chunk
         certainty_N = torch.empty(len(candidates), dtype=single, device=column.device)
-        bytes_per_row = row_bytes(math.prod(column.shape[1:]), column.element_size())
+        bytes_per_row = row_bytes(math.prod(column.shape[1:]), single.itemsize)
         chunk = chunk_rows(bytes_per_row, self.memory_gib, column.device)
         if column.is_cpu:
             chunk = max(1, min(chunk, CACHE_BYTES // bytes_per_row))
