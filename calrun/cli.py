@@ -1,4 +1,4 @@
-"""The command `calrun`: run, plan, status, report, reproduce, list."""
+"""The command `calrun`: run, plan, status, list, report, reproduce, predict, select."""
 
 import logging
 import os
@@ -21,6 +21,7 @@ from calrun.machine.children import die_with_launcher
 from calrun.machine.job import cancellable
 from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
+from calrun.network.commands import predict_command, select_command
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
 from calrun.shell.completion import ASK, answers, script
@@ -194,6 +195,10 @@ def reproduce_command(
     silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]
     reproduce(table, seeds, scale, more, dry_run)
+
+
+app.command("predict")(predict_command)
+app.command("select")(select_command)
 
 
 @app.command("completion")

@@ -1,16 +1,21 @@
 """What a data set is: training pictures by row, test sets by name, and two ways to turn rows into batches.
 
+The module of an option has `load`, which returns a `Dataset`, and may have `rows(place, ...)`, which returns a `Source`
+of other rows of its kind without labels, for a network that is trained (see calrun/network/rows.py).
+
 Dimension key: N rows of one split, B batch, K steps of a block, M current rows of a step, R replayed rows of a step.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
+
+UNKNOWN = -1  # in place of a label
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,25 @@ class Block(Protocol):
     def __iter__(self) -> Iterator[tuple[Shot, Shot | None]]: ...
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What a trained network takes, as its run folder knows it.
+
+    Args:
+        shape: of one x.
+        num_classes: C.
+        measured: what `Source.measured` returned of the training rows.
+    """
+
+    shape: tuple[int, ...]
+    num_classes: int
+    measured: Mapping[str, Any]
+
+
 class Source(ABC):
     """One split. Its targets belong to the oracle: nobody but the pool and the evaluation reads them."""
 
-    targets: np.ndarray  # int64 (N, ...); -1 where nobody knows the label
+    targets: np.ndarray  # int64 (N, ...); UNKNOWN where nobody knows the label
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -59,6 +79,14 @@ class Source(ABC):
     @abstractmethod
     def checksum(self, start: int) -> int:
         """Returns the CRC-32 of the stored inputs, or of their names where they are read later, continuing `start`."""
+
+    def measured(self) -> dict[str, Any]:
+        """Returns what was measured on these rows and other rows cannot be read without, as plain values.
+
+        What stands under the key of an argument that the data set's option left open takes its place there, such as
+        transform.mean; it is written into config.yaml.
+        """
+        return {}
 
     def to(self, device: torch.device) -> None:  # noqa: B027 - streamed sources have nothing to move
         """Moves resident tensors to the device, once."""
@@ -95,3 +123,7 @@ class Dataset:
     class_names: list[str]
     input_shape: tuple[int, ...]
     val: Source | None = None
+
+    def inputs(self) -> dict[str, Any]:
+        """Returns what config.yaml holds so that a network can be used where this data set is not: see `Inputs`."""
+        return {"shape": list(self.input_shape), "rows": len(self.train), **self.train.measured()}

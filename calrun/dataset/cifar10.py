@@ -1,12 +1,14 @@
 """CIFAR-10 (Krizhevsky 2009): 60,000 colour pictures of 32x32 pixels, 10 classes."""
 
+from collections.abc import Sequence
 from http.client import HTTPException
 from pathlib import Path
 
 import torch
 from torchvision.datasets import CIFAR10
 
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Inputs, Source
+from calrun.dataset.npz import archive_rows
 from calrun.dataset.source.resident import resident_dataset
 from calrun.dataset.source.transform import Transform
 
@@ -29,6 +31,11 @@ def load(root: str, transform: Transform, download: bool) -> Dataset:
         splits[split] = (inputs, torch.tensor(pictures.targets).numpy())
         class_names = list(pictures.classes)
     return resident_dataset(splits, class_names, transform)
+
+
+def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform) -> Source:
+    """Reads pictures from an .npz archive: bytes (N, 32, 32, 3) as x, or as x_test for "test"."""
+    return archive_rows(place, [f"x_{split}" if split else "x" for split in splits], inputs, transform)
 
 
 def official(root: str, train: bool, download: bool) -> CIFAR10:

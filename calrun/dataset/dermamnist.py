@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from calrun.dataset import medmnist
 from calrun.dataset.base import Dataset
+from calrun.dataset.medmnist import rows as rows
 from calrun.dataset.source.transform import Transform
 
 

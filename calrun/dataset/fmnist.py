@@ -1,11 +1,13 @@
 """Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 70,000 grey pictures of 28x28 pixels, 10 kinds of clothing."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from torchvision.datasets import FashionMNIST
 
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Inputs, Source
+from calrun.dataset.npz import archive_rows
 from calrun.dataset.read.idx import load_idx
 from calrun.dataset.source.transform import Transform
 
@@ -23,3 +25,8 @@ def load(root: str, transform: Transform, download: bool) -> Dataset:
     """
     fetch = partial(FashionMNIST, root, download=True) if download else None
     return load_idx(Path(root) / "FashionMNIST" / "raw", list(FashionMNIST.classes), transform, fetch)
+
+
+def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform) -> Source:
+    """Reads pictures from an .npz archive: bytes (N, 28, 28) as x, or as x_test for "test"."""
+    return archive_rows(place, [f"x_{split}" if split else "x" for split in splits], inputs, transform)

@@ -9,11 +9,12 @@ import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from calrun.dataset.base import Dataset, Source
+from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.check.labels import named
 from calrun.dataset.check.split import refuse_unseen, split_rows
 from calrun.dataset.source.sparse import Sparse
@@ -46,11 +47,35 @@ def load(
         targets, None if split is None else column(path, cells, split), test_fraction, where=f"{path}, dataset.split"
     )
     ids = unique_names(path, cells.obs_names.astype(str).tolist())
-    source = Sparse(prepared(path, cells, library_size, log1p), targets.astype(np.int64), ids)
+    known = {"genes": genes_of(cells)}
+    source = Sparse(prepared(path, cells, library_size, log1p), targets.astype(np.int64), ids, known)
     splits: dict[str, Source] = {name: Subset(source, rows[name]) for name in rows}
     refuse_unseen(path, classes, targets, rows)
     shape = (source.table.shape[1],)
     return Dataset(splits["train"], {"test": splits["test"]}, len(classes), named(classes), shape, splits.get("val"))
+
+
+def rows(place: str, inputs: Inputs, library_size: float | None, log1p: bool) -> Source:
+    """Reads the cells of another file, without their types.
+
+    Raises:
+        ValueError: as `load`, and if the file has other genes than the training cells, or has them in another order.
+    """
+    cells = read_cells(place)
+    genes = genes_of(cells)
+    if (cells.n_vars, genes) != (*inputs.shape, inputs.measured.get("genes", genes)):
+        raise ValueError(
+            f"{place} has {cells.n_vars:,} genes, which are not the {inputs.shape[0]:,} that the network was trained "
+            "on, or stand in another order; give the same genes in the same order"
+        )
+    ids = unique_names(place, cells.obs_names.astype(str).tolist())
+    return Sparse(prepared(place, cells, library_size, log1p), np.full(cells.n_obs, UNKNOWN), ids)
+
+
+def genes_of(cells: Any) -> str:
+    """Returns a digest of the names of the genes in their order."""
+    names = "\0".join(cells.var_names.astype(str))
+    return f"{crc32(names.encode()):08x}"
 
 
 def read_cells(path: str) -> Any:

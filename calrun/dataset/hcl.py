@@ -2,6 +2,7 @@
 
 from calrun.dataset import h5ad
 from calrun.dataset.base import Dataset
+from calrun.dataset.h5ad import rows as rows
 
 NUM_GENES, NUM_TYPES = 28_832, 63
 

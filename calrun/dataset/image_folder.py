@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from calrun.dataset.base import Dataset, Source
+from calrun.dataset.base import UNKNOWN, Dataset, Source
 from calrun.dataset.check.picture_check import Level, faulty
 from calrun.dataset.source.picture import Picture
 from calrun.dataset.source.streamed import Streamed
@@ -58,15 +58,44 @@ def load(
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
 
 
+def rows(
+    place: str,
+    picture: Picture,
+    transform: Transform,
+    num_workers: int,
+    check: Level = "all",
+    bad_files: Literal["refuse", "skip"] = "refuse",
+) -> Source:
+    """Lists the pictures of a folder, in class folders or not, without their labels.
+
+    Args:
+        place: the folder.
+        picture: as for `load`, and so on.
+
+    Raises:
+        ValueError: if there is no such folder, or it has no pictures or bad ones.
+    """
+    folder, others = Path(place).expanduser(), list[Path]()
+    if not folder.is_dir():
+        raise ValueError(f"no folder {folder}; a folder of pictures is wanted there")
+    files = pictures_in(folder, others)
+    warn_of_others(folder, others)
+    bad = faulty(folder, files, picture.white, check) if files else {}
+    if bad:
+        refuse_or_say(folder, bad, len(files), bad_files)
+    files = [file for file in files if file not in bad]
+    if not files:
+        raise ValueError(f"folder {folder} has no pictures that can be used ({' '.join(SUFFIXES)}); put some into it")
+    return Streamed(folder, files, np.full(len(files), UNKNOWN), picture, transform, num_workers)
+
+
 def usable(
     folder: Path, class_names: list[str], picture: Picture, check: Level, bad_files: str
 ) -> dict[str, list[list[str]]]:
     """Returns the pictures of each split and class, without those that are left out."""
     others: list[Path] = []
     splits = {split: pictures_of(folder / split, class_names, others) for split in splits_of(folder)}
-    if others:
-        first = ", ".join(map(str, others[:5]))
-        warn(f"{len(others):,} files below {folder} do not end like pictures and are left out (first: {first})")
+    warn_of_others(folder, others)
     files = [file for per_class in splits.values() for names in per_class for file in names]
     bad = faulty(folder, files, picture.white, check)
     if bad:
@@ -75,6 +104,13 @@ def usable(
         split: [[file for file in names if file not in bad] for names in per_class]
         for split, per_class in splits.items()
     }
+
+
+def warn_of_others(folder: Path, others: list[Path]) -> None:
+    """Says which files below a folder are left out because of their names."""
+    if others:
+        first = ", ".join(map(str, others[:5]))
+        warn(f"{len(others):,} files below {folder} do not end like pictures and are left out (first: {first})")
 
 
 def listed(folder: Path, class_names: list[str], per_class: list[list[str]]) -> tuple[list[str], np.ndarray]:

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Inputs, Source
 from calrun.dataset.check.labels import check_targets, count_classes, label_vector, named
 from calrun.dataset.read.archive import decode_jpeg, read_npz
-from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.resident import resident_dataset, resident_rows
 from calrun.dataset.source.transform import Transform
 
 ARRAYS = ("jpeg", "offsets", "labels")
+PICTURES = ("jpeg", "offsets")
 SPLITS = ("train", "test")
+PREFIXES = ("", *(f"{split}_" for split in SPLITS))
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,41 @@ def load(path: str, transform: Transform, size: int | None, drop_classes: Sequen
     return resident_dataset(splits, [names[number] for number in kept], transform, item_ids)
 
 
+def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform, size: int | None) -> Source:
+    """Decodes the pictures of an archive without their labels.
+
+    Args:
+        place: an archive with `jpeg` and `offsets`, or with both for each split, or with `split` beside them.
+        inputs: what the network takes.
+        splits: whose pictures are read, the first that is there; "" stands for arrays without a prefix.
+        transform: with mean and std.
+        size: as for `load`.
+    """
+    arrays = read_npz(place, [], ["split", "names", *(f"{prefix}{array}" for prefix in PREFIXES for array in PICTURES)])
+    prefix, rows_N = pictures_of(place, arrays, splits)
+    joined, offsets = (arrays[f"{prefix}{array}"] for array in PICTURES)
+    check_pictures(f"{place}: {prefix}jpeg", joined, offsets)
+    pictures = decode_jpeg(place, joined, offsets, rows_N, size)
+    ids = names_of(arrays["names"], rows_N) if "names" in arrays and prefix in ("", "train_") else None
+    return resident_rows(f"{prefix}jpeg", torch.from_numpy(pictures), inputs, transform, ids)
+
+
+def pictures_of(place: str, arrays: dict[str, np.ndarray], splits: Sequence[str]) -> tuple[str, np.ndarray]:
+    """Returns the prefix of the arrays of the first split that is there, and its rows in them.
+
+    Raises:
+        ValueError: if no such split has pictures.
+    """
+    for split in splits:
+        prefix = f"{split}_" if split else ""
+        if all(f"{prefix}{array}" in arrays for array in PICTURES) and not (prefix == "" and "split" in arrays):
+            return prefix, np.arange(len(arrays[f"{prefix}offsets"]) - 1)
+        if split in SPLITS and "split" in arrays and all(array in arrays for array in PICTURES):
+            return "", np.flatnonzero(arrays["split"] == SPLITS.index(split))
+    wanted = [f"{split}_jpeg" if split else "jpeg" for split in splits]
+    raise ValueError(f"{place} holds {sorted(arrays)} but not {' or '.join(wanted)} with offsets; save the pictures so")
+
+
 def stored_splits(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Stored]:
     """Returns train and test of either layout.
 
@@ -96,13 +133,18 @@ def stored_splits(path: str, arrays: dict[str, np.ndarray]) -> dict[str, Stored]
         rows = np.flatnonzero(arrays["split"] == number) if divided else np.arange(len(labels_N))
         if not len(rows):
             raise ValueError(f"{path} has no {split} pictures; give it a {split} split")
-        if joined.dtype != np.uint8 or joined.ndim != 1 or offsets.dtype.kind not in "iu":
-            raise ValueError(
-                f"{path}: the {split} pictures are {joined.dtype} of shape {joined.shape} with offsets of type "
-                f"{offsets.dtype}; wanted are the files' bytes (uint8), joined, and whole numbers"
-            )
+        check_pictures(f"{path}: the {split} pictures", joined, offsets)
         stored[split] = Stored(joined, offsets, labels_N, rows)
     return stored
+
+
+def check_pictures(what: str, joined: np.ndarray, offsets: np.ndarray) -> None:
+    """Raises a ValueError if arrays hold no joined files and where each begins."""
+    if joined.dtype != np.uint8 or joined.ndim != 1 or offsets.dtype.kind not in "iu" or offsets.ndim != 1:
+        raise ValueError(
+            f"{what} are {joined.dtype} of shape {joined.shape} with offsets of type {offsets.dtype}; wanted are the "
+            "files' bytes (uint8), joined, and whole numbers"
+        )
 
 
 def names_of(names: np.ndarray, rows: np.ndarray) -> list[str]:

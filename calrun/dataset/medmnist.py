@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Inputs, Source
 from calrun.dataset.check.labels import count_classes, label_vector, named
-from calrun.dataset.npz import model_inputs
+from calrun.dataset.npz import archive_rows, model_inputs
 from calrun.dataset.read.archive import read_npz
 from calrun.dataset.source.resident import resident_dataset
 from calrun.dataset.source.transform import Transform
@@ -57,8 +57,16 @@ def read(path: str, transform: Transform, class_names: Sequence[str] | None, usu
         refuse_other_kinds(path, split, arrays[f"{split}_images"], arrays[f"{split}_labels"])
     labels = {split: label_vector(split, arrays[f"{split}_labels"]) for split in SPLITS}
     names = [str(c) for c in range(count_classes(labels))] if class_names is None else named(class_names)
-    splits = {split: (model_inputs(split, arrays[f"{split}_images"], "last"), labels[split]) for split in SPLITS}
+    splits = {
+        split: (model_inputs(f"{split}_images", arrays[f"{split}_images"], "last"), labels[split]) for split in SPLITS
+    }
     return resident_dataset(splits, names, transform)
+
+
+def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform) -> Source:
+    """Reads the pictures of an archive without their labels: test_images for "test"; for "", images or x."""
+    names = [name for split in splits for name in ([f"{split}_images"] if split else ["images", "x"])]
+    return archive_rows(place, names, inputs, transform)
 
 
 def refuse_other_kinds(path: str, split: str, images: np.ndarray, labels: np.ndarray) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Inputs, Source
 from calrun.dataset.check.labels import count_classes, label_vector, named
-from calrun.dataset.read.archive import read_npz
-from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.read.archive import first_array, read_npz
+from calrun.dataset.source.resident import resident_dataset, resident_rows
 from calrun.dataset.source.transform import Transform
 
 ARRAYS = ["x_train", "y_train", "x_test", "y_test"]
@@ -45,7 +45,7 @@ def load(
         raise ValueError(f"{path} holds one of x_val and y_val without the other; save both or neither")
     names = [name for name in ("train", "test", "val") if f"x_{name}" in arrays]
     splits = {
-        name: (model_inputs(name, arrays[f"x_{name}"], channels), label_vector(name, arrays[f"y_{name}"]))
+        name: (model_inputs(f"x_{name}", arrays[f"x_{name}"], channels), label_vector(name, arrays[f"y_{name}"]))
         for name in names
     }
     count = count_classes({name: labels for name, (_, labels) in splits.items()})
@@ -58,27 +58,52 @@ def load(
     return resident_dataset(splits, named(class_names), transform)
 
 
-def model_inputs(split: str, stored: np.ndarray, channels: str) -> Tensor:
+def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform, channels: str) -> Source:
+    """Reads the rows of an archive without their labels.
+
+    Args:
+        place: the archive.
+        inputs: what the network takes.
+        splits: whose array is read, the first that is there: x for "", x_test for "test".
+        transform: with mean and std.
+        channels: as for `load`.
+    """
+    return archive_rows(place, [f"x_{split}" if split else "x" for split in splits], inputs, transform, channels)
+
+
+def archive_rows(
+    place: str, names: Sequence[str], inputs: Inputs, transform: Transform, channels: str = "last"
+) -> Source:
+    """Returns the rows of the first of some arrays that an archive holds.
+
+    Raises:
+        ValueError: if it holds none of them, or rows of another kind than the network was trained on.
+    """
+    array, stored = first_array(place, names)
+    return resident_rows(array, model_inputs(array, stored, channels), inputs, transform)
+
+
+def model_inputs(array: str, stored: np.ndarray, channels: str) -> Tensor:
     """Returns (N, D) or (N, ch, H, W): uint8 as it is, other numbers as float32.
 
     Raises:
         ValueError: if the array has another shape or kind, its channels are elsewhere, or float32 cannot hold it.
     """
     if stored.ndim not in (2, 3, 4) or stored.dtype.kind not in "buif":
-        hint = f"; for one number per row save x_{split}.reshape(-1, 1)" if stored.ndim == 1 else ""
+        hint = f"; for one number per row save {array}.reshape(-1, 1)" if stored.ndim == 1 else ""
         raise ValueError(
-            f"x_{split} has shape {stored.shape} and type {stored.dtype}; wanted are numbers of shape "
+            f"{array} has shape {stored.shape} and type {stored.dtype}; wanted are numbers of shape "
             f"(N, D), (N, H, W) or (N, H, W, channels){hint}"
         )
     if stored.ndim == 4:
-        refuse_other_order(split, stored.shape, channels)
-    inputs = torch.from_numpy(stored if stored.dtype == np.uint8 else as_float32(split, stored))
+        refuse_other_order(array, stored.shape, channels)
+    inputs = torch.from_numpy(stored if stored.dtype == np.uint8 else as_float32(array, stored))
     if inputs.ndim == 2:
         return inputs
     return inputs.unsqueeze(1) if inputs.ndim == 3 else inputs.movedim(CHANNEL_AXES[channels], 1)
 
 
-def refuse_other_order(split: str, shape: tuple[int, ...], channels: str) -> None:
+def refuse_other_order(array: str, shape: tuple[int, ...], channels: str) -> None:
     """Refuses pictures whose channels are not where `channels` says: a network would train on slices.
 
     This is so if the other end has 1, 3 or 4 entries and this end does not, or if this end is a side of a square.
@@ -89,13 +114,13 @@ def refuse_other_order(split: str, shape: tuple[int, ...], channels: str) -> Non
         return
     other, sides = ("first", (middle, near)) if channels == "last" else ("last", (near, middle))
     raise ValueError(
-        f"x_{split} has shape {shape}, which looks like {far} channels of {sides[0]} x {sides[1]} pixels, but "
+        f"{array} has shape {shape}, which looks like {far} channels of {sides[0]} x {sides[1]} pixels, but "
         f"dataset.channels={channels} makes {near} channels of it; set dataset.channels={other}, or, if there are "
         f"{near} channels, save that axis at the other end and set dataset.channels={other}"
     )
 
 
-def as_float32(split: str, stored: np.ndarray) -> np.ndarray:
+def as_float32(array: str, stored: np.ndarray) -> np.ndarray:
     """Returns numbers as float32.
 
     Raises:
@@ -116,7 +141,7 @@ def as_float32(split: str, stored: np.ndarray) -> np.ndarray:
     lost = np.flatnonzero((error > MOST_ERROR * spread) & (spread > LEAST_SPREAD * np.abs(lowest)))
     if len(lost):
         raise ValueError(
-            f"{len(lost)} of {len(spread)} entries of x_{split} lie within {spread[lost[0]]:g} of each other around "
+            f"{len(lost)} of {len(spread)} entries of {array} lie within {spread[lost[0]]:g} of each other around "
             f"{lowest[lost[0]]:g} or are too large (first: {lost[:5].tolist()}), which float32 cannot tell apart; "
             "subtract a number from them that is the same in every split, or scale them down"
         )

@@ -3,8 +3,12 @@
 Dimension key: N rows.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from calrun.dataset.base import Inputs
 
 ROWS_PER_PASS = 4096
 ANOTHER_SCALE = 50  # pictures of two splits whose largest values differ by this factor are not on one scale
@@ -51,6 +55,37 @@ def check_alike(split: str, inputs: Tensor, train: Tensor) -> None:
                 f"split {split} holds pictures with values up to {most:g}, but train up to {most_train:g}; bring both "
                 "to one scale"
             )
+
+
+def scale_of(inputs: Tensor) -> dict[str, Any]:
+    """Returns what `check_known` asks of the training rows: how they are stored, and of pictures the largest value."""
+    if inputs.ndim == 4 and inputs.dtype != torch.uint8:
+        return {"stored": kind(inputs), "largest": inputs.abs().max().item()}
+    return {"stored": kind(inputs)}
+
+
+def check_known(name: str, inputs: Tensor, known: Inputs) -> None:
+    """Refuses rows that are stored in another way than those that a network was trained on, which are there no more.
+
+    Raises:
+        ValueError: if they have another shape, type or scale.
+    """
+    if tuple(inputs.shape[1:]) != known.shape:
+        raise ValueError(
+            f"{name} has rows of shape {tuple(inputs.shape[1:])}, but the network was trained on rows of shape "
+            f"{known.shape}; bring them to this shape"
+        )
+    stored, largest = known.measured.get("stored"), known.measured.get("largest")
+    if stored is not None and stored != kind(inputs):
+        raise ValueError(
+            f"{name} holds {kind(inputs)}, but the network was trained on {stored}, and only bytes are scaled to 0..1; "
+            "save the rows in the type of the training rows"
+        )
+    if largest is not None and (most := inputs.abs().max().item()) > ANOTHER_SCALE * largest:
+        raise ValueError(
+            f"{name} holds pictures with values up to {most:g}, but the network was trained on values up to "
+            f"{largest:g}; bring them to that scale"
+        )
 
 
 def kind(inputs: Tensor) -> str:

@@ -3,9 +3,10 @@
 Dimension key: N pictures, H W height and width.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
 import numpy as np
@@ -44,6 +45,21 @@ def read_npz(path: str | Path, wanted: list[str], optional: list[str] | None = N
     if missing:
         raise ValueError(f"{path} holds {sorted(found)} but not {missing}; save the arrays under these names")
     return arrays
+
+
+def first_array(path: str | Path, names: Sequence[str]) -> tuple[str, np.ndarray]:
+    """Returns the first of these arrays that an archive holds, after its name; no other is read.
+
+    Raises:
+        ValueError: if it holds none of them, or is no sound archive.
+    """
+    read_npz(path, [])
+    with ZipFile(Path(path).expanduser()) as archive:
+        there = [name.removesuffix(".npy") for name in archive.namelist()]
+    found = [name for name in names if name in there]
+    if not found:
+        raise ValueError(f"{path} holds {sorted(there)} but not {' or '.join(names)}; save the rows under such a name")
+    return found[0], read_npz(path, found[:1])[found[0]]
 
 
 def refuse_other_kinds(path: Path) -> None:

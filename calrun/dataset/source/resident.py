@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from math import prod
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from calrun.dataset.base import Dataset, Shot, Source, StepRows
-from calrun.dataset.check.inputs import check_alike, check_inputs
+from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Shot, Source, StepRows
+from calrun.dataset.check.inputs import check_alike, check_inputs, check_known, scale_of
 from calrun.dataset.check.labels import check_targets
 from calrun.dataset.source.transform import Transform
 from calrun.rng import torch_seed
@@ -60,6 +60,9 @@ class Resident(Source):
         if inputs.nbytes > CHECKED_BYTES:
             inputs = inputs[:: -(-inputs.nbytes // CHECKED_BYTES)]
         return crc32(np.ascontiguousarray(inputs).view(np.uint8).data, start)
+
+    def measured(self) -> dict[str, Any]:
+        return {**scale_of(self.inputs), "transform": self.transform.statistics()}
 
     def to(self, device: torch.device) -> None:
         self.inputs = self.inputs.to(device)
@@ -156,3 +159,23 @@ def resident_dataset(
     tests = {"test": sources["test"]}
     shape = tuple(splits["train"][0].shape[1:])
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
+
+
+def resident_rows(
+    name: str, stored: Tensor, inputs: Inputs, transform: Transform, item_ids: Sequence[str] | None = None
+) -> Resident:
+    """Returns rows without labels for a network that is trained.
+
+    Args:
+        name: of the rows, for errors.
+        stored: (N, ch, H, W) or (N, D).
+        inputs: what the network takes.
+        transform: with mean and std.
+        item_ids: N stable names; `None` gives the row numbers.
+
+    Raises:
+        ValueError: if the rows are not finite, or stored in another way than the training rows were.
+    """
+    check_inputs(name, stored)
+    check_known(name, stored, inputs)
+    return Resident(stored, np.full(len(stored), UNKNOWN), transform, item_ids)

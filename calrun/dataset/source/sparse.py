@@ -3,9 +3,9 @@
 Dimension key: N rows, F features of a row, B rows of a batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
@@ -24,10 +24,17 @@ class Sparse(Source):
         table: (N, F) float32, compressed by rows.
         targets: int64 (N,).
         item_ids: N stable names; `None` gives the row numbers.
+        known: what `measured` returns, such as a digest of the features' names.
     """
 
-    def __init__(self, table: csr_matrix, targets: np.ndarray, item_ids: Sequence[str] | None = None) -> None:
-        self.table, self.targets, self.item_ids = table, targets, item_ids
+    def __init__(
+        self,
+        table: csr_matrix,
+        targets: np.ndarray,
+        item_ids: Sequence[str] | None = None,
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.table, self.targets, self.item_ids, self.known = table, targets, item_ids, known or {}
 
     def __len__(self) -> int:
         return int(self.table.shape[0])
@@ -40,6 +47,9 @@ class Sparse(Source):
             sample = part[:: max(1, -(-part.nbytes // CHECKED_BYTES))]
             start = crc32(np.ascontiguousarray(sample).view(np.uint8).data, start)
         return start
+
+    def measured(self) -> dict[str, Any]:
+        return dict(self.known)
 
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator["DenseStep"]:
         for step in steps:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 import numpy as np
@@ -37,6 +37,9 @@ class Subset(Source):
 
     def checksum(self, start: int) -> int:
         return crc32(self.rows.tobytes(), self.source.checksum(start))
+
+    def measured(self) -> dict[str, Any]:
+        return self.source.measured()
 
     def to(self, device: torch.device) -> None:
         self.source.to(device)

@@ -53,6 +53,12 @@ class Transform:
             self.mean, self.std = self.mean.to(device), self.std.to(device)
         return self
 
+    def statistics(self) -> dict[str, list[float]]:
+        """Returns mean and std, if they are known."""
+        if self.mean is None or self.std is None:
+            return {}
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
+
     def fitted(self, inputs: Tensor) -> "Transform":
         """Returns the transform with mean and std of `inputs` if none were given; constant entries keep std 1.
 

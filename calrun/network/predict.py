@@ -1,0 +1,75 @@
+"""`calrun predict`: the class and the probability of each class for rows without labels, as a table.
+
+Dimension key: N rows of a chunk, C classes.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from calrun.dataset.base import Source
+from calrun.machine.files import replace_file
+from calrun.network.load import Trained, load
+from calrun.network.run_files import RunFiles
+from calrun.report.table.plain import neutral
+from calrun.text.say import say, warn
+
+CHUNK_BATCHES = 128  # batches whose probabilities are held at a time
+SPLITS = ("", "test", "train", "val")
+DIGITS = 6
+
+
+def predict(run: Path, place: str, out: Path, number: int | None = None, split: str | None = None) -> None:
+    """Writes item_id, class and the probability of each class, a line for each row.
+
+    Args:
+        run: the run folder.
+        place: of the rows.
+        out: the table; it is replaced when all lines are there.
+        number: of the round whose network predicts; `None` is the last that is committed.
+        split: which rows are read where there are several; `None` prefers those of no split, then test.
+
+    Raises:
+        ValueError: if the run has no such network, or the rows are of another kind than its own.
+    """
+    found = load(run, number)
+    source = found.rows(place, SPLITS if split is None else (split,))
+    say_unfinished(found.run, number)
+    replace_file(out, lambda beside: write(beside, found, source))
+    classes = f"{len(found.class_names)} classes"
+    say(f"{out}  {len(source):,} rows, {classes}, by the network of round {found.run.number} of {found.run.folder}")
+
+
+def say_unfinished(run: RunFiles, number: int | None) -> None:
+    """Says that a run has not played all its rounds, where none was asked for."""
+    if number is None and run.number < run.num_rounds:
+        warn(
+            f"{run.folder} is not finished: round {run.number} of {run.num_rounds} is the last that is committed, and "
+            "its network is used"
+        )
+
+
+def write(path: Path, found: Trained, source: Source) -> None:
+    """Writes the table, a chunk of rows at a time."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["item_id", "class", *(f"p_{name}" for name in found.class_names)])
+        for rows in chunks(len(source), found.predictor.batch_size):
+            table.writerows(lines(found, source, rows))
+
+
+def lines(found: Trained, source: Source, rows: np.ndarray) -> Iterator[Sequence[str]]:
+    """Yields the line of each row; of several equally probable classes the first is its class."""
+    p_NC = found.probabilities(source, rows).numpy()
+    for row, p_C in zip(rows.tolist(), p_NC, strict=True):
+        name = found.class_names[int(p_C.argmax())]
+        yield [neutral(source.item_id(row)), neutral(name), *(f"{p:.{DIGITS}g}" for p in p_C.tolist())]
+
+
+def chunks(num_rows: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Yields the rows in order, whole batches of them."""
+    size = CHUNK_BATCHES * batch_size
+    for start in range(0, num_rows, size):
+        yield np.arange(start, min(start + size, num_rows))

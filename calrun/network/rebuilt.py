@@ -1,0 +1,80 @@
+"""A run's method built again and put where a round left it, on rows of any kind.
+
+Dimension key: N rows.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from calrun.acquisition.base import Acquisition
+from calrun.dataset.base import UNKNOWN, Block, Dataset, Source, StepRows
+from calrun.experiment import build_method, made
+from calrun.look.predict import Predictor
+from calrun.machine.files import whole
+from calrun.method.base import Method
+from calrun.model.base import Classifier
+from calrun.network.run_files import RunFiles
+from calrun.task.base import Task
+
+
+def rebuilt(
+    files: RunFiles, data: Dataset, state: dict[str, Any], predictor: Predictor, acquisition: Acquisition
+) -> Method:
+    """Returns the method of a run as it was after a round.
+
+    Args:
+        files: the run at the round.
+        data: the rows that it looks at now.
+        state: what it carried out of the round.
+        predictor: passes of its networks.
+        acquisition: whose parts it has trained beside the network.
+    """
+    cfg = files.cfg
+    method = build_method(cfg, data, made(cfg, "task", Task), predictor)
+    method.attach(acquisition.parts(), any(column.previous for column in acquisition.wanted()))
+    with whole(files.state_path):
+        method.restore(state)
+    return method
+
+
+def evaluated_in(files: RunFiles, state: dict[str, Any], predictor: Predictor) -> Classifier:
+    """Returns the network that a method evaluates, without the data that it was trained on."""
+    absent = Absent(files.num_rows, files.inputs.shape)
+    data = Dataset(absent, {}, len(files.class_names), files.class_names, files.inputs.shape)
+    return rebuilt(files, data, state, predictor, own_acquisition(files.cfg)).evaluated()
+
+
+def own_acquisition(cfg: DictConfig) -> Acquisition:
+    """Returns the acquisition that the run was played with."""
+    return made(cfg, "acquisition", Acquisition)
+
+
+class Absent(Source):
+    """The rows of a data set that is not there: as many, and all zero.
+
+    Args:
+        num_rows: N.
+        shape: of one x.
+    """
+
+    def __init__(self, num_rows: int, shape: tuple[int, ...]) -> None:
+        self.targets, self.shape = np.full(num_rows, UNKNOWN), shape
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def checksum(self, start: int) -> int:
+        return start
+
+    def blocks(self, steps: list[StepRows], seed: int) -> Iterator[Block]:
+        raise NotImplementedError
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
+        for start in range(0, len(rows), batch_size):
+            part = rows[start : start + batch_size]
+            yield part, torch.zeros(len(part), *self.shape)
