@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from calrun.dataset.base import Dataset, Inputs, Source
-from calrun.dataset.check.labels import count_classes, label_vector, named
+from calrun.dataset.check.label_names import numbered
+from calrun.dataset.check.labels import count_classes, named
 from calrun.dataset.read.archive import first_array, read_npz
 from calrun.dataset.source.resident import resident_dataset, resident_rows
 from calrun.dataset.source.transform import Transform
@@ -33,7 +34,7 @@ def load(
         transform: for pixels scaled to 0..1 where x is uint8, otherwise for the numbers as they are.
         num_classes: C, checked against the labels; `None` takes the largest label plus one.
         channels: `last` for pictures (N, H, W, ch), `first` for (N, ch, H, W).
-        class_names: C names; `None` takes the numbers.
+        class_names: C names in the order of the labels; `None` takes what the labels say.
 
     Raises:
         ValueError: if arrays are missing or disagree, or an option does not fit them.
@@ -44,18 +45,20 @@ def load(
     if ("x_val" in arrays) != ("y_val" in arrays):
         raise ValueError(f"{path} holds one of x_val and y_val without the other; save both or neither")
     names = [name for name in ("train", "test", "val") if f"x_{name}" in arrays]
-    splits = {
-        name: (model_inputs(f"x_{name}", arrays[f"x_{name}"], channels), label_vector(name, arrays[f"y_{name}"]))
-        for name in names
-    }
-    count = count_classes({name: labels for name, (_, labels) in splits.items()})
+    labels, found = numbered({name: arrays[f"y_{name}"] for name in names})
+    if class_names is None:
+        class_names = found or [str(number) for number in range(num_classes or count_classes(labels))]
+    refuse_other_count(num_classes, class_names)
+    splits = {name: (model_inputs(f"x_{name}", arrays[f"x_{name}"], channels), labels[name]) for name in names}
+    return resident_dataset(splits, named(class_names), transform)
+
+
+def refuse_other_count(num_classes: int | None, class_names: Sequence[str]) -> None:
+    """Raises a ValueError if the number of classes that is declared is not that of their names, or below 2."""
     if num_classes is not None and num_classes < 2:
         raise ValueError(f"dataset.num_classes is {num_classes}, but a classifier tells at least 2 classes apart")
-    if class_names is None:
-        class_names = [str(number) for number in range(num_classes or count)]
     if num_classes not in (None, len(class_names)):
-        raise ValueError(f"dataset.num_classes is {num_classes}, but dataset.class_names has {len(class_names)} names")
-    return resident_dataset(splits, named(class_names), transform)
+        raise ValueError(f"dataset.num_classes is {num_classes}, but there are {len(class_names)} classes; correct it")
 
 
 def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform, channels: str) -> Source:
