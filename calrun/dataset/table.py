@@ -11,17 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, Inputs, Source
 from calrun.dataset.check.labels import named
 from calrun.dataset.check.split import refuse_unseen, split_rows
+from calrun.dataset.read.columns import applied, fit
 from calrun.dataset.read.frame import column_of, read_frame, unique_ids, whole_column
-from calrun.dataset.source.resident import resident_dataset
+from calrun.dataset.source.resident import resident_dataset, resident_rows
 from calrun.dataset.source.transform import Transform
 
-MOST_CATEGORIES = 1_000  # more are names of rows, not kinds of them
-MISSING = "(missing)"
+AS_THEY_ARE = Transform([0.0], [1.0])
 
 
 def load(  # noqa: PLR0913 - one for each question that a table leaves open
@@ -58,35 +57,23 @@ def load(  # noqa: PLR0913 - one for each question that a table leaves open
     for name in [*drop, *categorical]:
         column_of(path, frame, name, "dataset.drop" if name in drop else "dataset.categorical")
     others = {label, split, item_id, *drop}
-    inputs = prepared(path, frame[[name for name in frame.columns if name not in others]], rows["train"], categorical)
-    splits = {name: (torch.from_numpy(inputs[found]), targets[found]) for name, found in rows.items()}
-    return resident_dataset(splits, named(classes), Transform([0.0], [1.0]), [ids[row] for row in rows["train"]])
+    columns = frame[[name for name in frame.columns if name not in others]]
+    fitted = fit(path, columns.iloc[rows["train"]], categorical)
+    inputs = applied(path, columns, fitted)
+    splits = {name: (inputs[found], targets[found]) for name, found in rows.items()}
+    known = {"columns": fitted}
+    return resident_dataset(splits, named(classes), AS_THEY_ARE, [ids[row] for row in rows["train"]], known)
 
 
-def prepared(path: str, frame: pd.DataFrame, train: np.ndarray, categorical: Sequence[str]) -> np.ndarray:
-    """Returns the inputs of all rows as float32 (N, D), with transformers fitted on the training rows.
+def rows(place: str, inputs: Inputs, item_id: str | None) -> Source:
+    """Reads the rows of another table, whose labels need not be there.
 
     Raises:
-        ValueError: if no column is left, numbers are infinite, or a category stands for a single row mostly.
+        ValueError: if the file or a column that the network was trained on is missing.
     """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    if not len(frame.columns):
-        raise ValueError(f"{path} has no column left to learn from; name fewer in dataset.drop")
-    codes = [name for name in frame.columns if name in categorical or frame[name].dtype.kind not in "biuf"]
-    numbers = [name for name in frame.columns if name not in codes]
-    refuse_infinite(path, frame[numbers])
-    refuse_names(path, frame[codes].iloc[train])
-    texts = frame[codes].astype(object).fillna(MISSING).astype(str)
-    table = pd.concat([frame[numbers].astype(np.float64), texts], axis=1)
-    scaled = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    transformer = ColumnTransformer([("numbers", scaled, numbers), ("codes", one_hot, codes)])
-    transformer.fit(table.iloc[train])
-    return np.ascontiguousarray(transformer.transform(table), dtype=np.float32)
+    frame = read_frame(place)
+    found = applied(place, frame, inputs.measured["columns"])
+    return resident_rows(place, found, inputs, AS_THEY_ARE, unique_ids(place, frame, item_id))
 
 
 def refuse_fractions(path: str, name: str, labels: pd.Series) -> None:
@@ -96,23 +83,3 @@ def refuse_fractions(path: str, name: str, labels: pd.Series) -> None:
         raise ValueError(
             f"{path}: column {name!r} holds numbers such as {broken}, which are no classes; sort them into some"
         )
-
-
-def refuse_infinite(path: str, numbers: pd.DataFrame) -> None:
-    """Raises a ValueError if a number is infinite; a missing one is replaced by the median."""
-    infinite = [str(name) for name in numbers.columns if np.isinf(numbers[name].astype(np.float64)).any()]
-    if infinite:
-        raise ValueError(
-            f"{path} has infinite numbers in {len(infinite)} columns (first: {infinite[:5]}); replace them"
-        )
-
-
-def refuse_names(path: str, codes: pd.DataFrame) -> None:
-    """Raises a ValueError if a column of text has so many values that it names rows and not kinds of rows."""
-    for name in codes.columns:
-        count = codes[name].nunique()
-        if count > MOST_CATEGORIES:
-            raise ValueError(
-                f"{path}: column {name!r} has {count:,} different values in {len(codes):,} training rows, too many for "
-                "categories; name it in dataset.drop, or use dataset=text_table for texts"
-            )

@@ -1,5 +1,6 @@
 """Tables with named columns: transformed by the training rows' statistics, and refused in one sentence."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,33 @@ def test_a_run_learns_from_a_table(calrun: Callable[..., Any], tmp_path: Path) -
     )  # fmt: skip
     assert answer.code == 0, answer.err
     assert ",row-" in next((tmp_path / "outputs").rglob("picks.csv")).read_text()
+
+
+def test_a_trained_network_reads_another_table_by_the_statistics_of_its_training_rows(
+    calrun: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = frame(200).astype({"colour": object})
+    read(tmp_path / "x.csv", table)
+    words = (
+        "run", "dataset=table", f"dataset.path={tmp_path / 'x.csv'}", "dataset.label=kind", "dataset.item_id=name",
+        "dataset.split=part", "trainer=cpu", "trainer.max_epochs=20", "budget=counts", "budget.start=60",
+        "budget.rounds=1",
+    )  # fmt: skip
+    assert calrun(*words).code == 0
+    (lines,) = (tmp_path / "outputs").rglob("rounds.jsonl")
+    accuracy = json.loads(lines.read_text())["test"]["test"]["accuracy"]
+    (tmp_path / "x.csv").unlink()
+    table[190:].drop(columns=["kind", "part"]).to_csv(tmp_path / "new.csv", index=False)
+    answer = calrun("predict", str(lines.parent), str(tmp_path / "new.csv"), "--out", str(tmp_path / "found.csv"))
+    assert answer.code == 0, answer.err
+    found = pd.read_csv(tmp_path / "found.csv")
+    assert found.iloc[:, 0].tolist() == table["name"][190:].tolist()
+    assert (found.iloc[:, 1].to_numpy() == table["kind"][190:].to_numpy()).mean() == pytest.approx(accuracy)
+    table[190:].drop(columns=["size"]).to_csv(tmp_path / "new.csv", index=False)
+    answer = calrun("predict", str(lines.parent), str(tmp_path / "new.csv"))
+    assert answer.code == 2
+    assert "names the column 'size', but" in answer.err
+    table[190:].assign(size="big").to_csv(tmp_path / "new.csv", index=False)
+    answer = calrun("predict", str(lines.parent), str(tmp_path / "new.csv"))
+    assert answer.code == 2
+    assert "column 'size' holds 'big', but numbers are wanted in it" in answer.err

@@ -34,7 +34,8 @@ def read_frame(path: str) -> pd.DataFrame:
         raise ValueError(f"{path} cannot be read as {place.suffix} ({reason}); save it again") from error
     if not len(frame):
         raise ValueError(f"{path} has no rows; give it some")
-    twice = sorted({str(name) for name in frame.columns[frame.columns.duplicated()]})
+    frame.columns = frame.columns.astype(str)
+    twice = sorted(set(frame.columns[frame.columns.duplicated()]))
     if twice:
         raise ValueError(f"{path} has {len(twice)} column names several times (first: {twice[:5]}); rename them")
     return frame

@@ -3,7 +3,7 @@
 Dimension key: N rows of a split, K steps of a block, B rows of a step (the current M, then replayed), V values.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from math import prod
@@ -33,6 +33,7 @@ class Resident(Source):
         transform: how stored values become x.
         item_ids: N stable names; `None` takes the row numbers.
         steps_per_block: optimizer steps whose rows travel to the device together.
+        known: what else other rows cannot be read without, see `Source.measured`.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Resident(Source):
         transform: Transform,
         item_ids: Sequence[str] | None = None,
         steps_per_block: int = 32,
+        known: Mapping[str, Any] | None = None,
     ) -> None:
         self.inputs = inputs.contiguous()
         self.targets = targets
         self.transform = transform
         self.item_ids = item_ids
         self.steps_per_block = steps_per_block
+        self.known = known or {}
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -62,7 +65,7 @@ class Resident(Source):
         return crc32(np.ascontiguousarray(inputs).view(np.uint8).data, start)
 
     def measured(self) -> dict[str, Any]:
-        return {**scale_of(self.inputs), "transform": self.transform.statistics()}
+        return {**scale_of(self.inputs), "transform": self.transform.statistics(), **self.known}
 
     def to(self, device: torch.device) -> None:
         self.inputs = self.inputs.to(device)
@@ -136,6 +139,7 @@ def resident_dataset(
     class_names: list[str],
     transform: Transform,
     item_ids: Sequence[str] | None = None,
+    known: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Checks tensors and labels and makes a data set of them.
 
@@ -144,6 +148,7 @@ def resident_dataset(
         class_names: C names; labels must be 0..C-1, each at least once in train.
         transform: shared by all splits; its mean and std are measured on train if it has none.
         item_ids: N stable names of the training rows; `None` takes the row numbers.
+        known: of the training rows, see `Source.measured`.
 
     Raises:
         ValueError: if inputs are not finite or differ in kind between splits, labels disagree with them or with the
@@ -155,7 +160,8 @@ def resident_dataset(
         check_inputs(name, inputs)
         check_alike(name, inputs, splits["train"][0])
         targets = check_targets(name, labels, len(inputs), len(class_names))
-        sources[name] = Resident(inputs, targets, transform, item_ids if name == "train" else None)
+        sources[name] = Resident(inputs, targets, transform)
+    sources["train"] = Resident(splits["train"][0], sources["train"].targets, transform, item_ids, known=known)
     tests = {"test": sources["test"]}
     shape = tuple(splits["train"][0].shape[1:])
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
