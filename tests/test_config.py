@@ -27,6 +27,7 @@ MISSING = {
     "explicit": ["budget.labels=[10,20]"],
     "piecewise": ["budget.segments=[{until:20,step:10},{until:60,step:20}]"],
     "npz": ["dataset.path=x.npz"],
+    "medmnist": ["dataset.flag=pathmnist"],
     "jpeg_npz": ["dataset.path=x.npz"],
     "image_folder": ["dataset.root=x", "model.model_name=resnet18"],
     "file": ["initial.path=rows.txt"],
@@ -57,7 +58,7 @@ def test_every_option_composes_into_a_whole_configuration(group: str, option: st
     """No interpolation leads nowhere, and nothing but what the user must say is missing."""
     cfg = composed(group, option)
     found = OmegaConf.to_container(cfg, resolve=True)
-    allowed = {"dataset.path", "dataset.root", "budget.start", "budget.rounds"}
+    allowed = {f"dataset.{key}" for key in ("path", "root", "label")} | {"budget.start", "budget.rounds"}
     assert {key for key in missing_keys(found)} <= allowed
 
 
