@@ -1,5 +1,6 @@
 """What every data-set recipe must obey."""
 
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
@@ -17,6 +18,17 @@ def test_a_recipe_names_its_module_and_every_argument_of_its_loader(recipe: Path
     arguments = {name for name in cfg.dataset if name != "_target_"}
     assert arguments == set(signature(get_method(cfg.dataset._target_)).parameters)
     instantiate(cfg.dataset.transform)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_rows_without_labels_are_read_with_the_options_of_the_recipe(recipe: Path) -> None:
+    cfg = OmegaConf.load(recipe)
+    read = getattr(import_module(f"calrun.dataset.{recipe.stem}"), "rows", None)
+    if read is None:
+        pytest.skip("reads no rows but its own")
+    first, *others = signature(read).parameters
+    assert first == "place"
+    assert set(others) <= {"inputs", "splits", *map(str, cfg.dataset)}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
