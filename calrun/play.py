@@ -13,6 +13,7 @@ from calrun.folder.anew import wanted
 from calrun.folder.begun import refuse_changed
 from calrun.folder.environment import add_attempt, device_name
 from calrun.folder.identity import Identity, identity
+from calrun.folder.inputs_file import write_inputs
 from calrun.folder.later import missing_records
 from calrun.folder.progress import Progress
 from calrun.folder.record import Record
@@ -50,6 +51,7 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         refuse_changed(folder, now, exp.fingerprint())
     record = Record(folder, config_of(cfg, choices, now, exp))
     try:
+        write_inputs(record.folder, exp.data)
         exp.oracle.begin(exp.data.train, exp.data.class_names, record.folder)
         return _play(cfg, exp, record, quiet)
     except LabelsWanted as wanted_labels:
@@ -73,7 +75,6 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
         "data_fingerprint": exp.fingerprint(),
         "cheats": [group for group, each in chosen.items() if each.looks_at_truth()],
         "class_names": list(exp.data.class_names),
-        "inputs": exp.data.inputs(),
     }
     return {**about, "choices": names, **resolved}
 

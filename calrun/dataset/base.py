@@ -55,12 +55,12 @@ class Inputs:
 
     Args:
         shape: of one x.
-        num_classes: C.
-        measured: what `Source.measured` returned of the training rows.
+        num_rows: N, of the training set.
+        measured: what `Source.measured` returned of it.
     """
 
     shape: tuple[int, ...]
-    num_classes: int
+    num_rows: int
     measured: Mapping[str, Any]
 
 
@@ -84,7 +84,7 @@ class Source(ABC):
         """Returns what was measured on these rows and other rows cannot be read without, as plain values.
 
         What stands under the key of an argument that the data set's option left open takes its place there, such as
-        transform.mean; it is written into config.yaml.
+        transform.mean; the run folder keeps it.
         """
         return {}
 
@@ -123,7 +123,3 @@ class Dataset:
     class_names: list[str]
     input_shape: tuple[int, ...]
     val: Source | None = None
-
-    def inputs(self) -> dict[str, Any]:
-        """Returns what config.yaml holds so that a network can be used where this data set is not: see `Inputs`."""
-        return {"shape": list(self.input_shape), "rows": len(self.train), **self.train.measured()}

@@ -29,7 +29,7 @@ NEUTRAL_LEAVES = ("dataset.check",)
 ROUNDS = "budget.rounds"
 HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
     *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
-    *("experiment", "cheats", "class_names", "inputs", "choices", "complete"),
+    *("experiment", "cheats", "class_names", "choices", "complete"),
 )
 PLACES = ("root", "path", "file", "folder", "checkpoint")  # last words of keys whose values are places on disk
 FOLDERS = ("root", "folder")  # those that, outside the data set, may hold the run's own files

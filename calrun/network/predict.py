@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from calrun.dataset.base import Source
+from calrun.folder.status import RUN_FILES
 from calrun.machine.files import replace_file
 from calrun.network.load import Trained, load
 from calrun.network.run_files import RunFiles
 from calrun.report.table.plain import neutral
 from calrun.text.say import say, warn
+from calrun.training.trainer import silence_lightning
 
 CHUNK_BATCHES = 128  # batches whose probabilities are held at a time
 SPLITS = ("", "test", "train", "val")
@@ -34,12 +36,26 @@ def predict(run: Path, place: str, out: Path, number: int | None = None, split: 
     Raises:
         ValueError: if the run has no such network, or the rows are of another kind than its own.
     """
+    silence_lightning()
+    refuse_out(out, place)
     found = load(run, number)
     source = found.rows(place, SPLITS if split is None else (split,))
     say_unfinished(found.run, number)
     replace_file(out, lambda beside: write(beside, found, source))
     classes = f"{len(found.class_names)} classes"
     say(f"{out}  {len(source):,} rows, {classes}, by the network of round {found.run.number} of {found.run.folder}")
+
+
+def refuse_out(out: Path, place: str) -> None:
+    """Refuses a table that would replace the rows themselves, or a file of a run.
+
+    Raises:
+        ValueError: if it would.
+    """
+    if out.resolve() == Path(place).expanduser().resolve():
+        raise ValueError(f"--out {out} is DATA itself; choose another file")
+    if any((out.parent / name).exists() for name in RUN_FILES):
+        raise ValueError(f"--out {out} lies in a run folder, whose files are the run's own; choose another place")
 
 
 def say_unfinished(run: RunFiles, number: int | None) -> None:

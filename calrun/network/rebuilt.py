@@ -44,7 +44,7 @@ def rebuilt(
 
 def evaluated_in(files: RunFiles, state: dict[str, Any], predictor: Predictor) -> Classifier:
     """Returns the network that a method evaluates, without the data that it was trained on."""
-    absent = Absent(files.num_rows, files.inputs.shape)
+    absent = Absent(files.inputs.num_rows, files.inputs.shape)
     data = Dataset(absent, {}, len(files.class_names), files.class_names, files.inputs.shape)
     return rebuilt(files, data, state, predictor, own_acquisition(files.cfg)).evaluated()
 

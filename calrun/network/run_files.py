@@ -9,10 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.dataset.base import Inputs
 from calrun.folder.begun import damaged, recorded_in
 from calrun.folder.identity import HEADER
+from calrun.folder.inputs_file import read_inputs
 from calrun.folder.round_line import committed_rounds
 from calrun.machine.files import load_tensors, whole
 
-INPUTS = "inputs"  # the key of config.yaml
 BEGINNING = {"pretrained": False, "checkpoint": None}  # options of calrun's models that only say how weights begin
 SHOWN = 5
 
@@ -24,12 +24,14 @@ class RunFiles:
     Args:
         folder: the folder.
         config: its config.yaml.
+        inputs: what its network takes.
         number: the committed round that is looked at.
         num_rounds: that the run wants to play.
     """
 
     folder: Path
     config: dict[str, Any]
+    inputs: Inputs
     number: int
     num_rounds: int
 
@@ -51,18 +53,6 @@ class RunFiles:
         return [str(name) for name in self.config["class_names"]]
 
     @property
-    def num_rows(self) -> int:
-        """Rows of the training set."""
-        return int(self.config[INPUTS]["rows"])
-
-    @property
-    def inputs(self) -> Inputs:
-        """What the network takes."""
-        known = self.config[INPUTS]
-        measured = {key: value for key, value in known.items() if key not in ("shape", "rows")}
-        return Inputs(tuple(known["shape"]), len(self.class_names), measured)
-
-    @property
     def state_path(self) -> Path:
         return self.folder / f"state-{self.number}.pt"
 
@@ -80,7 +70,7 @@ def run_files(run: str | Path, number: int | None = None) -> RunFiles:
         number: of a committed round; `None` is the last one.
 
     Raises:
-        ValueError: if there is no run, no such round, or no state of it, or the run did not record what it takes.
+        ValueError: if there is no run, no such round, or no state of it, or nothing says what its network takes.
     """
     folder = Path(run).expanduser()
     config = configuration(folder)
@@ -89,7 +79,7 @@ def run_files(run: str | Path, number: int | None = None) -> RunFiles:
         raise ValueError(f"{folder} has no finished round yet, and so no trained network; play the run first")
     if number is not None and not 1 <= number <= len(lines):
         raise ValueError(f"{folder} has rounds 1 to {len(lines)}, but round {number} is asked for; choose one of them")
-    found = RunFiles(folder, config, number or len(lines), max(len(lines), lines[-1]["rounds"]))
+    found = RunFiles(folder, config, read_inputs(folder), number or len(lines), max(len(lines), lines[-1]["rounds"]))
     if found.state_path.exists():
         return found
     if number is None and len(committed_rounds(folder)) > len(lines):  # a run that is being played has gone on
@@ -101,7 +91,7 @@ def configuration(folder: Path) -> dict[str, Any]:
     """Returns the config.yaml of a run folder.
 
     Raises:
-        ValueError: if there is none, or it is damaged or older than what is recorded today.
+        ValueError: if there is none, or it is damaged.
     """
     config = recorded_in(folder) if folder.is_dir() else None
     if config is None:
@@ -110,11 +100,6 @@ def configuration(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder} is no run folder (it has no config.yaml); {hint}")
     if not config:
         raise damaged(folder)
-    if not isinstance(config.get(INPUTS), dict) or not config.get("class_names"):
-        raise ValueError(
-            f"{folder} was begun before runs recorded what their network takes; a run that is not finished records it "
-            "when it goes on, a finished one wants to be played anew (calrun run ... --fresh)"
-        )
     return config
 
 

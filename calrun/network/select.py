@@ -23,7 +23,7 @@ from calrun.experiment import build, made
 from calrun.folder.picks import csv_text, restore_picks
 from calrun.machine.files import replace_text
 from calrun.network.load import predictor_of
-from calrun.network.predict import say_unfinished
+from calrun.network.predict import refuse_out, say_unfinished
 from calrun.network.rebuilt import own_acquisition, rebuilt
 from calrun.network.rows import rows_at
 from calrun.network.run_files import RunFiles, run_files
@@ -35,6 +35,7 @@ from calrun.report.table.plain import neutral
 from calrun.round import Round
 from calrun.text.say import say
 from calrun.text.words import SEPARATOR
+from calrun.training.trainer import silence_lightning
 
 SPLITS = ("", "train", "test", "val")
 HEADER = ("order", "row", "item_id")
@@ -104,6 +105,8 @@ def select(run: Path, place: str, wish: Wish, out: Path, number: int | None = No
     Raises:
         ValueError: if the acquisition cannot choose from these rows with what the run has trained.
     """
+    silence_lightning()
+    refuse_out(out, place)
     files = run_files(run, number)
     acquisition = acquisition_of(wish)
     source = rows_at(files, place, SPLITS if split is None else (split,))

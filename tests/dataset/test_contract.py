@@ -1,5 +1,6 @@
 """What every data-set recipe must obey."""
 
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
@@ -18,6 +19,17 @@ def test_a_recipe_names_its_module_and_every_argument_of_its_loader(recipe: Path
     assert arguments == set(signature(get_method(cfg.dataset._target_)).parameters)
     if "transform" in cfg.dataset:
         instantiate(cfg.dataset.transform)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_rows_without_labels_are_read_with_the_options_of_the_recipe(recipe: Path) -> None:
+    cfg = OmegaConf.load(recipe)
+    read = getattr(import_module(f"calrun.dataset.{recipe.stem}"), "rows", None)
+    if read is None:
+        pytest.skip("reads no rows but its own")
+    first, *others = signature(read).parameters
+    assert first == "place"
+    assert set(others) <= {"inputs", "splits", *map(str, cfg.dataset)}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

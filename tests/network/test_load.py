@@ -119,8 +119,11 @@ def test_damage_is_said_with_the_name_of_the_file(moved: Run) -> None:
     (folder / "config.yaml").write_text(yaml.safe_dump(config | {"class_names": ["one", "two"], "complete": True}))
     with pytest.raises(ValueError, match=r"state-3.pt is damaged \(RuntimeError\)"):
         calrun.load(folder)
-    del config["inputs"]
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (folder / "inputs.json").write_text('{"shape": [5]')
+    with pytest.raises(ValueError, match=r"inputs.json is damaged \(JSONDecodeError\)"):
+        calrun.load(folder)
+    (folder / "inputs.json").unlink()
     with pytest.raises(ValueError, match="begun before runs recorded what their network takes"):
         calrun.load(folder)
 

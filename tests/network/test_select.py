@@ -122,6 +122,8 @@ def test_what_cannot_be_chosen_is_refused_in_one_sentence(
     assert (
         "acquisition=coreset looks at the run's own rows (labelled_features), which cannot be had here (no file" in line
     )
+    assert "lies in a run folder" in refused("entropy", "--out", str(folder / "picks.csv"))
+    assert "is DATA itself" in refused("entropy", "--out", str(tmp_path / "pool.npz"))
     assert not out.exists()
 
 

@@ -1,0 +1,31 @@
+"""inputs.json of a run folder: what other rows must be, and be brought to, for the network that the run trains."""
+
+import json
+from pathlib import Path
+
+from calrun.dataset.base import Dataset, Inputs
+from calrun.machine.files import replace_text, whole
+
+NAME = "inputs.json"
+
+
+def write_inputs(folder: Path, data: Dataset) -> None:
+    """Records what the data set alone knows, so that its rows need not be there when the network is used."""
+    known = {"shape": data.input_shape, "num_rows": len(data.train), "measured": data.train.measured()}
+    replace_text(folder / NAME, json.dumps(known) + "\n")
+
+
+def read_inputs(folder: Path) -> Inputs:
+    """Returns what was recorded.
+
+    Raises:
+        ValueError: if nothing was, as before runs did so, or the file is damaged.
+    """
+    if not (folder / NAME).exists():
+        raise ValueError(
+            f"{folder} has no {NAME}: it was begun before runs recorded what their network takes; a run that is not "
+            "finished records it when it goes on, a finished one has to be played anew (calrun run ... --fresh)"
+        )
+    with whole(folder / NAME):
+        known = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        return Inputs(tuple(map(int, known["shape"])), int(known["num_rows"]), dict(known["measured"]))
