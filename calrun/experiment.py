@@ -26,7 +26,6 @@ from calrun.model.adapt.memory_format import safe_channels_last
 from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
 from calrun.oracle.base import Oracle
-from calrun.oracle.simulated import Simulated
 from calrun.part.setup import Setup
 from calrun.pool import Pool
 from calrun.rng import numpy_rng, torch_seed
@@ -144,6 +143,7 @@ def build(cfg: DictConfig) -> Experiment:
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
         *unknown_metrics(cfg.record.metrics, task),
+        *oracle.problems(),
         *conflicts(data, method, chosen),
         *method.problems(sizes, data.input_shape),
         *of_budget,
@@ -218,8 +218,9 @@ def load_data(cfg: DictConfig) -> Dataset:
 
 
 def build_oracle(cfg: DictConfig, data: Dataset) -> Oracle:
-    """Instantiates the oracle; the data set's own labels are shown to the one that simulates alone."""
-    told = {"targets": data.train.targets} if get_object(cfg.oracle._target_) is Simulated else {}
+    """Instantiates the oracle; one that takes `targets` is given the data set's own labels."""
+    takes_targets = "targets" in signature(get_object(cfg.oracle._target_)).parameters
+    told = {"targets": data.train.targets} if takes_targets else {}
     return made(cfg, "oracle", Oracle, **told)
 
 

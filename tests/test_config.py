@@ -27,6 +27,7 @@ MISSING = {
     "explicit": ["budget.labels=[10,20]"],
     "piecewise": ["budget.segments=[{until:20,step:10},{until:60,step:20}]"],
     "npz": ["dataset.path=x.npz"],
+    "label_file": ["oracle.path=labels.csv"],
     "medmnist": ["dataset.flag=pathmnist"],
     "jpeg_npz": ["dataset.path=x.npz"],
     "image_folder": ["dataset.root=x", "model.model_name=resnet18"],

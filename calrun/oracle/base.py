@@ -17,6 +17,10 @@ class Oracle(ABC):
     def begin(self, train: Source, class_names: list[str], folder: Path) -> None:  # noqa: B027 - may need none of it
         """Learns what the rows and classes are called, and where the run is kept; called once, before any question."""
 
+    def problems(self) -> list[str]:
+        """Returns a sentence for each thing that this oracle cannot be asked of the data set; found by `build()`."""
+        return []
+
     @abstractmethod
     def answer(self, rows: np.ndarray, number: int) -> np.ndarray:
         """Returns the labels of the rows bought for a round (B, ...), in order.

@@ -9,11 +9,20 @@ class Simulated(Oracle):
     """Answers at once.
 
     Args:
-        targets: the label of every row of the training set, (N, ...).
+        targets: the label of every row of the training set, (N, ...); -1 where nobody knows it.
     """
 
     def __init__(self, targets: np.ndarray) -> None:
         self._targets = targets
+
+    def problems(self) -> list[str]:
+        unknown = np.flatnonzero(self._targets < 0)
+        if self._targets.ndim > 1 or not len(unknown):
+            return []
+        return [
+            f"{len(unknown)} training rows have no label (first: {unknown[:5].tolist()}), and oracle=simulated knows "
+            "only those of the data set; choose oracle=label_file, where people give them, or leave these rows out"
+        ]
 
     def answer(self, rows: np.ndarray, number: int) -> np.ndarray:
         return self.truth(rows)

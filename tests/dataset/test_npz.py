@@ -82,7 +82,7 @@ NAN = np.full((6, 4), np.nan)
         ({"y_train": np.ones((6, 3))}, {}, "rows of no class or of several are not supported"),
         ({"y_train": LABELS[None]}, {}, r"shape \(1, 6\); .*save y.reshape\(-1\)"),
         ({"y_train": np.array([-1, 1] * 3), "y_test": np.array([-1, 1] * 3)}, {}, "write 0 for -1 in every split"),
-        ({"y_train": LABELS - 1}, {}, "leave out the rows whose label is -1"),
+        ({"y_train": LABELS - 1}, {}, r"1 of them have no training row \(first: \[2\]\)"),
         ({"y_train": LABELS * 10**9}, {}, r"labels up to 2000000000, but there are only 6 training rows"),
         ({"y_test": LABELS + 1}, {}, r"no training row \(first: \[3\]\)"),
         ({}, {"num_classes": 0}, "num_classes is 0, but a classifier tells at least 2 classes apart"),

@@ -109,7 +109,7 @@ def test_an_oracle_that_answers_later(
 
     labels = tmp_path / "labels.csv"
     labels.write_text("")
-    words = ("dataset=unlabelled_digits", "optimizer.lr=0.05", "oracle=label_file", f"oracle.path={labels}")
+    words = ("dataset=unlabelled_digits", "optimizer.lr=0.05", "oracle=by_hand", f"oracle.path={labels}")
     truth = load(Transform(None, None), 200, 0).train.targets
     for number in (1, 2):
         answer = extended("human", *words)
@@ -138,7 +138,7 @@ def test_an_oracle_that_answers_later(
 def test_labels_of_the_wrong_kind_are_refused(extended: Callable[..., Any], tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("".join(f"{item},nonsense\n" for item in range(200)))
-    answer = extended("human", "dataset=unlabelled_digits", "oracle=label_file", f"oracle.path={labels}")
+    answer = extended("human", "dataset=unlabelled_digits", "oracle=by_hand", f"oracle.path={labels}")
     assert answer.code == 2
     assert "nonsense" in answer.err
 

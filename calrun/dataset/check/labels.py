@@ -7,9 +7,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from calrun.dataset.base import UNKNOWN
+
 
 def check_targets(split: str, labels: np.ndarray, num_inputs: int, num_classes: int) -> np.ndarray:
     """Returns `labels` as int64 (N,) if they are integers 0..C-1, one per input; train must show every class.
+
+    A label of train may be -1: nobody knows it yet.
 
     Raises:
         ValueError: otherwise, with the first bad rows.
@@ -19,7 +23,8 @@ def check_targets(split: str, labels: np.ndarray, num_inputs: int, num_classes: 
         raise ValueError(
             f"split {split} has {num_inputs} inputs but {len(targets_N)} labels; there must be one label each"
         )
-    outside = np.flatnonzero((targets_N < 0) | (targets_N >= num_classes))
+    least = UNKNOWN if split == "train" and not _is_minus_plus(targets_N) else 0
+    outside = np.flatnonzero((targets_N < least) | (targets_N >= num_classes))
     if len(outside):
         raise ValueError(
             f"split {split} has {len(outside)} labels outside 0..{num_classes - 1} (first: rows {outside[:5].tolist()} "
@@ -84,9 +89,14 @@ def named(classes: Iterable[object]) -> list[str]:
     return names
 
 
+def _is_minus_plus(targets_N: np.ndarray) -> bool:
+    """Tells whether labels are -1 and 1, as two classes are called in some books."""
+    return set(np.unique(targets_N).tolist()) == {-1, 1}
+
+
 def _outside_advice(targets_N: np.ndarray, num_classes: int) -> str:
     values = set(np.unique(targets_N).tolist())
-    if values == {-1, 1}:
+    if _is_minus_plus(targets_N):
         return "write 0 for -1 in every split"
     if min(values) == 1 and max(values) == num_classes:
         return "they seem to be numbered from 1: subtract 1 from the labels of every split"

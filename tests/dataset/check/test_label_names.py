@@ -22,6 +22,9 @@ from calrun.dataset.check.label_names import numbered
         ([0, 1, 2], [2], ([0, 1, 2], [2]), None),
         ([1, 2, 3], [0], ([1, 2, 3], [0]), None),  # 0 is a class that train lacks, which is said elsewhere
         ([1, 3], [1], ([1, 3], [1]), None),
+        (["b", "", "a"], ["a"], ([1, -1, 0], [0]), ["a", "b"]),
+        ([2, -1, 1], [1], ([1, -1, 0], [0]), ["1", "2"]),
+        ([0, -1, 1], [1], ([0, -1, 1], [1]), None),
     ],
 )
 def test_labels_become_class_numbers(
@@ -38,7 +41,7 @@ def test_labels_become_class_numbers(
         (["a", "b"], ["c"], r"split test has 1 labels that no training row has \(first: \['c'\]\)"),
         (["a", "b"], [1], "split train has labels that are text, but split test has labels of type int64"),
         ([True, False], ["a"], "that are true or false, but split test has labels of type <U1"),
-        (["a", " "], ["a"], r"split train has 1 labels that are empty \(first: \[1\]\)"),
+        (["a", "b"], ["a", " "], r"split test has 1 labels that are empty \(first: \[1\]\)"),
         ([["a", "b"]], ["a"], "one name per row is wanted"),
     ],
 )
