@@ -133,7 +133,8 @@ def build(cfg: DictConfig) -> Experiment:
         raise ValueError(SEPARATOR.join(refused))
     if cfg.trainer.num_threads:
         torch.set_num_threads(cfg.trainer.num_threads)
-    data, held_out = hold_out(transformed(load_data(cfg.dataset), cfg.row_transform), cfg.val_fraction, cfg.scale)
+    loaded = transformed(load_data(cfg.dataset, cfg.seed), cfg.row_transform)
+    data, held_out = hold_out(loaded, cfg.val_fraction, cfg.scale)
     task = made(cfg, "task", Task)
     oracle = build_oracle(cfg, data)
     pool = Pool(oracle, len(data.train), data.num_classes, held_out)
@@ -206,15 +207,22 @@ def transformed(data: Dataset, cfg: DictConfig) -> Dataset:
     return replace(data, train=train)
 
 
-def load_data(cfg: DictConfig) -> Dataset:
-    """Instantiates the data set; `check` goes to loaders that take it, otherwise only the fingerprint uses it."""
+def load_data(cfg: DictConfig, seed: int) -> Dataset:
+    """Instantiates the data set.
+
+    Args:
+        cfg: its node; `check` goes to loaders that take it, otherwise only the fingerprint uses it.
+        seed: the run's, for loaders that take it: those whose split differs from seed to seed.
+    """
     node = cfg.copy()
     with open_dict(node):
-        takes_check = "check" in signature(get_object(node._target_)).parameters
+        parameters = signature(get_object(node._target_)).parameters
+        takes_check = "check" in parameters
         check = node.pop("check", None)
         if takes_check and check is not None:
             node["check"] = "off" if check is False else check  # what YAML makes of a bare off
-    return is_a("dataset", instantiate(node), Dataset)
+    told = {"seed": seed} if "seed" in parameters else {}
+    return is_a("dataset", instantiate(node, **told), Dataset)
 
 
 def build_oracle(cfg: DictConfig, data: Dataset) -> Oracle:
@@ -243,7 +251,7 @@ def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predicto
     """
 
     def build_net() -> Classifier:
-        return make_net(cfg.model, data.num_classes, data.input_shape)
+        return make_net(cfg.model, data.num_classes, data.input_shape, data.vocabulary)
 
     trainer = cfg.trainer
     setup = Setup(

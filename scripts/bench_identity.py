@@ -44,7 +44,7 @@ def main() -> None:
 
 def loaded(cfg: DictConfig) -> object:
     """Loads the data set."""
-    return load_data(cfg.dataset)
+    return load_data(cfg.dataset, cfg.seed)
 
 
 def measured(work: Callable[[DictConfig], object], cfg: DictConfig) -> float:

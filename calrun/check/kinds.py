@@ -33,7 +33,13 @@ UNDECLARED: dict[str, Any] = {  # types in nodes without a _target_; numbers are
     "record.keep_states": bool,
     "record.energy": bool,
 }
-GIVEN = {"model.num_classes": "the data set", "model.input_shape": "the data set", "method.setup": "calrun"}
+GIVEN = {
+    "model.num_classes": "the data set",
+    "model.input_shape": "the data set",
+    "model.vocabulary": "the data set",
+    "method.setup": "calrun",
+    "dataset.seed": "the run",
+}
 
 
 def wrong_kinds(cfg: DictConfig, told: Told) -> list[str]:

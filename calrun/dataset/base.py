@@ -57,11 +57,13 @@ class Inputs:
         shape: of one x.
         num_rows: N, of the training set.
         measured: what `Source.measured` returned of it.
+        vocabulary: how many values a token can have; `None` where x holds fractions.
     """
 
     shape: tuple[int, ...]
     num_rows: int
     measured: Mapping[str, Any]
+    vocabulary: int | None = None
 
 
 class Source(ABC):
@@ -99,6 +101,10 @@ class Source(ABC):
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yields (rows, x) in order, under the evaluation transform."""
 
+    def passing_order(self, rows: np.ndarray) -> np.ndarray | None:
+        """Returns the positions of `rows` in the order in which they are cheapest to pass; `None` is as they come."""
+        return None
+
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         """Returns two batches of x as one, the first before the second; a source of ragged rows pads here."""
         return torch.cat([first, second])
@@ -113,8 +119,10 @@ class Dataset:
         tests: the test sets by name; accuracy without a name is that of the first.
         num_classes: C.
         class_names: C names.
-        input_shape: shape of one x, without the batch dimension.
+        input_shape: shape of one x, without the batch dimension; (T,) for rows of up to T tokens.
         val: a validation split; `None` if the data set has none.
+        vocabulary: how many values an entry of x can have where x holds tokens, 0 among them, which is padding; `None`
+            where x holds fractions.
     """
 
     train: Source
@@ -123,3 +131,4 @@ class Dataset:
     class_names: list[str]
     input_shape: tuple[int, ...]
     val: Source | None = None
+    vocabulary: int | None = None

@@ -32,6 +32,7 @@ HEADER = (  # what config.yaml holds besides the configuration and the data set'
     *("experiment", "cheats", "class_names", "choices", "complete"),
 )
 PLACES = ("root", "path", "file", "folder", "checkpoint")  # last words of keys whose values are places on disk
+TOKENIZER = "tokenizer"  # of a data set: a name, or a folder that counts as its bytes
 FOLDERS = ("root", "folder")  # those that, outside the data set, may hold the run's own files
 OURS = ("calrun.", "torch.")  # beginnings of classes to which 1 and 1.0 mean the same
 
@@ -140,6 +141,8 @@ def _canonical(value: Any, where: str, ours: bool) -> Any:
         return str(value)
     if isinstance(value, float) and ours and value == int(value):
         return int(value)
+    if isinstance(value, str) and last_word(where) == TOKENIZER:
+        return _content(value, where)
     if isinstance(value, str) and is_place(where):
         if where.startswith("oracle."):
             return Path(value).name  # its content grows while the run goes on

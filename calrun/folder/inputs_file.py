@@ -11,7 +11,12 @@ NAME = "inputs.json"
 
 def write_inputs(folder: Path, data: Dataset) -> None:
     """Records what the data set alone knows, so that its rows need not be there when the network is used."""
-    known = {"shape": data.input_shape, "num_rows": len(data.train), "measured": data.train.measured()}
+    known = {
+        "shape": data.input_shape,
+        "num_rows": len(data.train),
+        "measured": data.train.measured(),
+        "vocabulary": data.vocabulary,
+    }
     replace_text(folder / NAME, json.dumps(known) + "\n")
 
 
@@ -28,4 +33,5 @@ def read_inputs(folder: Path) -> Inputs:
         )
     with whole(folder / NAME):
         known = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        return Inputs(tuple(map(int, known["shape"])), int(known["num_rows"]), dict(known["measured"]))
+        shape, vocabulary = tuple(map(int, known["shape"])), known.get("vocabulary")
+        return Inputs(shape, int(known["num_rows"]), dict(known["measured"]), vocabulary)

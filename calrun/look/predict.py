@@ -126,14 +126,18 @@ class Predictor:
             ValueError: if a column is not finite, or does not have one entry for each row.
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in columns}
+        order = source.passing_order(rows)
         with self.evaluating(net):
-            for chunk, x in self.batches(source, rows):
+            for chunk, x in self.batches(source, rows if order is None else rows[order]):
                 seen = Seen(net, x, self.reduced, tuple(mask_seeds))
                 for name, of in columns.items():
                     part = of(seen)
                     check_rows(name, part, len(chunk))
                     parts[name].append((part.float() if part.is_floating_point() else part).cpu())
         joined = {name: torch.cat(part) for name, part in parts.items() if part}
+        if order is not None:
+            back = torch.from_numpy(np.argsort(order))
+            joined = {name: column[back] for name, column in joined.items()}
         for name, column in joined.items():
             check_finite(f"the network's {name}", column, rows, "lower optimizer.lr or look at these rows")
         return joined

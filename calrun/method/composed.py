@@ -161,7 +161,7 @@ class Composed(FitModule, Method):
                 f"the method replays {self.visit.replay_size} old rows a step, but each round starts from weights that "
                 "never saw them; choose a method that continues from the last weights, such as cal_er"
             )
-        return problems + one_row_passes(self, sizes, input_shape)
+        return problems + one_row_passes(self, sizes)
 
     def planned(self, this_round: Round) -> FitWork:
         setup, visit, rules = self.setup_, self.visit, self.stop_rules(this_round.number)

@@ -94,7 +94,7 @@ def network(files: RunFiles, cfg: DictConfig, predictor: Predictor) -> Classifie
     state = files.state()
     if "net" not in state:
         return evaluated_in(files, state, predictor)
-    net = make_net(cfg.model, len(files.class_names), files.inputs.shape)
+    net = make_net(cfg.model, len(files.class_names), files.inputs.shape, files.inputs.vocabulary)
     with whole(files.state_path):
         net.load_state_dict(state["net"])
     return net

@@ -44,8 +44,9 @@ def rebuilt(
 
 def evaluated_in(files: RunFiles, state: dict[str, Any], predictor: Predictor) -> Classifier:
     """Returns the network that a method evaluates, without the data that it was trained on."""
-    absent = Absent(files.inputs.num_rows, files.inputs.shape)
-    data = Dataset(absent, {}, len(files.class_names), files.class_names, files.inputs.shape)
+    inputs, names = files.inputs, files.class_names
+    absent = Absent(inputs.num_rows, inputs.shape, inputs.vocabulary is not None)
+    data = Dataset(absent, {}, len(names), names, inputs.shape, vocabulary=inputs.vocabulary)
     return rebuilt(files, data, state, predictor, own_acquisition(files.cfg)).evaluated()
 
 
@@ -60,10 +61,12 @@ class Absent(Source):
     Args:
         num_rows: N.
         shape: of one x.
+        tokens: whether x holds tokens and not fractions.
     """
 
-    def __init__(self, num_rows: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, num_rows: int, shape: tuple[int, ...], tokens: bool = False) -> None:
         self.targets, self.shape = np.full(num_rows, UNKNOWN), shape
+        self.kind = torch.int64 if tokens else torch.float32
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -77,4 +80,4 @@ class Absent(Source):
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
-            yield part, torch.zeros(len(part), *self.shape)
+            yield part, torch.zeros(len(part), *self.shape, dtype=self.kind)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from calrun.experiment import Experiment
@@ -59,6 +59,6 @@ def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
 
 
 def first_rows(exp: Experiment, num_rows: int) -> Tensor:
-    """Returns the pictures of the first rows, on the device."""
+    """Returns x of the first rows, on the device."""
     rows = np.arange(min(num_rows, len(exp.data.train)))
-    return torch.cat([x for _, x in exp.predictor.batches(exp.data.train, rows)])
+    return reduce(exp.data.train.joined, [x for _, x in exp.predictor.batches(exp.data.train, rows)])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -216,8 +215,10 @@ def most_samples(cfg: DictConfig, pool_size: int) -> float:
 
 def samples_per_second(exp: "Experiment") -> float:
     """Returns how many samples pass forward and backward in a second, at the run's batch size, without data loading."""
+    from calrun.plan.network_rates import first_rows  # here, because reading folders needs no network
+
     net = exp.method.evaluated().to(exp.predictor.device)
-    x = torch.zeros(exp.method.setup_.batch_size, *exp.data.input_shape, device=exp.predictor.device)
+    x = first_rows(exp, exp.method.setup_.batch_size)
     started = 0.0
     for step in range(PROBE_STEPS + 1):
         if step == 1:  # the first step also sets up

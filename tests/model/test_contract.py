@@ -20,23 +20,39 @@ CHOICES: dict[str, dict[str, Any]] = {  # what the user must choose, and smaller
 OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
+TEXTS = {"bert_base_uncased": 62, "transformer": 62, "vdcnn9": 69}  # models of texts, with a size of vocabulary
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_encoder(tiny_bert: Path) -> None:
+    """Encoders are those of a small folder."""
+    CHOICES["transformer"] = CHOICES["bert_base_uncased"] = {"path": str(tiny_bert)}
+
+
 def build(option: str, channels: int) -> Classifier:
     cfg = OmegaConf.merge(OmegaConf.load(CONF / f"{option}.yaml"), CHOICES.get(option, {}))
     torch.manual_seed(0)
-    net = instantiate(cfg, num_classes=5, input_shape=(channels, 32, 32))
+    told: dict[str, Any] = {"num_classes": 5, "input_shape": (channels, 32, 32)}
+    if option in TEXTS:
+        told |= {"input_shape": (32,), "vocabulary": TEXTS[option]}
+    net = instantiate(cfg, **told)
     assert isinstance(net, Classifier)
     return net
 
 
-def pictures(channels: int) -> torch.Tensor:
-    return torch.randn(4, channels, 32, 32, generator=torch.Generator().manual_seed(1))
+def rows(option: str, channels: int) -> torch.Tensor:
+    """Four pictures or texts."""
+    generator = torch.Generator().manual_seed(1)
+    if option in TEXTS:
+        return torch.randint(1, TEXTS[option], (4, 32), generator=generator)
+    return torch.randn(4, channels, 32, 32, generator=generator)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_logits_are_the_head_on_flat_features(option: str, channels: int) -> None:
     net = build(option, channels)
-    output = net(pictures(channels))
+    output = net(rows(option, channels))
     assert output.logits_BC.shape == (4, 5)
     assert output.features_BD.shape == (4, net.head.in_features)
     torch.testing.assert_close(output.logits_BC, net.head(output.features_BD))
@@ -47,7 +63,7 @@ def test_logits_are_the_head_on_flat_features(option: str, channels: int) -> Non
 def test_a_new_network_trains_and_every_parameter_has_a_gradient(option: str) -> None:
     net = build(option, 1)
     assert all(module.training for module in net.modules())
-    net(pictures(1)).logits_BC.logsumexp(dim=1).sum().backward()
+    net(rows(option, 1)).logits_BC.logsumexp(dim=1).sum().backward()
     without = [name for name, parameter in net.named_parameters() if parameter.grad is None]
     assert without == []
 
@@ -56,9 +72,9 @@ def test_a_new_network_trains_and_every_parameter_has_a_gradient(option: str) ->
 def test_evaluation_mode_is_deterministic_and_row_by_row(option: str) -> None:
     net = build(option, 1).eval()
     with torch.no_grad():
-        whole = net(pictures(1)).logits_BC
-        assert torch.equal(whole, net(pictures(1)).logits_BC)
-        torch.testing.assert_close(whole[2:3], net(pictures(1)[2:3]).logits_BC, rtol=1e-4, atol=1e-5)
+        whole = net(rows(option, 1)).logits_BC
+        assert torch.equal(whole, net(rows(option, 1)).logits_BC)
+        torch.testing.assert_close(whole[2:3], net(rows(option, 1)[2:3]).logits_BC, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -68,7 +84,7 @@ def test_a_functional_call_uses_the_given_weights_and_leaves_the_network_untouch
     given = {name: value.detach().clone() for name, value in net.state_dict().items()}
     given["head.weight"].zero_()
     given["head.bias"].copy_(torch.arange(5.0))
-    output = functional_call(net, given, (pictures(1),))
+    output = functional_call(net, given, (rows(option, 1),))
     torch.testing.assert_close(output.logits_BC, torch.arange(5.0).expand(4, 5))
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
 
@@ -80,7 +96,7 @@ def test_the_state_of_one_network_makes_another_equal(option: str) -> None:
         for parameter in net.parameters():
             parameter.add_(0.01)
     other.load_state_dict(net.state_dict())
-    assert torch.equal(net.eval()(pictures(1)).logits_BC, other.eval()(pictures(1)).logits_BC)
+    assert torch.equal(net.eval()(rows(option, 1)).logits_BC, other.eval()(rows(option, 1)).logits_BC)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -98,6 +114,6 @@ def test_taps_return_what_was_asked_for(option: str) -> None:
         if name and isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
     )
     net.tap([name])
-    taps = net(pictures(1)).taps
+    taps = net(rows(option, 1)).taps
     assert list(taps) == [name]
     assert len(taps[name]) == 4

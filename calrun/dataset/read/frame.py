@@ -1,5 +1,6 @@
 """Reading tables with named columns: CSV, TSV, Parquet, JSON lines; every fault becomes one sentence."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,25 @@ import pandas as pd
 
 READERS: dict[str, Callable[..., pd.DataFrame]] = {
     ".csv": pd.read_csv,
-    ".tsv": lambda path: pd.read_csv(path, sep="\t"),
+    ".tsv": lambda path, **options: pd.read_csv(path, sep="\t", **options),
     ".parquet": pd.read_parquet,
-    ".jsonl": lambda path: pd.read_json(path, lines=True),
+    ".jsonl": lambda path, **options: pd.read_json(path, lines=True, **options),
 }
+AS_WRITTEN: dict[str, dict[str, Any]] = {  # no value of a text file is taken for a number, a date or a gap
+    ".csv": {"dtype": str, "keep_default_na": False},
+    ".tsv": {"dtype": str, "keep_default_na": False},
+    ".jsonl": {"dtype": False, "convert_dates": False},
+}
+NO_QUOTES = {"quoting": csv.QUOTE_NONE}
 
 
-def read_frame(path: str) -> pd.DataFrame:
+def read_frame(path: str, as_written: bool = False, quotes: bool = True) -> pd.DataFrame:
     """Returns a table as its ending says it is written.
+
+    Args:
+        path: of the file.
+        as_written: whether every value of a text file stays a text, also those that look like numbers or gaps.
+        quotes: whether quotation marks enclose values of .csv and .tsv files; otherwise they are part of them.
 
     Raises:
         ValueError: if there is no such file, its ending is another, it cannot be read, or it has no rows.
@@ -28,7 +40,7 @@ def read_frame(path: str) -> pd.DataFrame:
     if not place.is_file():
         raise ValueError(f"no file {path}; a table with named columns is wanted there")
     try:
-        frame = reader(place)
+        frame = reader(place, **options_of(place.suffix.lower(), as_written, quotes))
     except Exception as error:  # the parsers raise whatever a damaged file makes them
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path} cannot be read as {place.suffix} ({reason}); save it again") from error
@@ -39,6 +51,12 @@ def read_frame(path: str) -> pd.DataFrame:
     if twice:
         raise ValueError(f"{path} has {len(twice)} column names several times (first: {twice[:5]}); rename them")
     return frame
+
+
+def options_of(suffix: str, as_written: bool, quotes: bool) -> dict[str, Any]:
+    """Returns what a reader is asked for beside the file."""
+    options = AS_WRITTEN.get(suffix, {}) if as_written else {}
+    return options | (NO_QUOTES if not quotes and suffix in (".csv", ".tsv") else {})
 
 
 def column_of(path: str, frame: pd.DataFrame, name: str, option: str) -> Any:

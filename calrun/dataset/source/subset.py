@@ -55,6 +55,9 @@ class Subset(Source):
             yield rows[start : start + len(chunk)], x
             start += len(chunk)
 
+    def passing_order(self, rows: np.ndarray) -> np.ndarray | None:
+        return self.source.passing_order(self.rows[rows])
+
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         return self.source.joined(first, second)
 

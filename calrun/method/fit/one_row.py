@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
-from calrun.dataset.base import StepRows
+from calrun.dataset.base import Source, StepRows
 from calrun.errors import BUY_TWO
 from calrun.model.adapt.mode import in_mode
 from calrun.round import planned_rounds
@@ -16,20 +17,19 @@ if TYPE_CHECKING:
     from calrun.method.composed import Composed
 
 
-def one_row_passes(method: "Composed", sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
+def one_row_passes(method: "Composed", sizes: Sequence[int]) -> list[str]:
     """Returns one sentence for the first round that would send a row alone through BatchNorm.
 
     Args:
         method: the method whose steps are checked, with arbitrary rows in place of those that would be chosen.
         sizes: labelled rows in each round.
-        input_shape: shape of one x.
     """
     if all(phase.freeze_batch_norm for phase in method.phases) or not training_norms(method.net):
         return []
     for this_round in planned_rounds(sizes):
         steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
         if found := next(filter(None, (_pass_of_one(method, step) for step in steps)), None):
-            if not refuses_one_row(method.net, input_shape):
+            if not refuses_one_row(method.net, first_row(method.setup_.train)):
                 return []
             what, remedy = found
             when = f"round {this_round.number} of {this_round.num_rounds}"
@@ -46,7 +46,12 @@ def training_norms(net: nn.Module) -> list[nn.Module]:
         return [each for each in net.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm) and each.training]
 
 
-def refuses_one_row(net: nn.Module, input_shape: Sequence[int]) -> bool:
+def first_row(train: Source) -> Tensor:
+    """Returns x of the first training row, (1, ...)."""
+    return next(iter(train.batches(np.zeros(1, dtype=np.int64), 1)))[1]
+
+
+def refuses_one_row(net: nn.Module, x: Tensor) -> bool:
     """Tells whether some BatchNorm sees a single value per channel when given one row; leaves `net` as it was.
 
     One row is enough where the layer's input is larger than one pixel.
@@ -57,7 +62,7 @@ def refuses_one_row(net: nn.Module, input_shape: Sequence[int]) -> bool:
             norm.train()
         copies = {name: buffer.clone() for name, buffer in net.named_buffers()}
         try:
-            functional_call(net, copies, (torch.zeros(1, *input_shape),))
+            functional_call(net, copies, (x,))
         except ValueError as error:
             return "more than 1 value per channel" in str(error)
     return False

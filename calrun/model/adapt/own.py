@@ -18,19 +18,31 @@ from calrun.model.base import Classifier, Output
 TRIED_ROWS = 2
 
 
-def make_net(cfg: DictConfig, num_classes: int, input_shape: tuple[int, ...]) -> Classifier:
+def make_net(
+    cfg: DictConfig, num_classes: int, input_shape: tuple[int, ...], vocabulary: int | None = None
+) -> Classifier:
     """Returns the network of a `model` node, with random weights.
 
     Args:
-        cfg: the `model` node; its `_target_` gets `num_classes` and `input_shape` if it takes them.
+        cfg: the `model` node; its `_target_` gets `num_classes`, `input_shape` and `vocabulary` if it takes them.
         num_classes: C.
         input_shape: shape of one x.
+        vocabulary: how many values a token can have; `None` where x holds fractions.
 
     Raises:
         ValueError: if it does not make a classifier that calrun can look into.
     """
-    told = told_arguments(cfg, num_classes=num_classes, input_shape=input_shape)
-    return classifier(instantiate(cfg, **told), str(cfg.get("_target_")), num_classes, input_shape)
+    told = told_arguments(cfg, num_classes=num_classes, input_shape=input_shape, vocabulary=vocabulary)
+    x = tried_rows(input_shape, vocabulary)
+    return classifier(instantiate(cfg, **told), str(cfg.get("_target_")), num_classes, x)
+
+
+def tried_rows(input_shape: tuple[int, ...], vocabulary: int | None) -> Tensor:
+    """Returns two rows that a network is tried on, fractions or tokens, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    if vocabulary is None:
+        return torch.randn(TRIED_ROWS, *input_shape, generator=generator)
+    return torch.randint(1, vocabulary, (TRIED_ROWS, *input_shape), generator=generator)
 
 
 def told_arguments(cfg: DictConfig, **known: Any) -> dict[str, Any]:
@@ -43,7 +55,7 @@ def told_arguments(cfg: DictConfig, **known: Any) -> dict[str, Any]:
     return {name: value for name, value in known.items() if name in parameters or (hands_on and name == "num_classes")}
 
 
-def classifier(net: object, target: str, num_classes: int, input_shape: tuple[int, ...]) -> Classifier:
+def classifier(net: object, target: str, num_classes: int, x: Tensor) -> Classifier:
     """Returns a classifier of calrun's as it is; of any other network, the last linear layer becomes the head.
 
     Raises:
@@ -55,8 +67,8 @@ def classifier(net: object, target: str, num_classes: int, input_shape: tuple[in
         )
     check_state(net, target)
     if isinstance(net, Classifier):
+        refuse_tokens(net, x, target)
         return net
-    x = torch.randn(TRIED_ROWS, *input_shape, generator=torch.Generator().manual_seed(0))
     with in_mode(net, training=False), torch.no_grad():
         logits, calls = watched(net, x, target)
     check_logits(logits, target, num_classes)
@@ -67,6 +79,15 @@ def classifier(net: object, target: str, num_classes: int, input_shape: tuple[in
     found.head = with_bias(head)
     check_same(found, x, before, target, name)
     return found
+
+
+def refuse_tokens(net: Classifier, x: Tensor, target: str) -> None:
+    """Raises a ValueError if a network of calrun's cannot take rows of tokens."""
+    if not x.is_floating_point() and isinstance(error := tried(net, x), Exception):
+        raise ValueError(
+            f"model: {target} cannot take the data set's rows, which are up to {x.shape[1]} tokens "
+            f"({type(error).__name__}: {first_line(error)}); choose model=transformer or model=vdcnn9"
+        ) from error
 
 
 def check_state(net: nn.Module, target: str) -> None:

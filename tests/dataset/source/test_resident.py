@@ -124,7 +124,7 @@ def bad_values() -> torch.Tensor:
         ({"train": (bad_values(), np.zeros(6, int))}, r"train has NaN or .* in 2 of 6 rows \(first: \[2, 4\]\)"),
         ({"test": (bad_values(), np.zeros(6, int))}, "test has NaN"),
         ({"test": (torch.rand(2, 2), np.array([0, 3]))}, r"1 labels outside 0\.\.2 \(first: rows \[1\] with \[3\]"),
-        ({"train": (torch.rand(2, 2), np.array([0, -1]))}, "outside"),
+        ({"train": (torch.rand(2, 2), np.array([0, -2]))}, "outside"),
         ({"train": (torch.rand(4, 2), np.array([0, 2, 0, 2]))}, r"1 of them have no training row \(first: \[1\]\)"),
         ({"test": (torch.rand(5, 2), np.zeros(6, int))}, "5 inputs but 6 labels"),
         ({"test": (torch.rand(6, 3), np.zeros(6, int))}, r"shape \(3,\), but train has \(2,\)"),

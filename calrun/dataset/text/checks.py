@@ -1,0 +1,50 @@
+"""What texts must be before a run starts: none empty, none twice unless that is wanted.
+
+Dimension key: N texts.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from calrun.dataset.text.encoded import EMPTY
+from calrun.text.say import warn
+
+Twice = Literal["refuse", "drop", "keep"]
+
+
+def refuse_empty_texts(where: str, hashes_N: np.ndarray) -> None:
+    """Raises a ValueError if texts hold nothing but blanks."""
+    empty = np.flatnonzero(hashes_N == EMPTY)
+    if len(empty):
+        raise ValueError(
+            f"{where} has {len(empty):,} empty texts of {len(hashes_N):,} (first: rows {empty[:5].tolist()}, "
+            "counted from 0); leave these rows out"
+        )
+
+
+def kept_rows(where: str, hashes_N: np.ndarray, duplicates: Twice) -> np.ndarray:
+    """Returns the rows that stay, in order.
+
+    Args:
+        where: the file, for errors.
+        hashes_N: of the texts.
+        duplicates: `drop` keeps the first of several equal texts, `keep` all of them, and `refuse` refuses them: if
+            one were trained on and another tested, the test would be known.
+
+    Raises:
+        ValueError: if texts occur several times and that is refused.
+    """
+    rows = np.arange(len(hashes_N))
+    if duplicates == "keep":
+        return rows
+    first = np.unique(hashes_N, return_index=True)[1]
+    more = np.setdiff1d(rows, first)
+    if len(more) and duplicates == "refuse":
+        raise ValueError(
+            f"{where} has {len(more):,} texts that stand there before (first: rows {more[:5].tolist()}, counted "
+            "from 0); set dataset.duplicates=drop to keep the first of each, or keep to have them all"
+        )
+    if len(more):
+        warn(f"{len(more):,} texts of {where} stand there before and are left out")
+    return np.sort(first)
