@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -17,6 +17,7 @@ from calrun.budget.base import Budget
 from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
+from calrun.check.recorded import unrecordable
 from calrun.dataset.base import Dataset, Source
 from calrun.dataset.source.subset import Subset
 from calrun.look.predict import Predictor
@@ -46,6 +47,7 @@ class RecordOptions:
 
     Args:
         accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
+        further_tests: after which rounds the data set's further test sets are evaluated: `never`, `last` or `every`.
         metrics: further metrics of the test sets, those of the task's `more`.
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
@@ -56,6 +58,7 @@ class RecordOptions:
     """
 
     accuracy_by_round: bool = False
+    further_tests: Literal["never", "last", "every"] = "never"
     metrics: Sequence[str] = ()
     test_entropy: bool = False
     keep_states: bool = False
@@ -143,7 +146,7 @@ def build(cfg: DictConfig) -> Experiment:
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
-        *unknown_metrics(cfg.record.metrics, task),
+        *unrecordable(cfg.record, data, task),
         *oracle.problems(),
         *conflicts(data, method, chosen),
         *method.problems(sizes, data.input_shape),
@@ -175,13 +178,6 @@ def made(cfg: DictConfig, group: str, kind: type[Kind], **told: Any) -> Kind:
         ValueError: if its `_target_` makes something of another kind.
     """
     return is_a(group, instantiate(cfg[group], **told), kind)
-
-
-def unknown_metrics(wanted: Sequence[str], task: Task) -> list[str]:
-    """Returns a sentence if `record.metrics` asks for what the task does not measure."""
-    unknown = [name for name in wanted if name not in task.more]
-    known = ", ".join(task.more) or "none"
-    return [f"record.metrics wants some of {known} (of task={type(task).__name__}), got {unknown}"] if unknown else []
 
 
 def planned_sizes(cfg: DictConfig, pool_size: int) -> tuple[list[int], list[str]]:

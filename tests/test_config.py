@@ -134,6 +134,8 @@ def test_values_of_a_data_set_and_a_method_are_applied_when_both_are_chosen(name
     method = f"cal_{method}"
     cfg = configure(f"dataset={dataset}", f"method={method}", small=False)
     values = yaml.safe_load((CONF / "hparams" / f"{name}.yaml").read_text())
+    for inherited in values.pop("defaults", []):
+        values |= yaml.safe_load((CONF / "hparams" / f"{inherited}.yaml").read_text())
     assert contains(OmegaConf.to_container(cfg, resolve=True), values)
 
 

@@ -28,6 +28,7 @@ UNDECLARED: dict[str, Any] = {  # types in nodes without a _target_; numbers are
     "trainer.deterministic": Literal[True, False, "warn"],
     "trainer.lightning": Mapping[str, Any] | None,
     "record.accuracy_by_round": bool,
+    "record.further_tests": Literal["never", "last", "every"],
     "record.metrics": list[str],
     "record.test_entropy": bool,
     "record.keep_states": bool,

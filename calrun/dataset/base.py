@@ -8,7 +8,7 @@ Dimension key: N rows of one split, B batch, K steps of a block, M current rows 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -123,6 +123,8 @@ class Dataset:
         val: a validation split; `None` if the data set has none.
         vocabulary: how many values an entry of x can have where x holds tokens, 0 among them, which is padding; `None`
             where x holds fractions.
+        further: test sets that `record.further_tests` asks for, named GROUP/NAME; their rows are made or read when they
+            are looked at.
     """
 
     train: Source
@@ -132,3 +134,4 @@ class Dataset:
     input_shape: tuple[int, ...]
     val: Source | None = None
     vocabulary: int | None = None
+    further: Mapping[str, Source] = field(default_factory=dict)

@@ -6,13 +6,14 @@ the pictures.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from calrun.dataset.base import Dataset, Inputs, Source
 from calrun.dataset.check.labels import check_targets, count_classes, label_vector, named
+from calrun.dataset.corruption.sources import made_sets
 from calrun.dataset.read.archive import decode_jpeg, read_npz
 from calrun.dataset.source.resident import resident_dataset, resident_rows
 from calrun.dataset.source.transform import Transform
@@ -66,7 +67,8 @@ def load(path: str, transform: Transform, size: int | None, drop_classes: Sequen
         splits[name] = (torch.from_numpy(inputs), np.searchsorted(kept, split.labels[rows]))
         if name == "train" and "names" in arrays:
             item_ids = names_of(arrays["names"], rows)
-    return resident_dataset(splits, [names[number] for number in kept], transform, item_ids)
+    data = resident_dataset(splits, [names[number] for number in kept], transform, item_ids)
+    return replace(data, further=made_sets(data.tests["test"]))
 
 
 def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform, size: int | None) -> Source:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calrun.dataset.base import Source
 from calrun.experiment import Experiment
 from calrun.folder.round_line import is_number, is_share
 from calrun.look.predict import LOGITS, Seen
@@ -20,7 +21,7 @@ from calrun.round import Round
 
 def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
     """Returns the metrics of each test set, and what `record` asks for besides."""
-    net, tests, task = exp.method.evaluated(), exp.data.tests, exp.task
+    net, tests, task = exp.method.evaluated(), tests_of(exp, this_round), exp.task
     columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
     first, line = next(iter(tests)), {"test": dict[str, dict[str, float]]()}
     for name, test in tests.items():
@@ -32,10 +33,32 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
         if "logits" in found:
             entropy_N = entropy(found["logits"]).numpy()
             replace_file(this_round.folder / "test_entropy.npy", partial(_save_array, array=entropy_N))
+    line["test"] |= group_means(line["test"])
     return {
         **line,
         **({"accuracy_by_round": accuracy_by_round(exp, this_round)} if exp.record.accuracy_by_round else {}),
     }
+
+
+def tests_of(exp: Experiment, this_round: Round) -> dict[str, Source]:
+    """Returns the test sets of a round by name."""
+    wanted = exp.record.further_tests
+    further = wanted == "every" or (wanted == "last" and this_round.is_last)
+    return {**exp.data.tests, **(exp.data.further if further else {})}
+
+
+def group_means(tests: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Returns the mean accuracy over the test sets GROUP/NAME of each group, such as the mean corruption accuracy."""
+    groups = dict.fromkeys(name.partition("/")[0] for name in tests if "/" in name)
+    return {
+        group: {"accuracy": float(np.mean([found["accuracy"] for name, found in tests.items() if of(name, group)]))}
+        for group in groups
+    }
+
+
+def of(name: str, group: str) -> bool:
+    """Tells whether a test set belongs to a group."""
+    return name.startswith(f"{group}/")
 
 
 def measured(metrics: dict[str, float], split: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from calrun.experiment import Experiment
     from calrun.folder.record import Record
 
-FIELD = {"metrics": "test"}  # where a round's line holds what `record` calls by another name
+FIELD = {"metrics": "test", "further_tests": "test"}  # where a round's line holds what `record` calls by another name
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,19 @@ def missing_records(folder: Path, lines: list[dict[str, Any]], options: Mapping[
             "metrics": {*options.get("metrics", ())} <= {name.partition("/")[0] for name in headline(line)},
             "test_entropy": (folder / f"round-{number}" / "test_entropy.npy").exists(),
             "energy": "energy_kwh" in line,
+            "further_tests": has_further_tests(line, options.get("further_tests", "never")),
         }
         with_state = (folder / f"state-{number}.pt").exists()
         for name in (name for name, found in there.items() if options.get(name) and not found):
             where = missing.can_be_made if with_state and name != "energy" else missing.lost
             where.setdefault(name, []).append(number)
     return missing
+
+
+def has_further_tests(line: Mapping[str, Any], wanted: str) -> bool:
+    """Tells whether a round has those of the further test sets that are asked for of it."""
+    concerned = wanted == "every" or (wanted == "last" and line["round"] == line["rounds"])
+    return not concerned or any("/" in name for name in line["test"])
 
 
 def make_records(exp: "Experiment", record: "Record") -> None:

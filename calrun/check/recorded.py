@@ -1,0 +1,18 @@
+"""What `record` asks for and this data set or task cannot give."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from calrun.dataset.base import Dataset
+from calrun.task.base import Task
+
+
+def unrecordable(record: Mapping[str, Any], data: Dataset, task: Task) -> Iterator[str]:
+    """Yields a sentence for each thing that cannot be recorded."""
+    unknown = [name for name in record.get("metrics", ()) if name not in task.more]
+    if unknown:
+        known = ", ".join(task.more) or "none"
+        yield f"record.metrics wants some of {known} (of task={type(task).__name__}), got {unknown}"
+    wanted = record.get("further_tests", "never")
+    if wanted != "never" and not data.further:
+        yield f"record.further_tests={wanted} wants further test sets, but this data set has none; set it to never"
