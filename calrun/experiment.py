@@ -1,10 +1,10 @@
 """Turns a configuration into the objects of a run, and finds everything that cannot work before the first fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -20,6 +20,7 @@ from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.recorded import unrecordable
 from calrun.dataset.base import Dataset, Source
 from calrun.dataset.source.subset import Subset
+from calrun.folder.record_options import RecordOptions
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
 from calrun.method.fit.scale import scaled
@@ -35,38 +36,9 @@ from calrun.row_transform.base import RowTransform
 from calrun.task.base import Task
 from calrun.text.legal import is_a
 from calrun.text.words import SEPARATOR
-from calrun.training.energy import require_energy
 from calrun.training.trainer_options import refused_by_lightning
 
 Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True)
-class RecordOptions:
-    """What a run writes down besides the metrics.
-
-    Args:
-        accuracy_by_round: the accuracy on each round's rows after every round (the forgetting matrix).
-        further_tests: after which rounds the data set's further test sets are evaluated: `never`, `last` or `every`.
-        metrics: further metrics of the test sets, those of the task's `more`.
-        test_entropy: the entropy of each test row's prediction after every round.
-        keep_states: whether every round's state stays on disk; otherwise only the last one's.
-        energy: the energy of each fit, which needs codecarbon (see calrun/training/energy.py).
-
-    Raises:
-        ValueError: energy is wanted and cannot be measured here.
-    """
-
-    accuracy_by_round: bool = False
-    further_tests: Literal["never", "last", "every"] = "never"
-    metrics: Sequence[str] = ()
-    test_entropy: bool = False
-    keep_states: bool = False
-    energy: bool = False
-
-    def __post_init__(self) -> None:
-        if self.energy:
-            require_energy()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Dimension key: N rows, E entries of all rows, B rows of a batch, T entries of th
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.dataset.base import Shot, Source, StepRows
-from calrun.dataset.source.resident import CHECKED_BYTES, moved
+from calrun.dataset.source.checksum import checksum_of
+from calrun.dataset.source.resident import moved
 
 PADDING = 0
 STEPS_PER_BLOCK = 32
@@ -57,10 +57,7 @@ class Ragged(Source):
         return str(row) if self.item_ids is None else self.item_ids[row]
 
     def checksum(self, start: int) -> int:
-        for part in (self.offsets, self.entries_E):
-            sample = part[:: max(1, -(-part.nbytes // CHECKED_BYTES))]
-            start = crc32(np.ascontiguousarray(sample).view(np.uint8).data, start)
-        return start
+        return checksum_of((self.offsets, self.entries_E), start)
 
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator["RaggedBlock"]:
         gathered: list[tuple[StepRows, np.ndarray, np.ndarray]] = []

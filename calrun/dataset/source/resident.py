@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from math import prod
 from typing import Any, Self
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -17,10 +16,10 @@ from torch import Tensor
 from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Shot, Source, StepRows
 from calrun.dataset.check.inputs import check_alike, check_inputs, check_known, scale_of
 from calrun.dataset.check.labels import check_targets
+from calrun.dataset.source.checksum import checksum_of
 from calrun.dataset.source.transform import Transform
 from calrun.rng import torch_seed
 
-CHECKED_BYTES = 2**28  # size beyond which only every n-th row enters the checksum
 CHUNK_BYTES = 8 * 2**20  # float32 inputs made at a time: several small steps share one gather, yet stay in cache
 
 
@@ -59,10 +58,7 @@ class Resident(Source):
         return str(row) if self.item_ids is None else self.item_ids[row]
 
     def checksum(self, start: int) -> int:
-        inputs = self.inputs.cpu().numpy().reshape(len(self), -1)
-        if inputs.nbytes > CHECKED_BYTES:
-            inputs = inputs[:: -(-inputs.nbytes // CHECKED_BYTES)]
-        return crc32(np.ascontiguousarray(inputs).view(np.uint8).data, start)
+        return checksum_of([self.inputs.cpu().numpy().reshape(len(self), -1)], start)
 
     def measured(self) -> dict[str, Any]:
         return {**scale_of(self.inputs), "transform": self.transform.statistics(), **self.known}

@@ -6,7 +6,6 @@ Dimension key: N rows, F features of a row, B rows of a batch.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from calrun.dataset.base import Shot, Source, StepRows
-from calrun.dataset.source.resident import CHECKED_BYTES, moved
+from calrun.dataset.source.checksum import checksum_of
+from calrun.dataset.source.resident import moved
 
 
 class Sparse(Source):
@@ -43,10 +43,7 @@ class Sparse(Source):
         return str(row) if self.item_ids is None else self.item_ids[row]
 
     def checksum(self, start: int) -> int:
-        for part in (self.table.indptr, self.table.indices, self.table.data):
-            sample = part[:: max(1, -(-part.nbytes // CHECKED_BYTES))]
-            start = crc32(np.ascontiguousarray(sample).view(np.uint8).data, start)
-        return start
+        return checksum_of((self.table.indptr, self.table.indices, self.table.data), start)
 
     def measured(self) -> dict[str, Any]:
         return dict(self.known)

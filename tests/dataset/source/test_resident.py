@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+import calrun.dataset.source.checksum as checksum
 import calrun.dataset.source.resident as resident
 from calrun.dataset.base import Shot, StepRows
 from calrun.dataset.source.resident import Resident, resident_dataset
@@ -84,7 +85,7 @@ def test_evaluation_batches_are_plain_and_in_order() -> None:
 def test_the_checksum_looks_at_rows_up_to_the_end(
     most_bytes: int, seen: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "CHECKED_BYTES", most_bytes)
+    monkeypatch.setattr(checksum, "CHECKED_BYTES", most_bytes)
     before = numbered().checksum(0)
     for row in seen:
         source = numbered()
