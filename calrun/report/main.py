@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 
 from calrun.report.draw import plots
@@ -19,9 +20,10 @@ from calrun.report.table.headline import headline
 from calrun.report.table.overview import budget_figure, overview_figure, overview_points
 from calrun.report.table.plain import encoding_of, printable, say
 from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
-from calrun.report.table.tables import RANDOM, comparison, tidy
+from calrun.report.table.tables import RANDOM, Table, comparison, tidy
 from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
 from calrun.report.verdict.answers import answer_tables
+from calrun.report.verdict.domains import domain_tables
 
 MOST_PROBLEMS_PRINTED = 10
 
@@ -65,9 +67,11 @@ def report(
         print_part(part, console)
         files += [path for table in part.tables for path in write_table(out, table)]
         files += write_figures(part.panel, out, baseline)
-    files += write_overview(runs, out, baseline)
+    across, written = write_overview(runs, out, baseline)
+    for table in across:
+        print_table(table, console)
     remarks = missing_prices(parts) if prices else []
-    files.append(write_text(out / "report.html", page(runs, parts, baseline, remarks)))
+    files += [*written, write_text(out / "report.html", page(runs, parts, baseline, remarks, across))]
     for remark in remarks:
         say(console, remark, "yellow")
     print_problems(runs.problems, console)
@@ -99,10 +103,13 @@ def part_of(
 
 def print_part(part: Part, console: Console) -> None:
     """Prints the sentence and the first tables of one panel."""
-    encoding = encoding_of(console)
     say(console, f"{part.headline}\n")
     for table in part.tables[: part.num_printed]:
-        say(console, to_text(table, console.width if console.is_terminal else None, encoding))
+        print_table(table, console)
+
+
+def print_table(table: Table, console: Console) -> None:
+    say(console, to_text(table, console.width if console.is_terminal else None, encoding_of(console)))
 
 
 def missing_prices(parts: Sequence[Part]) -> list[str]:
@@ -126,14 +133,25 @@ def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -
     return files + ([write_frame(out / "sensitivity.csv", tidy_grids(found))] if found else [])
 
 
-def write_overview(runs: Runs, out: Path, baseline: str) -> list[Path]:
-    """Writes the points and the figures over several data sets, models or acquisitions, if there are several."""
+def write_overview(runs: Runs, out: Path, baseline: str) -> tuple[list[Table], list[Path]]:
+    """Writes points, figures and tables over several data sets, models or acquisitions, if there are several.
+
+    Returns:
+        The tables, and all files.
+    """
     points = overview_points(runs.table, baseline)
     if len(points[["context", "acquisition"]].drop_duplicates()) < 2:
-        return []
+        return [], []
     files = [write_frame(out / "overview.csv", points), *plots.save(overview_figure(points, baseline), out, "overview")]
     by_budget = budget_figure(points, baseline)
-    return files + (plots.save(by_budget, out, "overview-budgets") if by_budget else [])
+    files += plots.save(by_budget, out, "overview-budgets") if by_budget else []
+    tables = domain_tables(points, datasets_of(runs.table), baseline)
+    return tables, files + [path for table in tables for path in write_table(out, table)]
+
+
+def datasets_of(table: pd.DataFrame) -> dict[str, str]:
+    """Returns the name of each context's data set."""
+    return dict(table[["context", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
 
 
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:

@@ -48,8 +48,18 @@ class Part:
     grids: list[Grid] = field(default_factory=list)
 
 
-def page(runs: Runs, parts: Sequence[Part], baseline: str = "al", remarks: Sequence[str] = ()) -> str:
-    """Returns the page; `remarks` say what a reader must know about the whole report."""
+def page(
+    runs: Runs, parts: Sequence[Part], baseline: str = "al", remarks: Sequence[str] = (), across: Sequence[Table] = ()
+) -> str:
+    """Returns the page.
+
+    Args:
+        runs: what was read.
+        parts: what is said about each panel.
+        baseline: the method that the others are measured against.
+        remarks: what a reader must know about the whole report.
+        across: tables over several panels.
+    """
     drawn = {f"curves-{number}": curves(part.panel) for number, part in enumerate(parts)}
     names = class_names_of(runs)
     drawn |= {f"classes-{number}": histograms(part.panel, names) for number, part in enumerate(parts)}
@@ -62,6 +72,7 @@ def page(runs: Runs, parts: Sequence[Part], baseline: str = "al", remarks: Seque
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         parts=parts,
         remarks=remarks,
+        across=across,
         numbers=numbers_table(runs, baseline),
         run_list=run_table(runs),
         differences=difference_table(runs),

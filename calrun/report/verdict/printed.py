@@ -10,7 +10,7 @@ import yaml
 
 CAL = "das2023"
 CELLS = ["method", "variant", "budget", "labelled", "mean", "std", "speed_up", "bold", "suspect"]
-MAIN_TABLES = ("1", "2", "3", "4", "5", "6")  # one data set each, entropy
+MAIN_TABLES, MAIN_ACQUISITION = ("1", "2", "3", "4", "5", "6"), "entropy"  # one data set each
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def paper_table(name: str) -> PaperTable | None:
     source = f"{document['short']}, Table {number}"
     if number in document["sensitivity"]:
         cells = sensitivity_cells(document["sensitivity"][number])
-        return PaperTable(name, source, "cifar10", "resnet18", "entropy", cells)
+        return PaperTable(name, source, "cifar10", "resnet18", MAIN_ACQUISITION, cells)
     if number not in document["tables"]:
         return None
     table = document["tables"][number]
