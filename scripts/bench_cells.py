@@ -20,7 +20,7 @@ from measured import alone
 from scipy.sparse import csr_matrix
 
 CELLS, GENES, TYPES = 562_977, 28_832, 63
-DRAWS, DIFFERENT = 1_600, 20_000  # the first give a cell about 1,000 genes, as in Microwell-seq
+DRAWS, DIFFERENT = 1_900, 20_000  # the first give a cell about 1,000 genes, as in Microwell-seq
 
 
 def main() -> None:

@@ -66,6 +66,10 @@ class DeepFool(Acquisition):
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns the cost of a forward pass, and a backward pass for each class tried, a few times for each row."""
+        if sizes.tokens:
+            return Cost(
+                refusal="deepfool moves inputs by small steps, but tokens have none; choose another acquisition"
+            )
         tried = min(self.top_classes or sizes.classes, sizes.classes)
         rows, steps = sizes.candidates, min(EXPECTED_STEPS, self.max_iter)
         pass_ = Cost(sizes.forward_flops, sizes.activation_bytes + 6 * input_bytes(sizes))

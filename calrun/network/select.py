@@ -6,7 +6,7 @@ Dimension key: N rows of the run, M rows of the pool.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +29,7 @@ from calrun.network.rows import rows_at
 from calrun.network.run_files import RunFiles, run_files
 from calrun.oracle.base import Oracle
 from calrun.oracle.wanted import LabelsWanted
+from calrun.plan.choices import data_sizes
 from calrun.plan.plan import composed
 from calrun.pool import Pool
 from calrun.report.table.plain import neutral
@@ -142,6 +143,10 @@ def chosen(files: RunFiles, source: Source, acquisition: Acquisition, wish: Wish
     method = rebuilt(files, ground.data, state, predictor_of(files.cfg), trained_with)
     if problems := conflicts(ground.data, method, {"acquisition": acquisition}):
         raise ValueError(SEPARATOR.join(problems))
+    sizes = data_sizes(ground.data, acquisition, len(source), len(ground.pool.labelled), budget)
+    width = method.evaluated().head.in_features
+    if refusal := acquisition.cost(replace(sizes, features=width)).refusal:
+        raise ValueError(f"{name} refuses to choose: {refusal}")
     with TemporaryDirectory() as scratch:
         folder = Path(scratch, f"round-{files.number}")
         this_round = Round(files.number, files.number + 1, budget, files.cfg.seed, ground.pool, folder)
@@ -181,7 +186,7 @@ def ground_of(files: RunFiles, source: Source, acquisition: Acquisition, name: s
     of_run = [column.name for column in acquisition.wanted() if column.split in OF_RUN]
     if not of_run:
         names, shape = files.class_names, files.inputs.shape
-        data = Dataset(source, {}, len(names), names, shape)
+        data = Dataset(source, {}, len(names), names, shape, vocabulary=files.inputs.vocabulary)
         return Ground(data, Pool(Bought(source.targets), len(source), len(names)), 0)
     try:
         return beside_own(files, source)
@@ -212,5 +217,4 @@ def beside_own(files: RunFiles, source: Source) -> Ground:
     for number, rows in own.bought.items():
         pool.label(rows, number)
     train = Joined(exp.data.train, source)
-    data = Dataset(train, {}, exp.data.num_classes, exp.data.class_names, exp.data.input_shape, exp.data.val)
-    return Ground(data, pool, first)
+    return Ground(replace(exp.data, train=train, tests={}, further={}), pool, first)

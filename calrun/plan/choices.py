@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from calrun.acquisition.base import Acquisition
+from calrun.dataset.base import Dataset
 from calrun.experiment import Experiment
 from calrun.look.sizes import Sizes
 
@@ -15,15 +16,22 @@ def acquisition_of(exp: Experiment, number: int) -> tuple[str, Acquisition]:
 def choice_sizes(exp: Experiment, number: int) -> Sizes:
     """Returns the sizes of the choice after round `number`, without those of the network; 0 is the initial choice."""
     labelled = exp.sizes[number - 1] if number else 0
+    acquisition, budget = acquisition_of(exp, number)[1], exp.sizes[number] - labelled
+    return data_sizes(exp.data, acquisition, len(exp.pool) - labelled, labelled, budget)
+
+
+def data_sizes(data: Dataset, acquisition: Acquisition, candidates: int, labelled: int, budget: int) -> Sizes:
+    """Returns the sizes of a choice from a data set, without those of the network."""
     return Sizes(
-        candidates=len(exp.pool) - labelled,
+        candidates=candidates,
         labelled=labelled,
-        classes=exp.data.num_classes,
+        classes=data.num_classes,
         features=0,
-        budget=exp.sizes[number] - labelled,
-        mc_samples=acquisition_of(exp, number)[1].num_mc_samples,
-        validation=0 if exp.data.val is None else len(exp.data.val),
-        input_shape=exp.data.input_shape,
+        budget=budget,
+        mc_samples=acquisition.num_mc_samples,
+        validation=0 if data.val is None else len(data.val),
+        input_shape=data.input_shape,
+        tokens=data.vocabulary is not None,
     )
 
 

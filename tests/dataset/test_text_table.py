@@ -80,3 +80,10 @@ def test_a_run_on_characters_is_resumed_and_predicts(calrun: Callable[..., Any],
     answer = calrun("predict", str(lines.parent), str(tmp_path / "new.csv"), "--out", str(tmp_path / "found.csv"))
     assert answer.code == 0, answer.err
     assert pd.read_csv(tmp_path / "found.csv").iloc[:, 0].tolist() == [f"r{row}" for row in range(60, 70)]
+    choice = ("--acquisition", "deepfool", "--budget", "2", "--out", str(tmp_path / "picks.csv"))
+    for refused in (
+        calrun(*words, "budget.rounds=2", "acquisition=deepfool"),
+        calrun("select", str(lines.parent), str(tmp_path / "new.csv"), *choice),
+    ):
+        assert refused.code == 2
+        assert "deepfool moves inputs by small steps, but tokens have none" in refused.err
