@@ -6,13 +6,14 @@ from typing import Any
 from calrun.experiment import Experiment
 from calrun.folder.evaluate import evaluate
 from calrun.folder.record import Record
+from calrun.folder.restored import restore
 from calrun.folder.round_line import round_line
 from calrun.method.fit.fit import Fitter
 
 
 def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[dict[str, Any]], None]] = ()) -> float:
     """Plays every round that `record` does not hold yet; returns the last round's accuracy on the first test set."""
-    for this_round in exp.rounds(record.folder, after=record.restore(exp)):
+    for this_round in exp.rounds(record.folder, after=restore(exp, record)):
         with record.time("fit", this_round):
             exp.method.begin_round(this_round)
             result = exp.method.train_round(fit, this_round)

@@ -19,13 +19,10 @@ from omegaconf import OmegaConf
 from calrun.errors import is_mistake, sentence
 from calrun.folder.begun import completed, recorded_in, refuse_foreign
 from calrun.folder.claim import Claim, HeldError, LostError
-from calrun.folder.extended import extend
-from calrun.folder.later import make_records
-from calrun.folder.picks import refuse_short, restore_picks, write_picks
+from calrun.folder.picks import refuse_short, write_picks
 from calrun.folder.round_line import accuracy, jsonl, metrics_csv, read_rounds, timed
 from calrun.folder.sweep_file import forget_refusal, this_sweep
 from calrun.machine.files import (
-    damaged,
     load_tensors,
     make_folder,
     readable,
@@ -73,19 +70,6 @@ class Record:
     def rounds(self) -> list[dict[str, Any]]:
         """Returns the lines of the finished rounds."""
         return read_rounds(self.folder / "rounds.jsonl")
-
-    def restore(self, exp: "Experiment") -> int:
-        """Puts pool and method where the last committed round left them; returns that round, 0 for a new run."""
-        lines = self.rounds()
-        if lines:
-            restore_picks(self.folder / "picks.csv", exp, _labelled(self.folder / "rounds.jsonl", lines, exp.sizes))
-            state = self.read_state(len(lines))
-            with whole(self.folder / f"state-{len(lines)}.pt"):
-                exp.method.restore(state)
-            make_records(exp, self)
-            extend(exp, self)
-        self.tidy(len(lines), exp.record.keep_states)
-        return len(lines)
 
     def read_state(self, number: int) -> dict[str, Any]:
         """Returns what the method carried over from a round.
@@ -202,16 +186,6 @@ class Record:
         for path in leftovers:
             if path.is_file():
                 path.unlink()
-
-
-def _labelled(path: Path, lines: list[dict[str, Any]], sizes: list[int]) -> list[int]:
-    """Returns how many rows are labelled in rounds 1, 2, ..., with those bought after the last line's round."""
-    labelled = [line["labelled"] for line in lines]
-    for number, (came, wanted) in enumerate(zip(labelled, sizes, strict=False), start=1):
-        if came != wanted:
-            raise damaged(path, f"line {number} has {came} labelled rows instead of the budget's {wanted}")
-    bought_more = lines[-1]["round"] < lines[-1]["rounds"] and len(lines) < len(sizes)
-    return [*labelled, sizes[len(lines)]] if bought_more else labelled
 
 
 def _claim(folder: Path) -> Claim:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.model.base import Classifier
@@ -10,10 +10,7 @@ from calrun.part.part import Part
 from calrun.part.setup import FitResult, FitWork, Setup, Work
 from calrun.round import Round
 
-if TYPE_CHECKING:
-    from calrun.method.composed import Composed
-
-Fit = Callable[["Composed", Round], FitResult]  # runs all phases of one network in one round
+Fit = Callable[[Any, Round], FitResult]  # runs all phases of one round, of a method that trains one network
 
 
 class Method(ABC):

@@ -161,7 +161,9 @@ class Composed(FitModule, Method):
                 f"the method replays {self.visit.replay_size} old rows a step, but each round starts from weights that "
                 "never saw them; choose a method that continues from the last weights, such as cal_er"
             )
-        return problems + one_row_passes(self, sizes)
+        if all(phase.freeze_batch_norm for phase in self.phases):
+            return problems
+        return problems + one_row_passes(self.net, self.visit, self.setup_, sizes)
 
     def planned(self, this_round: Round) -> FitWork:
         setup, visit, rules = self.setup_, self.visit, self.stop_rules(this_round.number)

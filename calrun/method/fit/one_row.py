@@ -1,7 +1,6 @@
 """Finds, before the first fit, steps that would send a single row through BatchNorm, which cannot normalise one."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,26 +9,27 @@ from torch.func import functional_call
 
 from calrun.dataset.base import Source, StepRows
 from calrun.errors import BUY_TWO
+from calrun.method.visit import Visit
 from calrun.model.adapt.mode import in_mode
+from calrun.part.setup import Setup
 from calrun.round import planned_rounds
 
-if TYPE_CHECKING:
-    from calrun.method.composed import Composed
 
-
-def one_row_passes(method: "Composed", sizes: Sequence[int]) -> list[str]:
+def one_row_passes(net: nn.Module, visit: Visit, setup: Setup, sizes: Sequence[int]) -> list[str]:
     """Returns one sentence for the first round that would send a row alone through BatchNorm.
 
     Args:
-        method: the method whose steps are checked, with arbitrary rows in place of those that would be chosen.
+        net: the network that is trained.
+        visit: whose steps are checked, with arbitrary rows in place of those that would be chosen.
+        setup: what the method trains with.
         sizes: labelled rows in each round.
     """
-    if all(phase.freeze_batch_norm for phase in method.phases) or not training_norms(method.net):
+    if not training_norms(net):
         return []
     for this_round in planned_rounds(sizes):
-        steps = method.visit.epoch(this_round, 0, method.setup_.batch_size)
-        if found := next(filter(None, (_pass_of_one(method, step) for step in steps)), None):
-            if not refuses_one_row(method.net, first_row(method.setup_.train)):
+        steps = visit.epoch(this_round, 0, setup.batch_size)
+        if found := next(filter(None, (_pass_of_one(visit, setup.batch_size, step) for step in steps)), None):
+            if not refuses_one_row(net, first_row(setup.train)):
                 return []
             what, remedy = found
             when = f"round {this_round.number} of {this_round.num_rounds}"
@@ -68,14 +68,14 @@ def refuses_one_row(net: nn.Module, x: Tensor) -> bool:
     return False
 
 
-def _pass_of_one(method: "Composed", step: StepRows) -> tuple[str, str] | None:
+def _pass_of_one(visit: Visit, batch_size: int, step: StepRows) -> tuple[str, str] | None:
     """Returns which pass of a step would hold one row, and what to do about it; `None` if no pass would."""
-    visit, current = method.visit, len(step.current)
+    current = len(step.current)
     replayed = min(visit.replay_size, len(step.replay))
     apart = not replayed or visit.forward_mode == "separate"
     chooses = len(step.replay) > visit.replay_size
     if current == 1 and (apart or (chooses and visit.choose.steps_on_current)):
-        if method.setup_.batch_size == 1:
+        if batch_size == 1:
             return "train on one new row at a time (trainer.batch_size)", "choose trainer.batch_size above 1"
         return "train on one new row", BUY_TWO
     if replayed == 1 and apart:
