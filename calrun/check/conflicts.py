@@ -9,7 +9,7 @@ from torch import nn
 from calrun.acquisition.base import Acquisition
 from calrun.dataset.base import Dataset
 from calrun.look.columns import COLUMNS
-from calrun.look.dropout import dropout_modules
+from calrun.look.dropout import NO_DROPOUT, dropout_modules
 from calrun.method.base import Method
 from calrun.model.base import Classifier
 
@@ -61,9 +61,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
     if "linear_head" in wants and not isinstance(net.head, nn.Linear):
         problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
     if "dropout" in wants and not dropout_modules(net):
-        problems.append(
-            f"{name} wants a network with dropout, but this model has none; choose model=lenet or raise model.dropout"
-        )
+        problems.append(f"{name} {NO_DROPOUT}")
     return problems
 
 

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+NO_DROPOUT = (
+    "wants a network with dropout, but this model has none; raise model.dropout where a model has it (cnn and mlp, say), or "
+    "choose another acquisition"
+)
 _CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
@@ -29,10 +33,7 @@ def consistent_masks(net: nn.Module, seed: int) -> Iterator[None]:
     """
     modules = dropout_modules(net)
     if not modules:
-        raise ValueError(
-            "Monte-Carlo dropout wants a network with dropout, but this one has none; choose model=lenet, set the "
-            "model's dropout above 0, or use an acquisition without mc_dropout"
-        )
+        raise ValueError(f"Monte-Carlo dropout {NO_DROPOUT}")
     handles = [module.register_forward_hook(_MaskHook(seed + index)) for index, module in enumerate(modules)]
     try:
         yield

@@ -24,10 +24,10 @@ class Sizes:
         mc_samples: K, the acquisition's own.
         validation: V, 0 without a validation split.
         input_shape: shape of one x.
-        tokens: whether x holds tokens, through which no gradient passes.
         forward_flops: multiplications and additions of one row's forward pass.
         activation_bytes: bytes that the network's layers put out for one row.
         device: where the columns will be; `None` is the host.
+        tokens: whether x holds tokens, through which no gradient passes.
     """
 
     candidates: int
@@ -38,10 +38,10 @@ class Sizes:
     mc_samples: int = 0
     validation: int = 0
     input_shape: tuple[int, ...] = ()
-    tokens: bool = False
     forward_flops: float = 0.0
     activation_bytes: float = 0.0
     device: torch.device | None = None
+    tokens: bool = False
 
     @property
     def bought(self) -> int:
