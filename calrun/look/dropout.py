@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 NO_DROPOUT = (
-    "wants a network with dropout, but this model has none; raise model.dropout where a model has it (cnn and mlp, say), or "
-    "choose another acquisition"
+    "wants a network with dropout, but this model has none; raise model.dropout where a model has it (cnn, mlp), "
+    "or choose another acquisition"
 )
 _CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 

@@ -25,15 +25,15 @@ def anything(**values): ...
 
 
 def test_a_class_is_read_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "unimported.py").write_text(MINE)
+    (tmp_path / "nowhere_else").mkdir()
+    (tmp_path / "nowhere_else" / "unimported.py").write_text(MINE)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert about("own.unimported.Made") == "Makes nothing (Ash et al. 2020, App. A.3), twice"
-    assert arguments("own.unimported.Made") == ["width", "depth"]
-    assert arguments("own.unimported.Inherits") is None
-    assert arguments("own.unimported.anything") is None
-    assert arguments("own.unimported.Nothing") is None
-    assert "own.unimported" not in sys.modules
+    assert about("nowhere_else.unimported.Made") == "Makes nothing (Ash et al. 2020, App. A.3), twice"
+    assert arguments("nowhere_else.unimported.Made") == ["width", "depth"]
+    assert arguments("nowhere_else.unimported.Inherits") is None
+    assert arguments("nowhere_else.unimported.anything") is None
+    assert arguments("nowhere_else.unimported.Nothing") is None
+    assert "nowhere_else.unimported" not in sys.modules
 
 
 def test_what_has_no_source_says_nothing() -> None:

@@ -62,7 +62,7 @@ def test_a_network_without_dropout_is_refused() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.0))
     assert dropout_modules(net) == []
     with (
-        pytest.raises(ValueError, match="wants a network with dropout, but this one has none"),
+        pytest.raises(ValueError, match="wants a network with dropout, but this model has none"),
         consistent_masks(net, 0),
     ):
         pass
