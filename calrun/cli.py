@@ -167,6 +167,9 @@ def report_command(
         Path | None, typer.Option(help="where tables and figures go; default: report/ in the first folder")
     ] = None,
     baseline: Annotated[str, typer.Option(help="the method that speed-ups are measured against")] = "al",
+    stand_in: Annotated[
+        list[str] | None, typer.Option(help="OURS=PAPER: a data set beside another one of the paper; may be repeated")
+    ] = None,
     label_price: Annotated[float | None, typer.Option(help="price of one label; adds the overall cost")] = None,
     hour_price: Annotated[float | None, typer.Option(help="price of one hour of fitting, in the same currency")] = None,
 ) -> None:
@@ -176,7 +179,8 @@ def report_command(
 
     asked = label_price is not None or hour_price is not None
     prices = Prices(label_price or 0.0, hour_price or 0.0) if asked else None
-    report(folders, out or folders[0] / "report", baseline, prices)
+    stand_ins = dict((own, paper) for own, _, paper in (each.partition("=") for each in stand_in or []))
+    report(folders, out or folders[0] / "report", baseline, prices, stand_ins)
 
 
 @app.command("reproduce")

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 
 from calrun.report.draw import plots
@@ -23,7 +22,7 @@ from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.table.tables import RANDOM, Table, comparison, tidy
 from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
 from calrun.report.verdict.answers import answer_tables
-from calrun.report.verdict.domains import domain_tables
+from calrun.report.verdict.domains import domain_tables, paper_names
 
 MOST_PROBLEMS_PRINTED = 10
 
@@ -41,6 +40,7 @@ def report(
     out: Path,
     baseline: str = "al",
     prices: Prices | None = None,
+    stand_ins: Mapping[str, str] | None = None,
     console: Console | None = None,
 ) -> Report:
     """Prints the comparison tables of all runs at or below `folders` and writes tables, figures and data into `out`.
@@ -50,14 +50,16 @@ def report(
         out: where the files go; made if needed.
         baseline: the method that speed-ups are measured against; without runs of the default there are none.
         prices: of labels and of training, for the overall cost of acquisitions; without them it is not printed.
+        stand_ins: the paper's data set that one of these stands for in the tables over several data sets, by its name.
         console: where the tables are printed; standard output by default.
 
     Raises:
-        ValueError: there is nothing to read, or no run of a `baseline` that was asked for.
+        ValueError: there is nothing to read, or no run of a `baseline` or of a stand-in that was asked for.
     """
     console = console or Console()
     runs = read(folders)
     refuse_unknown(baseline, runs)
+    alike = paper_names(runs.table, stand_ins or {})
     entropies, damaged = runs.test_entropies()
     runs = replace(runs, problems=[*runs.problems, *damaged])
     parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
@@ -67,7 +69,7 @@ def report(
         print_part(part, console)
         files += [path for table in part.tables for path in write_table(out, table)]
         files += write_figures(part.panel, out, baseline)
-    across, written = write_overview(runs, out, baseline)
+    across, written = write_overview(runs, out, baseline, alike)
     for table in across:
         print_table(table, console)
     remarks = missing_prices(parts) if prices else []
@@ -133,8 +135,14 @@ def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -
     return files + ([write_frame(out / "sensitivity.csv", tidy_grids(found))] if found else [])
 
 
-def write_overview(runs: Runs, out: Path, baseline: str) -> tuple[list[Table], list[Path]]:
+def write_overview(runs: Runs, out: Path, baseline: str, alike: Mapping[str, str]) -> tuple[list[Table], list[Path]]:
     """Writes points, figures and tables over several data sets, models or acquisitions, if there are several.
+
+    Args:
+        runs: what was read.
+        out: where the files go.
+        baseline: the method that the others are measured against.
+        alike: the name of the paper's data set for each context.
 
     Returns:
         The tables, and all files.
@@ -145,13 +153,8 @@ def write_overview(runs: Runs, out: Path, baseline: str) -> tuple[list[Table], l
     files = [write_frame(out / "overview.csv", points), *plots.save(overview_figure(points, baseline), out, "overview")]
     by_budget = budget_figure(points, baseline)
     files += plots.save(by_budget, out, "overview-budgets") if by_budget else []
-    tables = domain_tables(points, datasets_of(runs.table), baseline)
+    tables = domain_tables(points, alike, baseline)
     return tables, files + [path for table in tables for path in write_table(out, table)]
-
-
-def datasets_of(table: pd.DataFrame) -> dict[str, str]:
-    """Returns the name of each context's data set."""
-    return dict(table[["context", "dataset"]].drop_duplicates().itertuples(index=False, name=None))
 
 
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:

@@ -37,12 +37,29 @@ def domain_tables(points: pd.DataFrame, datasets: Mapping[str, str], baseline: s
 
     Args:
         points: relative accuracy and speed-up of each line and budget, as of `overview_points`.
-        datasets: the name of each context's data set, by which the paper's numbers are found.
+        datasets: the name of the paper's data set for each context.
         baseline: the method that all others are measured against; the paper's numbers are against AL.
     """
     ours = average_over_budgets(points[points["method"] != baseline])
     paper = figure_points().groupby(["dataset", "method"])[["relative_accuracy", "time"]].mean()
     return [table_of(shown, ours, paper, datasets, baseline) for shown in SHOWN] if len(ours) else []
+
+
+def paper_names(table: pd.DataFrame, stand_ins: Mapping[str, str]) -> dict[str, str]:
+    """Returns the name of the paper's data set by context: that of the run's own, or of the one it stands for.
+
+    Raises:
+        ValueError: if no run has a stand-in's data set, or the paper has not the one it stands for.
+    """
+    ours, paper = sorted(set(table["dataset"])), sorted(set(figure_points()["dataset"]))
+    for own, other in stand_ins.items():
+        if own not in ours or other not in paper:
+            raise ValueError(
+                f"report wants --stand-in OURS=PAPER with OURS of {', '.join(ours)} and PAPER of {', '.join(paper)}, "
+                f"got {own}={other}"
+            )
+    pairs = table[["context", "dataset"]].drop_duplicates().itertuples(index=False, name=None)
+    return {context: stand_ins.get(dataset, dataset) for context, dataset in pairs}
 
 
 def table_of(
@@ -62,7 +79,9 @@ def table_of(
         for line, mine, his in zip(lines, values, theirs, strict=True)
     ]
     groups = [(f"{context}, {style_of(acquisition).label}", 2) for context, acquisition in fields]
+    others = {context: datasets[context] for context, _ in fields if not context.startswith(f"{datasets[context]}, ")}
     notes = [
+        *(f"{context}: beside the paper's {name}, for which it stands." for context, name in others.items()),
         f"Over {style_of(baseline).label}, mean over budgets; ours without a round 1 that both trained alike. The last "
         f"two columns: mean of the {len(fields)} before them; {MISSING} if one of these has none.",
     ]

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,17 @@ def test_one_data_set_has_no_such_table(make_run: MakeRun, tmp_path: Path) -> No
     make_run([0.5, 0.8], method="cal_er")
     report([tmp_path / "outputs"], tmp_path / "out")
     assert not list((tmp_path / "out").glob("overview-*"))
+
+
+def test_a_data_set_stands_for_one_of_the_papers(
+    make_run: MakeRun, calrun: Callable[..., Any], refusal: Callable[..., str], tmp_path: Path
+) -> None:
+    two_data_sets(make_run, "digits")
+    outputs = str(tmp_path / "outputs")
+    answer = calrun("report", outputs, "--stand-in", "digits=dermamnist")
+    assert answer.code == 0, answer.err
+    cells = rows_in(tmp_path / "outputs" / "report" / "overview-speed-up.csv")["CAL-DER"]
+    assert cells[:2] == ["4.0×", f"{sum(DER[1]) / 5:.1f}×"]
+    assert "digits, cnn: beside the paper's dermamnist, for which it stands" in answer.out
+    for wrong in ("digits=bananas", "mnist=hcl", "digits"):
+        assert "wants --stand-in OURS=PAPER" in refusal("report", outputs, "--stand-in", wrong)
