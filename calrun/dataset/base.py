@@ -105,6 +105,22 @@ class Source(ABC):
         """Returns the positions of `rows` in the order in which they are cheapest to pass; `None` is as they come."""
         return None
 
+    def arrangement(self, steps: list[StepRows], seed: int) -> np.ndarray | None:
+        """Returns the order in which an epoch's steps had better take their current rows: positions in all of them.
+
+        `None` is as they come. Steps keep their sizes, and replayed rows their places.
+        """
+        return None
+
+    def arranged(self, steps: list[StepRows], seed: int) -> list[StepRows]:
+        """Returns steps whose current rows have changed places as `arrangement` says."""
+        order_M = self.arrangement(steps, seed)
+        if order_M is None:
+            return steps
+        rows_M = np.concatenate([step.current for step in steps])[order_M]
+        cuts = np.cumsum([len(step.current) for step in steps])[:-1]
+        return [StepRows(own, step.replay) for own, step in zip(np.split(rows_M, cuts), steps, strict=True)]
+
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         """Returns two batches of x as one, the first before the second; a source of ragged rows pads here."""
         return torch.cat([first, second])

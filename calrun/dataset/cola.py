@@ -6,30 +6,23 @@ that file is the test set. The public development files are further test sets, i
 Dimension key: N sentences.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.source.ragged import Ragged
 from calrun.dataset.source.subset import Subset
 from calrun.dataset.text.checks import refuse_empty_texts
-from calrun.dataset.text.encoded import content_of, encoded
+from calrun.dataset.text.encoded import content_of
+from calrun.dataset.text.once import read_once
 from calrun.dataset.text.tokens import Tokenizer, known_tokenizer, tokenizer_of
 from calrun.rng import numpy_rng
 
 FILES = {"train": "in_domain_train.tsv", "in_domain": "in_domain_dev.tsv", "out_of_domain": "out_of_domain_dev.tsv"}
 CLASS_NAMES = ["unacceptable", "acceptable"]
 COLUMNS = 4  # source, label, the label's mark in that source, sentence
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """One file: its sentences and their classes (N,)."""
-
-    texts: list[str]
-    targets: np.ndarray
 
 
 def load(  # noqa: PLR0913 - the split, the tokens, and the run's seed
@@ -39,6 +32,7 @@ def load(  # noqa: PLR0913 - the split, the tokens, and the run's seed
     tokenizer: str,
     max_length: int,
     pad_to: int | None,
+    length_buckets: int | None,
     seed: int = 0,
 ) -> Dataset:
     """Reads the three files.
@@ -51,13 +45,15 @@ def load(  # noqa: PLR0913 - the split, the tokens, and the run's seed
         tokenizer: `characters`, a folder with a tokenizer of transformers, or its name at huggingface.co.
         max_length: tokens that a sentence keeps.
         pad_to: tokens that every batch is padded to; `None` is the longest sentence of each batch.
+        length_buckets: batches of an epoch whose rows are sorted by length together, so that little is padding; `None`
+            leaves them as they are drawn.
         seed: the run's.
 
     Raises:
         ValueError: if a file is missing or is none of CoLA's, or there are too few sentences.
     """
     folder, words = folder_of(root), tokenizer_of(tokenizer, max_length)
-    sources = {name: source_of(folder / file, words, pad_to) for name, file in FILES.items()}
+    sources = {name: source_of(folder / file, words, pad_to, length_buckets) for name, file in FILES.items()}
     total = len(sources["train"])
     if not 0 < num_train < total:
         raise ValueError(f"dataset.num_train wants 1 to {total - 1:,} of the {total:,} sentences, got {num_train}")
@@ -101,17 +97,19 @@ def folder_of(root: str) -> Path:
     return folder
 
 
-def source_of(path: Path, words: Tokenizer, pad_to: int | None) -> Ragged:
+def source_of(path: Path, words: Tokenizer, pad_to: int | None, length_buckets: int | None = None) -> Ragged:
     """Returns the sentences of a file, encoded."""
-    sentences = read(path)
-    found = encoded(lambda: iter([sentences.texts]), content_of(path), words)
+    found, table = read_once(lambda columns: iter([read(path)[columns]]), content_of(path), ["text"], ["class"], words)
     refuse_empty_texts(str(path), found.hashes_N)
     names = [f"{path.name}:{number + 1}" for number in range(len(found))]
-    return Ragged(found.entries_E, found.offsets, sentences.targets, names, pad_to)
+    targets = np.array(table["class"], dtype=np.int64)
+    return Ragged(found.entries_E, found.offsets, targets, names, pad_to, length_buckets)
 
 
-def read(path: Path) -> Sentences:
-    """Reads a file: four columns with tabs between them, no header, and quotation marks that mean nothing.
+def read(path: Path) -> pd.DataFrame:
+    """Returns the columns text and class of a file.
+
+    It has four columns with tabs between them, no header, and quotation marks that mean nothing.
 
     Raises:
         ValueError: if lines are something else, with the first of them.
@@ -127,4 +125,4 @@ def read(path: Path) -> Sentences:
             f"{path} wants {COLUMNS} columns with tabs between them, the second 0 or 1, but {len(bad):,} lines of "
             f"{len(rows):,} are others (first: {bad[:5]}); get the file again"
         )
-    return Sentences([row[3] for row in rows], np.array([int(row[1]) for row in rows], dtype=np.int64))
+    return pd.DataFrame({"text": [row[3] for row in rows], "class": [int(row[1]) for row in rows]})

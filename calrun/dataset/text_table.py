@@ -3,8 +3,7 @@
 Dimension key: N rows of the table.
 """
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,16 +11,15 @@ import pandas as pd
 from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.check.labels import named
 from calrun.dataset.check.split import refuse_unseen, split_rows
-from calrun.dataset.read.frame import column_of, read_frame, unique_ids, whole_column
+from calrun.dataset.read.frame import refuse_absent, table_at, unique_ids, whole_column
+from calrun.dataset.read.parts import columns_of, parts_of
 from calrun.dataset.source.ragged import Ragged
 from calrun.dataset.source.subset import Subset
 from calrun.dataset.table import refuse_fractions
 from calrun.dataset.text.checks import Twice, kept_rows, refuse_empty_texts
-from calrun.dataset.text.encoded import Encoded, content_of, encoded
+from calrun.dataset.text.encoded import Encoded, content_of
+from calrun.dataset.text.once import read_once
 from calrun.dataset.text.tokens import Tokenizer, digest_of, known_tokenizer, tokenizer_of
-
-TEXTS_AT_ONCE = 8192
-BETWEEN = " "  # the texts of several columns
 
 
 def load(  # noqa: PLR0913 - one for each question that a table of texts leaves open
@@ -36,6 +34,7 @@ def load(  # noqa: PLR0913 - one for each question that a table of texts leaves 
     tokenizer: str,
     max_length: int,
     pad_to: int | None,
+    length_buckets: int | None,
 ) -> Dataset:
     """Reads a table.
 
@@ -51,22 +50,24 @@ def load(  # noqa: PLR0913 - one for each question that a table of texts leaves 
         tokenizer: `characters`, a folder with a tokenizer of transformers, or its name at huggingface.co.
         max_length: tokens that a text keeps.
         pad_to: tokens that every batch is padded to; `None` is the longest text of each batch.
+        length_buckets: batches of an epoch whose rows are sorted by length together, so that little is padding; `None`
+            leaves them as they are drawn.
 
     Raises:
         ValueError: if the file or a column is missing, a text or label is empty, a label is a fraction, two rows have
             one id or one text, or a class has no training row.
     """
-    words, frame = tokenizer_of(tokenizer, max_length), read_frame(path, as_written=True, quotes=quotes)
-    refuse_fractions(path, label, column_of(path, frame, label, "dataset.label"))
-    classes, targets = np.unique(whole_column(path, frame, label, "dataset.label").astype(str), return_inverse=True)
+    words = tokenizer_of(tokenizer, max_length)
+    named_in = {"dataset.label": label, "dataset.split": split, "dataset.item_id": item_id}
+    found, frame = columns_and_tokens(path, text, named_in, quotes, words)
+    classes, targets = classes_of(path, frame, label)
     parts = None if split is None else whole_column(path, frame, split, "dataset.split")
-    ids = unique_ids(path, frame, item_id)
-    found = tokens_of(path, frame, text, quotes, words)
+    ids = None if item_id is None else unique_ids(path, frame, item_id)
     kept = kept_rows(path, found.hashes_N, duplicates)
     drawn = split_rows(targets[kept], None if parts is None else parts[kept], test_fraction, f"{path}, dataset.split")
     rows = {name: kept[among] for name, among in drawn.items()}
     refuse_unseen(path, classes, targets, rows)
-    source = Ragged(found.entries_E, found.offsets, targets, ids, pad_to)
+    source = Ragged(found.entries_E, found.offsets, targets, ids, pad_to, length_buckets)
     splits: dict[str, Source] = {name: Subset(source, own) for name, own in rows.items()}
     shape, tests = (pad_to or max_length,), {"test": splits["test"]}
     names = named(classes)
@@ -95,46 +96,63 @@ def rows(  # noqa: PLR0913 - as for `load`
         max_length: tokens that a text keeps.
         pad_to: tokens that every batch is padded to.
     """
-    words, frame = known_tokenizer(tokenizer, max_length, inputs), read_frame(place, as_written=True, quotes=quotes)
-    found = tokens_of(place, frame, text, quotes, words)
-    ids = unique_ids(place, frame, item_id)
+    words = known_tokenizer(tokenizer, max_length, inputs)
+    found, frame = columns_and_tokens(place, text, {"dataset.item_id": item_id}, quotes, words)
+    ids = None if item_id is None else unique_ids(place, frame, item_id)
     return Ragged(found.entries_E, found.offsets, np.full(len(found), UNKNOWN), ids, pad_to)
 
 
-def tokens_of(path: str, frame: pd.DataFrame, text: str | list[str], quotes: bool, words: Tokenizer) -> Encoded:
-    """Returns the tokens of a table's texts.
+def columns_and_tokens(
+    path: str, text: str | list[str], named_in: Mapping[str, str | None], quotes: bool, words: Tokenizer
+) -> tuple[Encoded, pd.DataFrame]:
+    """Returns the tokens of a table's texts and its columns that options name; both are read once and kept.
 
     Raises:
         ValueError: if a column is missing, or texts are empty or swallow the lines that follow them.
     """
-    columns = [text] if isinstance(text, str) else [str(name) for name in text]
-    if not columns:
+    texts = [text] if isinstance(text, str) else [str(name) for name in text]
+    if not texts:
         raise ValueError("dataset.text names no column; give the one with the text")
-    for name in columns:
-        column_of(path, frame, name, "dataset.text")
-    place = Path(path).expanduser()
-    if quotes and place.suffix.lower() == ".tsv":
-        refuse_swallowed(path, frame[columns])
-    content = digest_of(content_of(place), columns, quotes)
-    found = encoded(lambda: parts_of(frame[columns]), content, words)
+    others = {option: name for option, name in named_in.items() if name is not None}
+    names = columns_of(path, quotes)
+    for option, name in (*others.items(), *(("dataset.text", name) for name in texts)):
+        refuse_absent(path, names, name, option)
+    content = digest_of(content_of(table_at(path)), quotes)
+    swallows = quotes and path.lower().endswith(".tsv")
+
+    def parts(columns: list[str]) -> Iterator[pd.DataFrame]:
+        for part in parts_of(path, columns, quotes):
+            if swallows:
+                refuse_swallowed(path, part[[name for name in texts if name in columns]])
+            yield part
+
+    found, frame = read_once(parts, content, texts, [*dict.fromkeys(others.values())], words)
     refuse_empty_texts(path, found.hashes_N)
-    return found
+    return found, frame
 
 
-def parts_of(columns: pd.DataFrame) -> Iterator[Sequence[str]]:
-    """Yields the texts of a table, several at once; a gap in one of several columns is nothing."""
-    for start in range(0, len(columns), TEXTS_AT_ONCE):
-        part = columns.iloc[start : start + TEXTS_AT_ONCE].astype(object)
-        texts = [part[name].where(part[name].notna(), "").map(str) for name in part.columns]
-        yield [BETWEEN.join(filter(None, values)) for values in zip(*texts, strict=True)]
+def classes_of(path: str, frame: pd.DataFrame, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the classes (C,) as text in order, and the class number of each row (N,).
+
+    Raises:
+        ValueError: if a label is empty or a fraction.
+    """
+    refuse_fractions(path, label, frame[label])
+    kinds = frame[label].drop_duplicates()
+    if frame[label].dtype == object or kinds.isna().any() or (kinds.astype(str).str.strip() == "").any():
+        labels = whole_column(path, frame, label, "dataset.label")
+        return np.unique(labels.astype(str), return_inverse=True)
+    names = whole_column(path, kinds.to_frame(), label, "dataset.label").astype(str)
+    classes, number_of = np.unique(names, return_inverse=True)
+    return classes, number_of[pd.Index(kinds).get_indexer(frame[label])]
 
 
 def refuse_swallowed(path: str, columns: pd.DataFrame) -> None:
     """Raises a ValueError if a text holds line breaks and tabs, as when a quotation mark is never closed."""
     for name in columns.columns:
-        swallowed = np.flatnonzero(columns[name].str.contains(r"\n[^\t]*\t", regex=True).fillna(False))
+        swallowed = columns.index[columns[name].str.contains(r"\n[^\t]*\t", regex=True).fillna(False).astype(bool)]
         if len(swallowed):
             raise ValueError(
-                f"{path}: column {name!r} holds lines with tabs in {len(swallowed)} rows (first: "
+                f"{path}: column {name!r} holds lines with tabs in {len(swallowed)} rows or more (first: "
                 f"{swallowed[:5].tolist()}), as if a quotation mark began there that is none; set dataset.quotes=false"
             )

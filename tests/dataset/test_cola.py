@@ -27,7 +27,14 @@ def folder(tmp_path: Path, empty_cache: Path) -> Path:
 
 
 def loaded(root: Path, seed: int = 0, **more: Any) -> Dataset:
-    given = {"num_train": 40, "split_seed": None, "tokenizer": "characters", "max_length": 30, "pad_to": None} | more
+    given = {
+        "num_train": 40,
+        "split_seed": None,
+        "tokenizer": "characters",
+        "max_length": 30,
+        "pad_to": None,
+        "length_buckets": None,
+    } | more
     return load(str(root), seed=seed, **given)
 
 
@@ -47,8 +54,8 @@ def test_the_runs_seed_draws_the_pool_unless_another_is_named(folder: Path) -> N
 
 def test_quotation_marks_and_labels_are_read_to_the_letter(folder: Path) -> None:
     found = read(folder / "raw" / "in_domain_dev.tsv")
-    assert found.texts[1] == f'"x {GOOD}'
-    assert found.targets.tolist() == [0, 1] * 4
+    assert found["text"][1] == f'"x {GOOD}'
+    assert found["class"].tolist() == [0, 1] * 4
 
 
 @pytest.mark.parametrize("method", ["al", "cal_mir", "cal_der"])

@@ -21,11 +21,13 @@ def frame(num_rows: int = 60) -> pd.DataFrame:
     return pd.DataFrame({"name": [f"r{row}" for row in range(num_rows)], "review": texts, "stars": kinds})
 
 
-def read(path: Path, table: pd.DataFrame | None = None, **options: Any) -> Dataset:
-    (frame() if table is None else table).to_csv(path, index=False)
+def read(path: Path, table: pd.DataFrame | None = None, written: bool = False, **options: Any) -> Dataset:
+    if not written:
+        (frame() if table is None else table).to_csv(path, index=False)
     defaults: dict[str, Any] = {
         "text": "review", "label": "stars", "split": None, "test_fraction": 0.2, "item_id": "name",
         "duplicates": "refuse", "quotes": True, "tokenizer": "characters", "max_length": 40, "pad_to": None,
+        "length_buckets": None,
     }  # fmt: skip
     return load(str(path), **(defaults | options))
 
@@ -55,6 +57,20 @@ def test_rows_are_padded_to_the_longest_of_their_batch(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said(change: dict[str, Any], options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path / "x.csv", frame().assign(**change), **options)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_later_start_reads_no_row_again(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / f"x{ending}"
+    write = {".csv": frame().to_csv, ".jsonl": lambda at, index: frame().to_json(at, orient="records", lines=True)}
+    write.get(ending, frame().to_parquet)(path, index=False)
+    first = read(path, written=True)
+    monkeypatch.setattr("calrun.dataset.text_table.parts_of", None)
+    again = read(path, written=True)
+    assert again.train.checksum(0) == first.train.checksum(0)
+    assert again.train.targets.tolist() == first.train.targets.tolist()
+    assert [again.train.item_id(row) for row in range(3)] == [first.train.item_id(row) for row in range(3)]
 
 
 def test_equal_texts_are_dropped_where_that_is_asked(tmp_path: Path) -> None:

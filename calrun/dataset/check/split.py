@@ -49,12 +49,13 @@ def drawn_rows(targets_N: np.ndarray, test_fraction: float) -> dict[str, np.ndar
     test = np.sort(np.concatenate(drawn))
     if not len(test):
         raise ValueError(f"dataset.test_fraction {test_fraction} of {len(targets_N)} rows is no row; raise it")
-    return {"train": np.setdiff1d(np.arange(len(targets_N)), test), "test": test}
+    return {"train": np.delete(np.arange(len(targets_N)), test), "test": test}
 
 
 def refuse_unseen(path: str, classes: np.ndarray, targets: np.ndarray, rows: dict[str, np.ndarray]) -> None:
     """Raises a ValueError if a class occurs in no training row."""
-    unseen = np.setdiff1d(np.arange(len(classes)), targets[rows["train"]])
+    known = targets[rows["train"]]
+    unseen = np.flatnonzero(np.bincount(known[known >= 0], minlength=len(classes)) == 0)
     if len(unseen):
         raise ValueError(
             f"{path}: {len(unseen)} classes occur in no training row (first: {classes[unseen[:5]].tolist()}); "

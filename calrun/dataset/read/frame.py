@@ -1,7 +1,7 @@
 """Reading tables with named columns: CSV, TSV, Parquet, JSON lines; every fault becomes one sentence."""
 
-import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +14,53 @@ READERS: dict[str, Callable[..., pd.DataFrame]] = {
     ".parquet": pd.read_parquet,
     ".jsonl": lambda path, **options: pd.read_json(path, lines=True, **options),
 }
-AS_WRITTEN: dict[str, dict[str, Any]] = {  # no value of a text file is taken for a number, a date or a gap
-    ".csv": {"dtype": str, "keep_default_na": False},
-    ".tsv": {"dtype": str, "keep_default_na": False},
-    ".jsonl": {"dtype": False, "convert_dates": False},
-}
-NO_QUOTES = {"quoting": csv.QUOTE_NONE}
 
 
-def read_frame(path: str, as_written: bool = False, quotes: bool = True) -> pd.DataFrame:
+def read_frame(path: str) -> pd.DataFrame:
     """Returns a table as its ending says it is written.
-
-    Args:
-        path: of the file.
-        as_written: whether every value of a text file stays a text, also those that look like numbers or gaps.
-        quotes: whether quotation marks enclose values of .csv and .tsv files; otherwise they are part of them.
 
     Raises:
         ValueError: if there is no such file, its ending is another, it cannot be read, or it has no rows.
     """
-    place = Path(path).expanduser()
-    reader = READERS.get(place.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path} wants to be a table that ends with {', '.join(READERS)}; save it as one")
-    if not place.is_file():
-        raise ValueError(f"no file {path}; a table with named columns is wanted there")
-    try:
-        frame = reader(place, **options_of(place.suffix.lower(), as_written, quotes))
-    except Exception as error:  # the parsers raise whatever a damaged file makes them
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{path} cannot be read as {place.suffix} ({reason}); save it again") from error
+    place = table_at(path)
+    with readable(path):
+        frame = READERS[place.suffix.lower()](place)
     if not len(frame):
         raise ValueError(f"{path} has no rows; give it some")
     frame.columns = frame.columns.astype(str)
-    twice = sorted(set(frame.columns[frame.columns.duplicated()]))
-    if twice:
-        raise ValueError(f"{path} has {len(twice)} column names several times (first: {twice[:5]}); rename them")
+    refuse_doubles(path, frame.columns)
     return frame
 
 
-def options_of(suffix: str, as_written: bool, quotes: bool) -> dict[str, Any]:
-    """Returns what a reader is asked for beside the file."""
-    options = AS_WRITTEN.get(suffix, {}) if as_written else {}
-    return options | (NO_QUOTES if not quotes and suffix in (".csv", ".tsv") else {})
+def table_at(path: str) -> Path:
+    """Returns where a table lies.
+
+    Raises:
+        ValueError: if its ending is that of no table, or there is no such file.
+    """
+    place = Path(path).expanduser()
+    if place.suffix.lower() not in READERS:
+        raise ValueError(f"{path} wants to be a table that ends with {', '.join(READERS)}; save it as one")
+    if not place.is_file():
+        raise ValueError(f"no file {path}; a table with named columns is wanted there")
+    return place
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """Turns whatever a damaged file makes the parsers raise into a ValueError."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path} cannot be read as {Path(path).suffix} ({reason}); save it again") from error
+
+
+def refuse_doubles(path: str, names: pd.Index) -> None:
+    """Raises a ValueError if two columns have one name."""
+    twice = sorted(set(names[names.duplicated()]))
+    if twice:
+        raise ValueError(f"{path} has {len(twice)} column names several times (first: {twice[:5]}); rename them")
 
 
 def column_of(path: str, frame: pd.DataFrame, name: str, option: str) -> Any:
@@ -65,11 +69,16 @@ def column_of(path: str, frame: pd.DataFrame, name: str, option: str) -> Any:
     Raises:
         ValueError: if the table has none of this name, with those that it has.
     """
-    if name not in frame.columns:
-        have = ", ".join(map(str, frame.columns[:30]))
-        more = f" and {len(frame.columns) - 30} more" if len(frame.columns) > 30 else ""
-        raise ValueError(f"{option} names the column {name!r}, but {path} has: {have}{more}")
+    refuse_absent(path, [*frame.columns], name, option)
     return frame[name]
+
+
+def refuse_absent(path: str, names: Sequence[str], name: str, option: str) -> None:
+    """Raises a ValueError if a table has no column of a name, with the names of those that it has."""
+    if name not in names:
+        have = ", ".join(map(str, names[:30]))
+        more = f" and {len(names) - 30} more" if len(names) > 30 else ""
+        raise ValueError(f"{option} names the column {name!r}, but {path} has: {have}{more}")
 
 
 def whole_column(path: str, frame: pd.DataFrame, name: str, option: str) -> np.ndarray:
@@ -98,11 +107,11 @@ def unique_ids(path: str, frame: pd.DataFrame, name: str | None) -> list[str]:
     """
     if name is None:
         return [str(row) for row in range(len(frame))]
-    ids = pd.Series(whole_column(path, frame, name, "dataset.item_id"))
-    twice = ids[ids.duplicated()].unique().tolist()
+    ids = whole_column(path, frame, name, "dataset.item_id")
+    twice = [*dict.fromkeys(ids[pd.Series(ids).duplicated().to_numpy()])]
     if twice:
         raise ValueError(
             f"{path}: {len(twice)} values of column {name!r} name several rows (first: {twice[:5]}); make them "
             "unique, or set dataset.item_id=null"
         )
-    return [str(each) for each in ids]
+    return [*map(str, ids)]

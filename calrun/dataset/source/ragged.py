@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from calrun.dataset.base import Shot, Source, StepRows
+from calrun.dataset.source.buckets import by_length, refuse_buckets
 from calrun.dataset.source.checksum import checksum_of
 from calrun.dataset.source.resident import moved
 
@@ -32,6 +33,7 @@ class Ragged(Source):
         item_ids: N stable names; `None` gives the row numbers.
         pad_to: the length that every batch is padded to, at least that of the longest row; `None` is the longest row of
             each batch.
+        length_buckets: steps of an epoch that sort their rows by length together; `None` leaves them as they are drawn.
     """
 
     def __init__(
@@ -41,14 +43,17 @@ class Ragged(Source):
         targets: np.ndarray,
         item_ids: Sequence[str] | None = None,
         pad_to: int | None = None,
+        length_buckets: int | None = None,
     ) -> None:
         if entries_E.dtype not in KEPT_AS:
             raise ValueError(f"rows of whole numbers are kept as uint8, uint16 or int32, got {entries_E.dtype}")
+        refuse_buckets(length_buckets, pad_to)
         longest = int(np.diff(offsets).max(initial=0))
         if pad_to is not None and pad_to < longest:
             raise ValueError(f"dataset.pad_to is {pad_to}, but the longest row has {longest} entries; raise it")
         self.entries_E, self.offsets = np.asarray(entries_E), np.asarray(offsets)  # plain views of what is mapped
         self.targets, self.item_ids, self.pad_to = targets, item_ids, pad_to
+        self.length_buckets = length_buckets
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -79,6 +84,9 @@ class Ragged(Source):
         """Returns the shortest first: a batch of rows of like length has little padding."""
         lengths = self.offsets[rows + 1] - self.offsets[rows]
         return None if self.pad_to else np.argsort(lengths, kind="stable")
+
+    def arrangement(self, steps: list[StepRows], seed: int) -> np.ndarray | None:
+        return None if self.length_buckets is None else by_length(steps, self.offsets, self.length_buckets, seed)
 
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         width = max(first.shape[1], second.shape[1])

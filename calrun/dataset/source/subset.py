@@ -45,9 +45,16 @@ class Subset(Source):
         self.source.to(device)
 
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator["SubsetBlock"]:
-        theirs, ours = [StepRows(self.rows[s.current], self.rows[s.replay]) for s in steps], iter(steps)
-        for block in self.source.blocks(theirs, seed):
+        ours = iter(steps)
+        for block in self.source.blocks(self.theirs(steps), seed):
             yield SubsetBlock(block, ours)
+
+    def theirs(self, steps: list[StepRows]) -> list[StepRows]:
+        """Returns steps with the numbers that their rows have in the source."""
+        return [StepRows(self.rows[step.current], self.rows[step.replay]) for step in steps]
+
+    def arrangement(self, steps: list[StepRows], seed: int) -> np.ndarray | None:
+        return self.source.arrangement(self.theirs(steps), seed)
 
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         start = 0

@@ -38,8 +38,8 @@ def kept_rows(where: str, hashes_N: np.ndarray, duplicates: Twice) -> np.ndarray
     rows = np.arange(len(hashes_N))
     if duplicates == "keep":
         return rows
-    first = np.unique(hashes_N, return_index=True)[1]
-    more = np.setdiff1d(rows, first)
+    first = np.sort(np.unique(hashes_N, return_index=True)[1])
+    more = np.delete(rows, first)
     if len(more) and duplicates == "refuse":
         raise ValueError(
             f"{where} has {len(more):,} texts that stand there before (first: rows {more[:5].tolist()}, counted "
@@ -47,4 +47,4 @@ def kept_rows(where: str, hashes_N: np.ndarray, duplicates: Twice) -> np.ndarray
         )
     if len(more):
         warn(f"{len(more):,} texts of {where} stand there before and are left out")
-    return np.sort(first)
+    return first

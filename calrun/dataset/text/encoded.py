@@ -23,6 +23,7 @@ from calrun.text.say import warn
 
 VERSION = 1  # of what is kept: another number encodes everything anew
 SAY_SECONDS = 10.0
+LEFT_SECONDS = 24 * 3600.0
 EMPTY = np.uint64(0)  # in place of the hash of a text without a word
 ENTRIES, OFFSETS, HASHES = "entries.bin", "offsets.npy", "hashes.npy"
 
@@ -71,6 +72,7 @@ def encoded(texts: Texts, content: str, tokenizer: Tokenizer) -> Encoded:
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         beside.mkdir(parents=True, exist_ok=True)
+        sweep(place.parent)
     except OSError:
         return in_passing(texts, tokenizer)
     try:
@@ -84,6 +86,15 @@ def encoded(texts: Texts, content: str, tokenizer: Tokenizer) -> Encoded:
         return kept_in(place, tokenizer)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what processes have left that were killed while they encoded, once nobody has written to it for a day."""
+    for left in folder.glob(".*.part"):
+        with suppress(OSError):  # it has gone
+            written_to = max(path.stat().st_mtime for path in (left, *left.iterdir()))
+            if time.time() - written_to > LEFT_SECONDS:
+                shutil.rmtree(left)
 
 
 def kept_in(place: Path, tokenizer: Tokenizer) -> Encoded:
@@ -130,5 +141,5 @@ def hashes_of(texts: Sequence[str]) -> np.ndarray:
     """Returns a hash of each text (N,), EMPTY if it holds nothing but blanks."""
     hashes_N: np.ndarray = pd.util.hash_array(np.array(texts, dtype=object), categorize=False)
     hashes_N[hashes_N == EMPTY] = 1
-    hashes_N[[not text.strip() for text in texts]] = EMPTY
+    hashes_N[[not text or text.isspace() for text in texts]] = EMPTY
     return hashes_N

@@ -243,4 +243,5 @@ class Epochs:
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size, method.phase_number)
         refuse_unlabelled(steps, method.this_round)
         seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
-        yield from method.setup_.train.blocks(steps, seed)  # only when asked: Lightning makes one iterator more
+        train = method.setup_.train
+        yield from train.blocks(train.arranged(steps, seed), seed)  # only when asked: Lightning makes one iterator more

@@ -8,8 +8,10 @@ from typing import Any
 def hub() -> Any:
     """Returns the library; it is slow to import, so that only those who need it ask."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # or it would warn wherever a process forks later
+    import huggingface_hub
     import transformers
 
+    huggingface_hub.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return transformers

@@ -1,6 +1,7 @@
 """Encoding once: what the cache holds, what makes it anew, and what is left after a failure."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_a_failure_leaves_nothing(empty_cache: Path) -> None:
     assert list((empty_cache / "texts").iterdir()) == []
     with pytest.raises(ValueError, match="no texts"):
         encoded(lambda: iter([]), "one", Characters(9))
+
+
+def test_what_a_killed_process_has_left_goes_after_a_day(empty_cache: Path) -> None:
+    for name, age in ((".old.1.part", 2 * 86400), (".new.2.part", 3600)):
+        (empty_cache / "texts" / name).mkdir(parents=True)
+        (empty_cache / "texts" / name / "entries.bin").write_bytes(b"abc")
+        for place in (empty_cache / "texts" / name / "entries.bin", empty_cache / "texts" / name):
+            os.utime(place, (time.time() - age,) * 2)
+    encoded(counted([]), "one", Characters(9))
+    assert sorted(path.name for path in (empty_cache / "texts").iterdir() if path.name[0] == ".") == [".new.2.part"]
 
 
 def test_what_is_damaged_is_encoded_anew(empty_cache: Path) -> None:
