@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata test-slurm mutate lint bench bench-acquisition bench-startup bench-text clean
+.PHONY: help setup run test test-slow test-realdata test-slurm mutate lint bench bench-acquisition bench-startup bench-text bench-loader clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -50,6 +50,9 @@ bench-acquisition: setup ## every selection kernel beside its literal version
 
 bench-text: setup ## a pool of 2,000,000 reviews: TABLE=amazon_mdsd.parquet gives their lengths
 	@$(BIN)/python scripts/bench_text.py $(TABLE)
+
+bench-loader: setup ## pictures a second from JPEG files, against PIL and torchvision
+	@$(BIN)/python scripts/bench_loader.py
 
 bench-startup: setup ## seconds before the command does what it was asked for
 	@$(BIN)/python scripts/bench_startup.py

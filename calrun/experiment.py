@@ -18,7 +18,7 @@ from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.recorded import unrecordable
-from calrun.dataset.base import Dataset, Source
+from calrun.dataset.base import Dataset
 from calrun.dataset.source.subset import Subset
 from calrun.folder.record_options import RecordOptions
 from calrun.look.predict import Predictor
@@ -167,12 +167,18 @@ def planned_sizes(cfg: DictConfig, pool_size: int) -> tuple[list[int], list[str]
 
 
 def transformed(data: Dataset, cfg: DictConfig) -> Dataset:
-    """Returns the data set with the training rows that the row transform makes of its own."""
-    transform = is_a("row_transform", instantiate(cfg), RowTransform)
-    train = is_a(
-        f"what row_transform={type(transform).__name__} returns", transform(data.train, data.num_classes), Source
-    )
-    return replace(data, train=train)
+    """Returns the data set with the rows that the row transform makes of its own.
+
+    Raises:
+        ValueError: if it has no test set then.
+    """
+    result = is_a("row_transform", instantiate(cfg), RowTransform).apply(data)
+    if not result.tests:
+        raise ValueError(
+            "the data set has no test set; give it one (x_test and y_test in an archive, test/<class>/* in a folder), "
+            "or name its items in a file, row_transform=split row_transform.test_file=FILE"
+        )
+    return result
 
 
 def load_data(cfg: DictConfig, seed: int) -> Dataset:

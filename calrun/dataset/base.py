@@ -7,7 +7,7 @@ Dimension key: N rows of one split, B batch, K steps of a block, M current rows 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -120,6 +120,26 @@ class Source(ABC):
         rows_M = np.concatenate([step.current for step in steps])[order_M]
         cuts = np.cumsum([len(step.current) for step in steps])[:-1]
         return [StepRows(own, step.replay) for own, step in zip(np.split(rows_M, cuts), steps, strict=True)]
+
+    def divided(
+        self, others: Sequence["Source"], rows: Mapping[str, np.ndarray], item_ids: Sequence[str]
+    ) -> dict[str, "Source"]:
+        """Returns new splits of these rows and those of other splits, which are counted on in their order.
+
+        What is measured on training rows is measured anew, on those of the new split "train".
+
+        Args:
+            others: the other splits, of this source's own kind.
+            rows: of each new split, by its name.
+            item_ids: of all rows.
+
+        Raises:
+            ValueError: if the splits of this kind of source cannot be changed.
+        """
+        raise ValueError(
+            f"{type(self).__name__} has splits that cannot be changed, because it has no method `divided`; leave "
+            "row_transform=split out"
+        )
 
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         """Returns two batches of x as one, the first before the second; a source of ragged rows pads here."""

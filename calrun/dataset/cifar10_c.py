@@ -2,31 +2,26 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from calrun.dataset import cifar10
 from calrun.dataset.base import Dataset
 from calrun.dataset.cifar10 import rows as rows
 from calrun.dataset.corruption.sources import made_sets, published_sets
-from calrun.dataset.source.resident import Resident
 from calrun.dataset.source.transform import Transform
 
-FOLDER = "CIFAR-10-C"
 
-
-def load(root: str, transform: Transform, download: bool, corruptions: Literal["published", "made"] | None) -> Dataset:
+def load(root: str, transform: Transform, download: bool, corruptions_folder: str | None) -> Dataset:
     """Reads CIFAR-10, and where the corrupted test sets are or how they are made.
 
     Args:
-        root: folder of data sets; the published files lie in CIFAR-10-C there: labels.npy and a file for each
-            corruption.
+        root: folder of data sets.
         transform: for pixels scaled to 0..1.
         download: fetches CIFAR-10 if it is absent.
-        corruptions: `published` reads the files, `made` makes all but frost from the clean test set; `None` reads the
-            files if their folder is there.
+        corruptions_folder: holds the published files, labels.npy and one for each corruption; `None` makes all
+            corruptions but frost from the clean test set.
     """
     data = cifar10.load(root, transform, download)
-    folder, clean = Path(root).expanduser() / FOLDER, data.tests["test"]
-    assert isinstance(clean, Resident)
-    published = corruptions == "published" or (corruptions is None and folder.is_dir())
-    return replace(data, further=published_sets(folder, clean) if published else made_sets(clean))
+    clean = data.tests["test"]
+    if corruptions_folder is None:
+        return replace(data, further=made_sets(clean))
+    return replace(data, further=published_sets(Path(corruptions_folder).expanduser(), clean))

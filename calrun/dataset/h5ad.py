@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.check.labels import named
 from calrun.dataset.check.split import refuse_unseen, split_rows
+from calrun.dataset.read.frame import class_column
 from calrun.dataset.source.sparse import Sparse
 from calrun.dataset.source.subset import Subset
 
@@ -30,7 +31,8 @@ def load(
 
     Args:
         path: the .h5ad file.
-        label: the column of `obs` that holds the type of a cell, text or numbers.
+        label: the column of `obs` that holds the type of a cell, text or whole numbers. A cell where it is empty has
+            none yet, and belongs to train.
         split: the column of `obs` that says train, test or val; `None` draws the test set, the same for every seed.
         test_fraction: the share of each type that is drawn for the test set where no column says so.
         library_size: the sum that the counts of each cell are brought to; `None` leaves them.
@@ -41,14 +43,13 @@ def load(
             in no training cell, or a split is empty.
     """
     cells = read_cells(path)
-    types = column(path, cells, label)
-    classes, targets = np.unique(types.astype(str), return_inverse=True)
+    classes, targets = class_column(path, cells.obs, label)
     rows = split_rows(
         targets, None if split is None else column(path, cells, split), test_fraction, where=f"{path}, dataset.split"
     )
     ids = unique_names(path, cells.obs_names.astype(str).tolist())
     known = {"genes": genes_of(cells)}
-    source = Sparse(prepared(path, cells, library_size, log1p), targets.astype(np.int64), ids, known)
+    source = Sparse(prepared(path, cells, library_size, log1p), targets, ids, known)
     splits: dict[str, Source] = {name: Subset(source, rows[name]) for name in rows}
     refuse_unseen(path, classes, targets, rows)
     shape = (source.table.shape[1],)

@@ -14,7 +14,7 @@ import pandas as pd
 from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.check.labels import named
 from calrun.dataset.check.split import refuse_unseen, split_rows
-from calrun.dataset.read.frame import refuse_absent
+from calrun.dataset.read.frame import class_column, refuse_absent
 from calrun.dataset.read.hub import WHOLE, opened
 from calrun.dataset.source.ragged import Ragged
 from calrun.dataset.source.subset import Subset
@@ -22,7 +22,6 @@ from calrun.dataset.text.checks import refuse_empty_texts
 from calrun.dataset.text.encoded import content_of
 from calrun.dataset.text.once import read_once
 from calrun.dataset.text.tokens import Tokenizer, digest_of, known_tokenizer, tokenizer_of
-from calrun.dataset.text_table import classes_of
 
 ROWS_AT_ONCE = 8192
 SPLIT_NAMES = {"val": "validation"}  # what `datasets` calls those of `calrun predict`
@@ -196,25 +195,28 @@ def numbered(
     """
     tables = {key: table for key, (_, table) in read.items()}
     for key, table in tables.items():
-        refuse_unlabelled(f"{path}, {key} split", table[label], splits[key].features[label])
+        refuse_unlabelled(f"{path}, {key} split", table[label], splits[key].features[label], key == "train")
     names = {key: getattr(split.features[label], "names", None) for key, split in splits.items()}
     if len({str(each) for each in names.values()}) > 1:
         raise ValueError(f"{path}: the splits call the classes of column {label!r} differently: {names}; save it again")
     if names["train"] is not None:
-        numbers = {key: np.array(table[label], dtype=np.int64) for key, table in tables.items()}
+        numbers = {key: np.array(table[label].fillna(UNKNOWN), dtype=np.int64) for key, table in tables.items()}
         return np.array(names["train"]), numbers
-    classes, all_numbers = classes_of(path, pd.concat([*tables.values()], ignore_index=True), label)
+    classes, all_numbers = class_column(path, pd.concat([*tables.values()], ignore_index=True), label)
     ends = np.cumsum([len(table) for table in tables.values()])
     return classes, dict(zip(tables, np.split(all_numbers, ends[:-1]), strict=True))
 
 
-def refuse_unlabelled(where: str, labels: "pd.Series[Any]", kind: Any) -> None:
+def refuse_unlabelled(where: str, labels: "pd.Series[Any]", kind: Any, pool: bool) -> None:
     """Raises a ValueError if rows have the label -1, as test sets of competitions do, or none.
 
-    A column of plain numbers may have a class called -1, but not that alone.
+    A column of plain numbers may have a class called -1, but not that alone; and some rows of a pool may have none.
     """
-    none = np.flatnonzero(labels.isna() | (labels == UNKNOWN))
-    if len(none) and (hasattr(kind, "names") or len(none) == len(labels)):
+    empty, ended = labels.isna(), labels == UNKNOWN
+    if hasattr(kind, "names") or (empty | ended).all():
+        empty |= ended
+    none = np.flatnonzero(empty)
+    if len(none) and (not pool or len(none) == len(labels)):
         raise ValueError(
             f"{where}: {len(none):,} of {len(labels):,} rows have no label (-1 or none; first: {none[:5].tolist()}); "
             "choose another split, or leave these rows out"

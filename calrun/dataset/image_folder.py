@@ -1,4 +1,7 @@
-"""The user's own pictures: root/train/<class>/* and root/test/<class>/*, and optionally root/val/<class>/*."""
+"""The user's own pictures: root/train/<class>/* and root/test/<class>/*, and optionally root/val/<class>/*.
+
+Pictures in root/unlabelled, in folders or not, follow those of train in the pool.
+"""
 
 import os
 from collections.abc import Iterator
@@ -14,6 +17,7 @@ from calrun.dataset.source.streamed import Streamed
 from calrun.dataset.source.transform import Transform
 from calrun.text.say import warn
 
+UNLABELLED = "unlabelled"  # folder of pictures whose class nobody knows yet
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
@@ -49,12 +53,14 @@ def load(
         )
     folder = Path(root).expanduser()
     class_names = classes_of(folder / "train")
-    sources = {
-        split: Streamed(folder, *listed(folder / split, class_names, per_class), picture, transform, num_workers)
-        for split, per_class in usable(folder, class_names, picture, check, bad_files).items()
-    }
+    found = usable(folder, class_names, picture, check, bad_files)
+    unlabelled = [file for names in found.pop(UNLABELLED, []) for file in names]
+    parts = {split: listed(folder / split, class_names, per_class) for split, per_class in found.items()}
+    files, targets = parts["train"]
+    parts["train"] = files + unlabelled, np.r_[targets, np.full(len(unlabelled), UNKNOWN)]
+    sources = {split: Streamed(folder, *part, picture, transform, num_workers) for split, part in parts.items()}
     shape = (3, picture.size, picture.size)
-    tests: dict[str, Source] = {"test": sources["test"]}
+    tests: dict[str, Source] = {name: source for name, source in sources.items() if name == "test"}
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
 
 
@@ -92,9 +98,11 @@ def rows(
 def usable(
     folder: Path, class_names: list[str], picture: Picture, check: Level, bad_files: str
 ) -> dict[str, list[list[str]]]:
-    """Returns the pictures of each split and class, without those that are left out."""
+    """Returns the pictures of each split and class, and of no class, without those that are left out."""
     others: list[Path] = []
     splits = {split: pictures_of(folder / split, class_names, others) for split in splits_of(folder)}
+    if (folder / UNLABELLED).is_dir():
+        splits[UNLABELLED] = [[f"{UNLABELLED}/{name}" for name in pictures_in(folder / UNLABELLED, others)]]
     warn_of_others(folder, others)
     files = [file for per_class in splits.values() for names in per_class for file in names]
     bad = faulty(folder, files, picture.white, check)
@@ -121,8 +129,8 @@ def listed(folder: Path, class_names: list[str], per_class: list[list[str]]) -> 
 
 
 def splits_of(root: Path) -> list[str]:
-    """Returns the names of the splits; val is optional."""
-    return ["train", "test", *(["val"] if (root / "val").is_dir() else [])]
+    """Returns the names of the splits; all but train are optional, and a test set can be named by a file."""
+    return ["train", *(name for name in ("test", "val") if (root / name).is_dir())]
 
 
 def refuse_or_say(root: Path, bad: dict[str, str], total: int, bad_files: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from calrun.dataset.base import Dataset, Inputs, Source
+from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.check.labels import check_targets, count_classes, label_vector, named
 from calrun.dataset.corruption.sources import made_sets
 from calrun.dataset.read.archive import decode_jpeg, read_npz
@@ -55,18 +55,19 @@ def load(path: str, transform: Transform, size: int | None, drop_classes: Sequen
     count = count_classes({name: split.labels[split.rows] for name, split in stored.items()})
     names = named(arrays.get("classes", np.arange(count)))
     kept = kept_classes(names, drop_classes)
-    splits, item_ids = {}, None
+    splits, item_ids = {}, dict[str, Sequence[str]]()
     for name, split in stored.items():
         check_targets(name, split.labels[split.rows], len(split.rows), len(names))
-        rows = split.rows[np.isin(split.labels[split.rows], kept)]
+        wanted = [*kept, UNKNOWN] if name == "train" else kept
+        rows = split.rows[np.isin(split.labels[split.rows], wanted)]
         if not len(rows):
             raise ValueError(
                 f"{path} has no {name} pictures of the classes that stay; drop fewer in dataset.drop_classes"
             )
         inputs = decode_jpeg(f"{path} ({name})", split.joined, split.offsets, rows, size)
-        splits[name] = (torch.from_numpy(inputs), np.searchsorted(kept, split.labels[rows]))
-        if name == "train" and "names" in arrays:
-            item_ids = names_of(arrays["names"], rows)
+        splits[name] = (torch.from_numpy(inputs), renumbered(split.labels[rows], kept))
+        if "names" in arrays and (name == "train" or "split" in arrays):
+            item_ids[name] = names_of(arrays["names"], rows)
     data = resident_dataset(splits, [names[number] for number in kept], transform, item_ids)
     return replace(data, further=made_sets(data.tests["test"]))
 
@@ -156,6 +157,11 @@ def names_of(names: np.ndarray, rows: np.ndarray) -> list[str]:
             f"the archive names {len(names)} pictures, but has {rows.max() + 1} or more; name each or none"
         )
     return [str(names[row]) for row in rows]
+
+
+def renumbered(labels_N: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Returns the place of each label among the classes that stay, UNKNOWN where nobody knows it yet."""
+    return np.where(labels_N == UNKNOWN, UNKNOWN, np.searchsorted(kept, labels_N))
 
 
 def kept_classes(names: list[str], drop_classes: Sequence[str]) -> np.ndarray:

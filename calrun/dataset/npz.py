@@ -1,9 +1,12 @@
 """The user's own arrays in one .npz archive: x_train, y_train, x_test, y_test and, if wanted, x_val, y_val.
 
+Without x_test and y_test, the test set is named by a file (row_transform=split).
+
 Dimension key: N rows, D vector entries, H W height and width, ch channels.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,11 +15,12 @@ from torch import Tensor
 from calrun.dataset.base import Dataset, Inputs, Source
 from calrun.dataset.check.label_names import numbered
 from calrun.dataset.check.labels import count_classes, named
+from calrun.dataset.corruption.sources import made_sets
 from calrun.dataset.read.archive import first_array, read_npz
 from calrun.dataset.source.resident import resident_dataset, resident_rows
 from calrun.dataset.source.transform import Transform
 
-ARRAYS = ["x_train", "y_train", "x_test", "y_test"]
+ARRAYS, OPTIONAL = ["x_train", "y_train"], ("test", "val")
 CHANNEL_AXES = {"last": -1, "first": 1}
 COLOURS = (1, 3, 4)  # channels of grey, colour, and colour with transparency
 ROWS_PER_PASS = 4096
@@ -41,16 +45,18 @@ def load(
     """
     if channels not in CHANNEL_AXES:
         raise ValueError(f"dataset.channels is {channels!r}; choose from {sorted(CHANNEL_AXES)}")
-    arrays = read_npz(path, ARRAYS, ["x_val", "y_val"])
-    if ("x_val" in arrays) != ("y_val" in arrays):
-        raise ValueError(f"{path} holds one of x_val and y_val without the other; save both or neither")
+    arrays = read_npz(path, ARRAYS, [f"{array}_{split}" for split in OPTIONAL for array in "xy"])
+    for split in OPTIONAL:
+        if (f"x_{split}" in arrays) != (f"y_{split}" in arrays):
+            raise ValueError(f"{path} holds one of x_{split} and y_{split} without the other; save both or neither")
     names = [name for name in ("train", "test", "val") if f"x_{name}" in arrays]
     labels, found = numbered({name: arrays[f"y_{name}"] for name in names})
     if class_names is None:
         class_names = found or [str(number) for number in range(num_classes or count_classes(labels))]
     refuse_other_count(num_classes, class_names)
     splits = {name: (model_inputs(f"x_{name}", arrays[f"x_{name}"], channels), labels[name]) for name in names}
-    return resident_dataset(splits, named(class_names), transform)
+    data = resident_dataset(splits, named(class_names), transform)
+    return replace(data, further=made_sets(data.tests["test"]) if data.tests else {})
 
 
 def refuse_other_count(num_classes: int | None, class_names: Sequence[str]) -> None:

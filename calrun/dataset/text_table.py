@@ -11,11 +11,10 @@ import pandas as pd
 from calrun.dataset.base import UNKNOWN, Dataset, Inputs, Source
 from calrun.dataset.check.labels import named
 from calrun.dataset.check.split import refuse_unseen, split_rows
-from calrun.dataset.read.frame import refuse_absent, table_at, unique_ids, whole_column
+from calrun.dataset.read.frame import class_column, refuse_absent, table_at, unique_ids, whole_column
 from calrun.dataset.read.parts import columns_of, parts_of
 from calrun.dataset.source.ragged import Ragged
 from calrun.dataset.source.subset import Subset
-from calrun.dataset.table import refuse_fractions
 from calrun.dataset.text.checks import Twice, kept_rows, refuse_empty_texts
 from calrun.dataset.text.encoded import Encoded, content_of
 from calrun.dataset.text.once import read_once
@@ -41,7 +40,8 @@ def load(  # noqa: PLR0913 - one for each question that a table of texts leaves 
     Args:
         path: a file that ends with .csv, .tsv, .parquet or .jsonl.
         text: the column with the text, or several, which are joined in this order.
-        label: the column with the class of each row: text, true and false, or whole numbers.
+        label: the column with the class of each row: text, true and false, or whole numbers. A row where it is empty
+            has none yet, and belongs to train.
         split: the column that says train, test or val; `None` draws the test set, the same for every seed.
         test_fraction: the share of each class that is drawn for the test set where no column says so.
         item_id: the column with a unique name of each row; `None` takes the row's number.
@@ -54,13 +54,13 @@ def load(  # noqa: PLR0913 - one for each question that a table of texts leaves 
             leaves them as they are drawn.
 
     Raises:
-        ValueError: if the file or a column is missing, a text or label is empty, a label is a fraction, two rows have
+        ValueError: if the file or a column is missing, a text is empty, a label is a fraction, two rows have
             one id or one text, or a class has no training row.
     """
     words = tokenizer_of(tokenizer, max_length)
     named_in = {"dataset.label": label, "dataset.split": split, "dataset.item_id": item_id}
     found, frame = columns_and_tokens(path, text, named_in, quotes, words)
-    classes, targets = classes_of(path, frame, label)
+    classes, targets = class_column(path, frame, label)
     parts = None if split is None else whole_column(path, frame, split, "dataset.split")
     ids = None if item_id is None else unique_ids(path, frame, item_id)
     kept = kept_rows(path, found.hashes_N, duplicates)
@@ -129,22 +129,6 @@ def columns_and_tokens(
     found, frame = read_once(parts, content, texts, [*dict.fromkeys(others.values())], words)
     refuse_empty_texts(path, found.hashes_N)
     return found, frame
-
-
-def classes_of(path: str, frame: pd.DataFrame, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the classes (C,) as text in order, and the class number of each row (N,).
-
-    Raises:
-        ValueError: if a label is empty or a fraction.
-    """
-    refuse_fractions(path, label, frame[label])
-    kinds = frame[label].drop_duplicates()
-    if frame[label].dtype == object or kinds.isna().any() or (kinds.astype(str).str.strip() == "").any():
-        labels = whole_column(path, frame, label, "dataset.label")
-        return np.unique(labels.astype(str), return_inverse=True)
-    names = whole_column(path, kinds.to_frame(), label, "dataset.label").astype(str)
-    classes, number_of = np.unique(names, return_inverse=True)
-    return classes, number_of[pd.Index(kinds).get_indexer(frame[label])]
 
 
 def refuse_swallowed(path: str, columns: pd.DataFrame) -> None:

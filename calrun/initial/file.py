@@ -1,6 +1,5 @@
 """Initial rows that a file names."""
 
-import codecs
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.machine.files import decoded
 
 
 class RowsFromFile(Acquisition):
@@ -51,9 +51,3 @@ class RowsFromFile(Acquisition):
             raise ValueError(
                 f"initial.path {self.path} cannot be read as row numbers, one a line, or as a picks.csv ({error})"
             ) from error
-
-
-def decoded(content: bytes) -> str:
-    """Returns the text of a file, in UTF-8 or, if its byte order mark says so, UTF-16; the mark is left out."""
-    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if utf_16 else "utf-8-sig")

@@ -1,5 +1,6 @@
-"""Replaces files so that a process killed at any moment leaves either the old file or the new one."""
+"""Reads texts as users write them, and replaces files so that a kill at any moment leaves the old or the new one."""
 
+import codecs
 import io
 import os
 import stat
@@ -165,3 +166,9 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def decoded(content: bytes) -> str:
+    """Returns the text of a file, in UTF-8 or, if its byte order mark says so, UTF-16; the mark is left out."""
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig")

@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 
 from calrun.report.draw import plots
+from calrun.report.draw.correlations import correlation_figure
 from calrun.report.draw.panels import Panel, label_of, lines_of, panels
 from calrun.report.measure.curves import LINE
+from calrun.report.measure.entropy import entropy_correlation
 from calrun.report.measure.forgetting import mean_forgetting_matrix
 from calrun.report.measure.prices import Prices
 from calrun.report.page.html import Part, page
@@ -68,7 +71,7 @@ def report(
     for part in parts:
         print_part(part, console)
         files += [path for table in part.tables for path in write_table(out, table)]
-        files += write_figures(part.panel, out, baseline)
+        files += [*write_figures(part.panel, out, baseline), *write_correlations(part.panel, entropies, out)]
     across, written = write_overview(runs, out, baseline, alike)
     for table in across:
         print_table(table, console)
@@ -167,6 +170,15 @@ def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")
     return files
+
+
+def write_correlations(panel: Panel, entropies: Mapping[tuple[str, int], np.ndarray], out: Path) -> list[Path]:
+    """Writes how test entropies of methods are correlated in each round, as numbers and as a figure."""
+    found = entropy_correlation(panel.runs, entropies) if panel.rows == "method" else pd.DataFrame()
+    if not len(found):
+        return []
+    name = f"{panel.name}-entropy-correlation-rounds"
+    return [write_frame(out / f"{name}.csv", found), *plots.save(correlation_figure(panel.title, found), out, name)]
 
 
 def forgetting_matrices(panel: Panel) -> list[tuple[str, np.ndarray]]:

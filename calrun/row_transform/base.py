@@ -2,12 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
-from calrun.dataset.base import Source
+from calrun.dataset.base import Dataset, Source
+from calrun.text.legal import is_a
 
 
 class RowTransform(ABC):
     """Makes another training set out of one, the same for every seed, so that runs stay comparable."""
+
+    def apply(self, data: Dataset) -> Dataset:
+        """Returns the data set with that training set; a transform of all its splits does its work here."""
+        what = f"what row_transform={type(self).__name__} returns"
+        return replace(data, train=is_a(what, self(data.train, data.num_classes), Source))
 
     @abstractmethod
     def __call__(self, train: Source, num_classes: int) -> Source:
@@ -35,3 +42,8 @@ class Chain(RowTransform):
         for transform in self.transforms:
             train = transform(train, num_classes)
         return train
+
+    def apply(self, data: Dataset) -> Dataset:
+        for transform in self.transforms:
+            data = transform.apply(data)
+        return data

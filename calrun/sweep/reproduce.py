@@ -20,13 +20,14 @@ from calrun.method.fit.scale import fewer, scaled
 from calrun.method.visit import Visit
 from calrun.places import CONF, options
 from calrun.report.main import Report, report
+from calrun.report.measure.robustness import MADE, corruption_group
 from calrun.report.page.render import to_text
 from calrun.report.read.configuration import all_leaves
 from calrun.report.read.runs import Runs, read
 from calrun.report.table.plain import encoding_of, say
 from calrun.report.table.tables import MISSING, Cell, Table
 from calrun.report.table.written import write_frame, write_table
-from calrun.report.verdict.claims import Claim, claims, least_accuracy
+from calrun.report.verdict.claims import Claim, least_accuracy
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import PaperTable, paper_table
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from calrun.experiment import Experiment
 
 PROBE_STEPS = 3
+MADE_HERE = "corruptions made from the clean test set, without frost, in place of the published files"
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,15 @@ def reproduction(name: str, seeds: str | None = None, scale: float = 1.0, more: 
     if seeds is not None:
         arguments.append(f"seed={','.join(map(str, seeds_of(seeds)))}")
     if scale != 1:
-        arguments += [f"scale={scale}", f"experiment_name={name}-x{scale:g}"]
+        arguments += [f"scale={scale}", f"experiment_name={experiment_of(name)}-x{scale:g}"]
     arguments += more
     return Reproduction(name, tuple(arguments), scale, tuple(overrides_of(arguments)))
+
+
+def experiment_of(name: str) -> str:
+    """Returns the experiment that a recipe's runs go to: another recipe's where it asks the same runs."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return str(compose("config", [f"experiment={name}"]).experiment_name)
 
 
 def seeds_of(text: str) -> list[int]:
@@ -233,6 +241,7 @@ def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, consol
     """Prints and writes the verdict on every cell and claim of one printed table."""
     found = verdicts(runs.table, paper, scale)
     unlike = departures([own.leaves for own in runs.configurations.values()], recipe_leaves(paper.name))
+    unlike += [MADE_HERE] if paper.is_corrupted and corruption_group(runs.table) == MADE else []
     table = verdict_table(found, paper, scale, unlike)
     say(console, to_text(table, console.width if console.is_terminal else None, encoding_of(console)))
     tables = [table, claims_table(ours_as_cells(found), paper, least_accuracy(runs.table))]
@@ -255,10 +264,11 @@ def recipe_leaves(name: str) -> list[dict[str, Any]]:
 
 def claims_table(ours: pd.DataFrame, paper: PaperTable, least: float = 0.0) -> Table:
     """Returns each claim with our answer and the one that the paper's own printed numbers give."""
-    nothing = {claim.text: Claim(claim.text, MISSING, MISSING) for claim in claims(ours)}
-    theirs = nothing | {claim.text: claim for claim in claims(paper.cells)}
+    found = paper.claimed(ours, least)
+    nothing = {claim.text: Claim(claim.text, MISSING, MISSING) for claim in found}
+    theirs = nothing | {claim.text: claim for claim in paper.claimed(paper.cells, 0.0)}
     rows = []
-    for claim in claims(ours, least):
+    for claim in found:
         printed = theirs[claim.text]
         ours_cells = [Cell(claim.text), Cell(claim.answer), Cell(claim.because)]
         rows.append([*ours_cells, Cell(printed.answer), Cell(printed.because)])
@@ -269,7 +279,7 @@ def claims_table(ours: pd.DataFrame, paper: PaperTable, least: float = 0.0) -> T
         columns=["claim", "answer", "because", "answer", "because"],
         rows=rows,
         notes=[
-            "Matches: mean accuracy not below AL's by more than AL's standard deviation. Open: one seed, or AL below "
-            "twice chance or below the majority class and 5 points."
+            "Matches: mean accuracy not below AL's by more than AL's standard deviation. Open: one seed, a difference "
+            "no larger than its deviation, or AL below twice chance or below the majority class and 5 points."
         ],
     )

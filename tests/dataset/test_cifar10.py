@@ -1,11 +1,9 @@
-import pickle
-from hashlib import md5
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torchvision.datasets import CIFAR10
 
 from calrun.dataset.cifar10 import load
 from calrun.dataset.source.transform import Transform
@@ -35,28 +33,12 @@ def test_a_download_that_cannot_write_says_which_files_go_where(tmp_path: Path) 
         load(str(tmp_path / "file"), Transform([0.0], [1.0]), download=True)
 
 
-@pytest.fixture
-def small_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """One training and one test file of two rows each under the checksums that torchvision expects; their bytes."""
+def test_pictures_stand_upright_and_keep_their_split(write_cifar10: Callable[..., None], tmp_path: Path) -> None:
     pixels_NV = np.random.default_rng(0).integers(256, size=(2, 3 * 32 * 32), dtype=np.uint8)
-    names = [f"class {number}" for number in range(2)]
-    files = {"data_batch_1": {"data": pixels_NV, "labels": [0, 1]}, "test_batch": {"data": pixels_NV, "labels": [1, 0]}}
-    folder = tmp_path / CIFAR10.base_folder
-    folder.mkdir()
-    sums = {}
-    for name, content in {**files, "batches.meta": {"label_names": names}}.items():
-        (folder / name).write_bytes(pickle.dumps(content))
-        sums[name] = md5((folder / name).read_bytes()).hexdigest()
-    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", sums["data_batch_1"]]])
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": sums["batches.meta"]})
-    return pixels_NV
-
-
-def test_pictures_stand_upright_and_keep_their_split(small_archive: np.ndarray, tmp_path: Path) -> None:
+    write_cifar10(tmp_path, (pixels_NV, [0, 1]), (pixels_NV, [1, 0]))
     dataset = load(str(tmp_path), Transform([0.0], [1.0]), download=False)
     ((_, x),) = dataset.train.batches(np.arange(2), 2)
-    expected = small_archive.reshape(2, 3, 32, 32) / 255  # red, green, blue, each row by row
+    expected = pixels_NV.reshape(2, 3, 32, 32) / 255  # red, green, blue, each row by row
     torch.testing.assert_close(x, torch.from_numpy(expected).float())
     assert [source.targets.tolist() for source in (dataset.train, dataset.tests["test"])] == [[0, 1], [1, 0]]
 

@@ -66,6 +66,12 @@ def test_the_test_set_is_a_share_of_each_type_and_the_same_every_time(tmp_path: 
     assert [first.train.item_id(row) for row in range(48)] == [second.train.item_id(row) for row in range(48)]
 
 
+def test_cells_without_a_type_are_in_the_pool(tmp_path: Path) -> None:
+    data = read(cells(tmp_path / "x.h5ad", kind=[None, *["a", "b"] * 29, "a"]))
+    assert data.class_names == ["a", "b"]
+    assert [data.train.item_id(row) for row in np.flatnonzero(data.train.targets < 0)] == ["cell-0"]
+
+
 def test_a_column_splits_the_cells(tmp_path: Path) -> None:
     part = ["test" if row < 6 else "val" if row < 12 else "train" for row in range(60)]
     data = read(cells(tmp_path / "x.h5ad", part=part), split="part")
@@ -77,8 +83,8 @@ def test_a_column_splits_the_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "options", "message"),
     [
-        ({}, {"label": "type"}, "has no column 'type' of cells; it has: kind, part"),
-        ({"kind": [None, *["a", "b"] * 29, "a"]}, {}, "column 'kind' is empty for 1 cells"),
+        ({}, {"label": "type"}, "names the column 'type', but .* has: kind, part"),
+        ({"kind": [""] * 60}, {}, "column 'kind' is empty in all 60 rows"),
         ({"names": ["same"] * 60}, {}, "1 names stand for several cells"),
         ({"values": counts() - 1}, {}, "holds negative values"),
         ({"values": counts() / 2}, {}, "which are no raw counts; give raw counts, or set dataset.library_size=null"),

@@ -52,6 +52,17 @@ def test_a_val_folder_becomes_the_validation_split(folder: Path) -> None:
     assert (len(dataset.train), len(dataset.val), dataset.val.item_id(0)) == (9, 3, "val/cat/0.png")
 
 
+def test_pictures_without_a_class_are_in_the_pool(folder: Path) -> None:
+    (folder / "unlabelled" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("deep/b.png", "a.png", "bad.png")):
+        (folder / "train" / "cat" / f"{number}.png").rename(folder / "unlabelled" / name)
+    (folder / "unlabelled" / "bad.png").write_bytes(b"")
+    transform = Transform([0.0] * 3, [1.0] * 3)
+    train = load(str(folder), AUGMENTED, transform, 0, check="all", bad_files="skip").train
+    assert train.targets.tolist() == [0, 1, 1, 1, 1, 2, 2, 2, 2, -1, -1]
+    assert [train.item_id(row) for row in (9, 10)] == ["unlabelled/a.png", "unlabelled/deep/b.png"]
+
+
 def test_pictures_that_are_left_out_take_their_classes_with_them(folder: Path) -> None:
     for bad in ("cat/0.png", "dog/3.png"):
         (folder / "train" / bad).write_bytes(b"")

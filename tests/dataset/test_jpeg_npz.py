@@ -53,6 +53,14 @@ def test_a_split_column_divides_one_list_of_pictures(tmp_path: Path) -> None:
     assert dataset.train.item_id(3) == "4.jpg"
 
 
+def test_pictures_without_a_label_stay_in_train_also_where_classes_are_dropped(tmp_path: Path) -> None:
+    arrays = divided()
+    arrays["labels"] = np.array([-1, 1, 2, 0, 0, 2])
+    dataset = load(saved(tmp_path, arrays), Transform([0.0], [1.0]), None, ["bee"])
+    np.testing.assert_array_equal(dataset.train.targets, [-1, 1, 0])
+    assert dataset.tests["test"].item_id(1) == "5.jpg"
+
+
 def test_dropped_classes_leave_and_the_others_are_renumbered(tmp_path: Path) -> None:
     dataset = load(saved(tmp_path, divided()), Transform([0.0], [1.0]), None, ["bee"])
     assert dataset.class_names == ["ant", "cow"]

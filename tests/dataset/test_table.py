@@ -93,7 +93,8 @@ def test_labels_that_are_true_false_or_numbers_from_1_have_their_names(tmp_path:
         ({}, {"drop": ["sise"]}, "dataset.drop names the column 'sise'"),
         ({}, {"categorical": ["cod"]}, "dataset.categorical names the column 'cod'"),
         ({}, {"drop": ["size", "colour", "code"]}, "has no column left to learn from"),
-        ({"kind": ["yes", None] * 20}, {}, "column 'kind' is empty in 20 rows"),
+        ({"kind": ["yes", None] * 20}, {}, r"puts 5 rows without a class into test \(first: \[31, 33, 35, 37, 39\]"),
+        ({"kind": [None] * 40}, {}, "column 'kind' is empty in all 40 rows"),
         ({"kind": np.arange(40) / 7}, {}, "holds numbers such as .* which are no classes"),
         ({"name": ["a"] * 40}, {}, "1 values of column 'name' name several rows"),
         ({"size": [np.inf] + [1.0] * 39}, {}, "has infinite numbers in 1 columns"),
@@ -104,6 +105,35 @@ def test_labels_that_are_true_false_or_numbers_from_1_have_their_names(tmp_path:
 def test_what_is_wrong_is_said(change: dict[str, Any], options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path / "x.csv", frame().assign(**change), **options)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_rows_without_a_class_are_in_the_pool_and_nowhere_else(suffix: str, tmp_path: Path) -> None:
+    kinds = [None if row % 3 == 0 else row % 2 + 1 for row in range(40)]  # whole numbers that a gap makes fractions
+    data = read(tmp_path / f"x{suffix}", frame().assign(kind=kinds), split=None, drop=["part"])
+    assert data.class_names == ["1", "2"]
+    known = [data.train.item_id(row) for row in np.flatnonzero(data.train.targets >= 0)]
+    unknown = [data.train.item_id(row) for row in np.flatnonzero(data.train.targets < 0)]
+    assert unknown == [f"row-{row}" for row in range(0, 40, 3)]
+    numbers = [kinds[int(name.removeprefix("row-"))] - 1 for name in known]
+    np.testing.assert_array_equal(data.train.targets[data.train.targets >= 0], numbers)
+    assert (data.tests["test"].targets >= 0).all()
+
+
+def test_people_label_the_rows_without_a_class(calrun: Callable[..., Any], tmp_path: Path) -> None:
+    table = frame(60)
+    table.assign(kind=np.where(np.arange(60) < 40, None, table["kind"])).to_csv(tmp_path / "x.csv", index=False)
+    words = (
+        "run", "dataset=table", f"dataset.path={tmp_path / 'x.csv'}", "dataset.label=kind", "dataset.item_id=name",
+        "dataset.drop=[part]", "trainer=cpu", "trainer.max_epochs=2", "budget=counts", "budget.start=20",
+        "budget.rounds=1",
+    )  # fmt: skip
+    assert "40 training rows have no label" in calrun(*words).err
+    labels = tmp_path / "labels.csv"
+    answer = calrun(*words, "oracle=label_file", f"oracle.path={labels}")
+    assert answer.code == 3
+    labels.write_text("".join(f"row-{row},{table['kind'][row]}\n" for row in range(40)))
+    assert calrun(*words, "oracle=label_file", f"oracle.path={labels}").code == 0
 
 
 def test_a_column_of_names_is_no_category(tmp_path: Path) -> None:

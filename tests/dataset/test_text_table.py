@@ -50,7 +50,7 @@ def test_rows_are_padded_to_the_longest_of_their_batch(tmp_path: Path) -> None:
         ({}, {"label": "kind"}, "the column 'kind', but"),
         ({"review": [" "] * 60}, {}, "empty"),
         ({"review": ["same"] * 60}, {}, "has 59 texts that stand there before"),
-        ({"stars": ["good", ""] * 30}, {}, "column 'stars' is empty in 30 rows"),
+        ({"stars": [""] * 60}, {}, "column 'stars' is empty in all 60 rows"),
         ({"name": ["a"] * 60}, {}, "1 values of column 'name' name several rows"),
     ],
 )
@@ -71,6 +71,14 @@ def test_a_later_start_reads_no_row_again(ending: str, tmp_path: Path, monkeypat
     assert again.train.checksum(0) == first.train.checksum(0)
     assert again.train.targets.tolist() == first.train.targets.tolist()
     assert [again.train.item_id(row) for row in range(3)] == [first.train.item_id(row) for row in range(3)]
+
+
+def test_texts_without_a_class_are_in_the_pool(tmp_path: Path) -> None:
+    data = read(tmp_path / "x.csv", frame().assign(stars=["good", "", "bad"] * 20))
+    assert data.class_names == ["bad", "good"]
+    unknown = [data.train.item_id(row) for row in np.flatnonzero(data.train.targets < 0)]
+    assert unknown == [f"r{row}" for row in range(1, 60, 3)]
+    assert (data.tests["test"].targets >= 0).all()
 
 
 def test_equal_texts_are_dropped_where_that_is_asked(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from calrun.places import CONF
 from calrun.report.read.configuration import read_configuration
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import paper_table
-from calrun.sweep.reproduce import claims_table, most_samples, recipe_leaves, reproduce, reproduction
+from calrun.sweep.reproduce import claims_table, experiment_of, most_samples, recipe_leaves, reproduce, reproduction
 from calrun.sweep.sweep import job_config
 
 RECIPES = sorted(f"cal/{path.stem}" for path in (CONF / "experiment" / "cal").glob("*.yaml"))
@@ -25,7 +25,15 @@ def test_every_recipe_plans_its_runs_and_names_its_command(name: str) -> None:
     assert len(set(planned.overrides)) == len(planned.overrides) >= 2
     text = (CONF / "experiment" / f"{name}.yaml").read_text()
     assert f"calrun reproduce {name}" in text
-    assert yaml.safe_load(text)["experiment_name"] == name
+    includes = [line for line in yaml.safe_load(text)["defaults"] if isinstance(line, str)]  # whose runs it asks
+    assert [experiment_of(name)] == (includes or [name])
+
+
+def test_table_8_asks_the_runs_of_table_7() -> None:
+    for more in ({}, {"scale": 0.1}):
+        both = [reproduction(name, seeds="0", more=["method=al"], **more) for name in ("cal/table7", "cal/table8")]
+        assert both[0].jobs[0].folder == both[1].jobs[0].folder
+        assert both[1].jobs[0].cfg.record.further_tests == "last"
 
 
 def test_a_plan_has_the_papers_rows_data_set_and_acquisition() -> None:

@@ -133,17 +133,22 @@ def made_sets(clean: Source) -> dict[str, Source]:
     return {f"{GROUP_MADE}/{name}": Made(name, clean) for name in MADE}
 
 
-def published_sets(folder: Path, clean: Resident) -> dict[str, Source]:
+def published_sets(folder: Path, clean: Source) -> dict[str, Source]:
     """Returns the published test sets of a folder, by name.
+
+    Args:
+        folder: holds labels.npy and a file for each corruption.
+        clean: the test set that they were made of, which lies in memory.
 
     Raises:
         ValueError: if a file is missing or is no such one.
     """
+    assert isinstance(clean, Resident)
     missing = [f"{name}.npy" for name in (*PUBLISHED, LABELS) if not (folder / f"{name}.npy").is_file()]
     if missing:
         raise ValueError(
             f"{folder} lacks {len(missing)} files of CIFAR-10-C ({', '.join(missing[:5])}); put all 19 corruptions and "
-            "labels.npy there, or set dataset.corruptions=made"
+            "labels.npy there, or set dataset.corruptions_folder=null, which makes corruptions from the clean test set"
         )
     targets = array_in(folder / f"{LABELS}.npy").astype(np.int64)
     if not np.array_equal(targets, np.tile(clean.targets, NUM_SEVERITIES)):

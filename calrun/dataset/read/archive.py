@@ -97,4 +97,4 @@ def decode_one(source: str, row: int, jpeg: np.ndarray, size: int | None) -> np.
         picture = rgb(BytesIO(jpeg.tobytes()))
     except ValueError as error:
         raise ValueError(f"{source}: picture {row} cannot be read ({error}); replace it or drop it") from error
-    return np.asarray(picture if size is None else fit_square(picture, size, size))
+    return np.asarray(picture if size is None else fit_square(picture, size))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from calrun.dataset.base import UNKNOWN
+
 READERS: dict[str, Callable[..., pd.DataFrame]] = {
     ".csv": pd.read_csv,
     ".tsv": lambda path, **options: pd.read_csv(path, sep="\t", **options),
@@ -97,6 +99,28 @@ def whole_column(path: str, frame: pd.DataFrame, name: str, option: str) -> np.n
     if values.dtype.kind == "f" and (values == values.round()).all():
         values = values.astype(np.int64)
     return np.asarray(values.astype(str), dtype=object)
+
+
+def class_column(path: str, frame: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the classes in a column, sorted as text, and the number of each row's (N,), UNKNOWN where it is empty.
+
+    Raises:
+        ValueError: if there is no such column, all of it is empty, or it holds numbers with a fraction.
+    """
+    labels = column_of(path, frame, name, "dataset.label")
+    kinds = labels if labels.dtype == object else labels.drop_duplicates()  # objects: 1 and true are not one class
+    known = np.flatnonzero(kinds.notna() & (kinds.astype(str).str.strip() != ""))
+    if not len(known):
+        raise ValueError(f"{path}: column {name!r} is empty in all {len(frame)} rows; give some of them a class")
+    if kinds.dtype.kind == "f" and (kinds.iloc[known] != kinds.iloc[known].round()).any():
+        broken = kinds[kinds != kinds.round()].dropna().head(3).tolist()
+        raise ValueError(
+            f"{path}: column {name!r} holds numbers such as {broken}, which are no classes; sort them into some"
+        )
+    texts = whole_column(path, kinds.iloc[known].to_frame(name), name, "dataset.label").astype(str)
+    numbers = np.full(len(kinds), UNKNOWN)
+    classes, numbers[known] = np.unique(texts, return_inverse=True)
+    return classes, numbers if kinds is labels else numbers[pd.Index(kinds).get_indexer(labels)]
 
 
 def unique_ids(path: str, frame: pd.DataFrame, name: str | None) -> list[str]:

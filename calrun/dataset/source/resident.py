@@ -67,6 +67,16 @@ class Resident(Source):
         self.inputs = self.inputs.to(device)
         self.transform.to(device)
 
+    def divided(
+        self, others: Sequence[Source], rows: Mapping[str, np.ndarray], item_ids: Sequence[str]
+    ) -> dict[str, Source]:
+        parts = [part for part in (self, *others) if isinstance(part, Resident)]
+        inputs, targets = torch.cat([part.inputs for part in parts]), np.concatenate([part.targets for part in parts])
+        new = {name: (inputs[torch.from_numpy(own)], targets[own]) for name, own in rows.items()}
+        transform = self.transform.anew(new["train"][0])
+        ids = {name: [item_ids[row] for row in own.tolist()] for name, own in rows.items()}
+        return {name: Resident(*own, transform, ids[name], known=self.known) for name, own in new.items()}
+
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator["ResidentBlock"]:
         number = 0
         for (num_current, _), alike in groupby(steps, key=lambda step: (len(step.current), len(step.replay))):
@@ -134,17 +144,15 @@ def resident_dataset(
     splits: dict[str, tuple[Tensor, np.ndarray]],
     class_names: list[str],
     transform: Transform,
-    item_ids: Sequence[str] | None = None,
-    known: Mapping[str, Any] | None = None,
+    item_ids: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Checks tensors and labels and makes a data set of them.
 
     Args:
-        splits: (inputs, labels) by split name: train, test, and val where there is one.
+        splits: (inputs, labels) by split name: train, and test and val where there are such.
         class_names: C names; labels must be 0..C-1, each at least once in train.
         transform: shared by all splits; its mean and std are measured on train if it has none.
-        item_ids: N stable names of the training rows; `None` takes the row numbers.
-        known: of the training rows, see `Source.measured`.
+        item_ids: stable names of the rows, by split; a split without takes the row numbers.
 
     Raises:
         ValueError: if inputs are not finite or differ in kind between splits, labels disagree with them or with the
@@ -156,9 +164,8 @@ def resident_dataset(
         check_inputs(name, inputs)
         check_alike(name, inputs, splits["train"][0])
         targets = check_targets(name, labels, len(inputs), len(class_names))
-        sources[name] = Resident(inputs, targets, transform)
-    sources["train"] = Resident(splits["train"][0], sources["train"].targets, transform, item_ids, known=known)
-    tests = {"test": sources["test"]}
+        sources[name] = Resident(inputs, targets, transform, (item_ids or {}).get(name))
+    tests = {name: sources[name] for name in sources if name == "test"}
     shape = tuple(splits["train"][0].shape[1:])
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
 

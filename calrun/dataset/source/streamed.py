@@ -4,7 +4,7 @@ Dimension key: N rows of a split, B rows of a step (current, then replayed), M c
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,6 +64,19 @@ class Streamed(Source):
     def to(self, device: torch.device) -> None:
         self.device = device
         self.transform.to(device)
+
+    def divided(
+        self, others: Sequence[Source], rows: Mapping[str, np.ndarray], item_ids: Sequence[str]
+    ) -> dict[str, Source]:
+        parts = [part for part in (self, *others) if isinstance(part, Streamed)]
+        targets, files = np.concatenate([part.targets for part in parts]), self.files
+        return {
+            name: Streamed(
+                *(files.root, [item_ids[row] for row in own.tolist()], targets[own]),
+                *(files.picture, self.transform, self.num_workers),
+            )
+            for name, own in rows.items()
+        }
 
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator["StreamedBlock"]:
         planned = [np.concatenate((step.current, step.replay)) for step in steps]

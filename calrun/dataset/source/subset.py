@@ -1,6 +1,6 @@
 """Some rows of a source, as a split of their own: a validation set held out of the pool, a smaller training set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from zlib import crc32
@@ -64,6 +64,15 @@ class Subset(Source):
 
     def passing_order(self, rows: np.ndarray) -> np.ndarray | None:
         return self.source.passing_order(self.rows[rows])
+
+    def divided(
+        self, others: Sequence[Source], rows: Mapping[str, np.ndarray], item_ids: Sequence[str]
+    ) -> dict[str, Source]:
+        parts = [part for part in (self, *others) if isinstance(part, Subset) and part.source is self.source]
+        if len(parts) <= len(others):
+            raise ValueError("splits that lie in several files cannot be changed; leave row_transform=split out")
+        whole = np.concatenate([part.rows for part in parts])
+        return {name: Subset(self.source, whole[own]) for name, own in rows.items()}
 
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
         return self.source.joined(first, second)

@@ -46,6 +46,7 @@ class Transform:
         self.mean = None if mean is None else torch.tensor(list(mean), dtype=torch.float32)
         self.std = None if std is None else torch.tensor(list(std), dtype=torch.float32)
         self.crop_padding, self.flip = crop_padding, flip
+        self.is_measured = False
 
     def to(self, device: torch.device) -> Self:
         """Moves mean and std."""
@@ -72,7 +73,13 @@ class Transform:
             return self
         mean, std = moments(inputs)
         std[std <= TINY * mean.abs()] = 1.0
-        return Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
+        found = Transform(mean.tolist(), std.tolist(), self.crop_padding, self.flip)
+        found.is_measured = True
+        return found
+
+    def anew(self, inputs: Tensor) -> "Transform":
+        """Returns the transform with mean and std of other training inputs, unless they were given."""
+        return Transform(None, None, self.crop_padding, self.flip).fitted(inputs) if self.is_measured else self
 
     def check_given_for_bytes(self) -> None:
         """Refuses a mean or std that cannot be that of bytes, which are scaled to 0..1 first.

@@ -1,12 +1,14 @@
 """The measures that go with the comparison, as tables: significance against a baseline, labels saved, class balance."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from calrun.report.draw.correlations import matrix_of, ordered_names, printed_name
 from calrun.report.draw.panels import Panel, label_of, lines_of, of_line
-from calrun.report.draw.style import place_of, style_of
+from calrun.report.draw.style import style_of
 from calrun.report.measure.at_accuracy import at_accuracy_table
 from calrun.report.measure.balance import balance_by_budget
 from calrun.report.measure.curves import area_under_budget_curve, span
@@ -190,13 +192,12 @@ def points(difference_S: "pd.Series[float]") -> Cell:
 
 def correlations_table(panel: Panel, correlations: pd.DataFrame) -> Table:
     """Returns the correlation of test entropies between methods, mean over rounds (Das et al. 2023, Figure 6)."""
-    both = pd.concat([correlations, correlations.rename(columns={"first": "second", "second": "first"})])
-    matrix = both.pivot_table(index="first", columns="second", values="correlation")
-    names = sorted(matrix.index, key=lambda name: place_of(str(name).partition(" (")[0]))
+    names = ordered_names(correlations)
+    mean = correlations.groupby(["first", "second"])["correlation"].mean().reset_index()
     labels = [printed_name(name) for name in names]
     rows = [
-        [Cell(label), *(number(value, "{:.2f}") for value in matrix.loc[name, names].to_numpy(float))]
-        for name, label in zip(names, labels, strict=True)
+        [Cell(label), *(number(value, "{:.2f}") for value in values)]
+        for label, values in zip(labels, matrix_of(mean, names), strict=True)
     ]
     return Table(
         title=f"{panel.title}: correlation of test entropies",
@@ -204,11 +205,23 @@ def correlations_table(panel: Panel, correlations: pd.DataFrame) -> Table:
         groups=[("", 1), ("Pearson's r, mean over rounds", len(names))],
         columns=["method", *labels],
         rows=rows,
-        notes=[f"Between models of the same seed and round, n = {span(correlations['n'])} seeds."],
+        notes=[
+            f"Between models of the same seed and round, n = {span(correlations['n'])} seeds; each round is drawn by "
+            "itself.",
+            positive_note(correlations),
+        ],
     )
 
 
-def printed_name(name: str) -> str:
-    """Returns how a line 'method (variant)' is printed."""
-    method, bracket, variant = name.partition(" (")
-    return style_of(method).label + bracket + variant
+def positive_note(correlations: pd.DataFrame) -> str:
+    """Returns whether all pairs are correlated positively in every round, as Das et al. 2023 say (Sec. 5.3.2)."""
+    known = correlations.dropna(subset=["correlation"])
+    if known.empty:
+        return "No correlation can be known: the entropies of one of each pair are all the same."
+    least: dict[str, Any] = known.sort_values("correlation", kind="stable").head(1).to_dict("records")[0]  # type: ignore[assignment]
+    pair = f"{printed_name(least['first'])} and {printed_name(least['second'])}"
+    answer = "yes" if least["correlation"] > 0 else "no"
+    return (
+        f"Positive for every pair in every round: {answer} (least {least['correlation']:.2f}, of {pair} in round "
+        f"{least['round']})."
+    )

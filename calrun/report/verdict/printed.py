@@ -1,5 +1,6 @@
 """The numbers that the papers print, as tables to compare ours with; read from calrun/report/verdict/paper/*.yaml."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -8,9 +9,14 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from calrun.report.measure.robustness import above_baseline, by_corruption
+from calrun.report.verdict.claims import Claim, claims
+from calrun.report.verdict.corrupted import corruption_claims, difference_claims
+
 CAL = "das2023"
-CELLS = ["method", "variant", "budget", "labelled", "mean", "std", "speed_up", "bold", "suspect"]
+CELLS = ["method", "variant", "budget", "test_set", "labelled", "mean", "std", "speed_up", "bold", "suspect"]
 MAIN_TABLES, MAIN_ACQUISITION = ("1", "2", "3", "4", "5", "6"), "entropy"  # one data set each
+CLEAN, ALL_CORRUPTED = "", "mean of all"  # test sets of cells that are not one of the corrupted ones
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,12 @@ class PaperTable:
 
     Columns of `cells`: CELLS. std and speed_up are NaN if none is printed, labelled if the paper's code is not public;
     suspect says why a printed number is likely wrong, else ''. `remarks` say, by method, what the text does not.
+
+    Args:
+        quantity: what the numbers are.
+        differences: whether they are differences, of which the sign is compared.
+        measured: returns, of the table of runs and for each test set of the cells, rows whose `accuracy` is compared.
+        claimed: answers the paper's claims from cells, and from the least accuracy at which AL has learnt anything.
     """
 
     name: str
@@ -28,6 +40,15 @@ class PaperTable:
     acquisition: str
     cells: pd.DataFrame
     remarks: dict[str, str] = field(default_factory=dict)
+    quantity: str = "test accuracy in %"
+    differences: bool = False
+    measured: Callable[[pd.DataFrame], dict[str, pd.DataFrame]] = lambda table: {CLEAN: table}
+    claimed: Callable[[pd.DataFrame, float], list[Claim]] = claims
+
+    @property
+    def is_corrupted(self) -> bool:
+        """Whether its numbers are of corrupted test sets."""
+        return bool((self.cells["test_set"] != CLEAN).any())
 
 
 @cache
@@ -48,6 +69,8 @@ def paper_table(name: str) -> PaperTable | None:
     if number in document["sensitivity"]:
         cells = sensitivity_cells(document["sensitivity"][number])
         return PaperTable(name, source, "cifar10", "resnet18", MAIN_ACQUISITION, cells)
+    if number in CORRUPTED:
+        return CORRUPTED[number](name, source)
     if number not in document["tables"]:
         return None
     table = document["tables"][number]
@@ -66,6 +89,7 @@ def table_cells(table: dict[str, Any]) -> pd.DataFrame:
                     "method": method,
                     "variant": "",
                     "budget": budget,
+                    "test_set": CLEAN,
                     "labelled": table["labels"][place] if table["labels"] else float("nan"),
                     "mean": numbers["accuracy"][place],
                     "std": numbers["std"][place],
@@ -89,7 +113,7 @@ def sensitivity_cells(grid: dict[str, Any]) -> pd.DataFrame:
         ]
     best = max(mean for _, mean in values)
     nan = float("nan")
-    rows = [(grid["method"], name, "50%", 25000, mean, nan, nan, mean == best, "") for name, mean in values]
+    rows = [(grid["method"], name, "50%", CLEAN, 25000, mean, nan, nan, mean == best, "") for name, mean in values]
     return pd.DataFrame(rows, columns=CELLS)
 
 
@@ -107,11 +131,43 @@ def figure_points() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns]
 
 
+def corrupted_table(name: str, source: str) -> PaperTable:
+    """Returns Table 7: the accuracy on each corruption."""
+    table, cells = printed(CAL)["corruptions"], corruption_cells()
+    at = {"variant": "", "budget": table["budget"], "labelled": table["labels"], "test_set": cells["corruption"]}
+    own = cells.assign(**at, speed_up=float("nan"), bold=False, suspect="")[CELLS]
+    return PaperTable(
+        *(name, source, table["dataset"], "resnet18", "entropy", own, printed(CAL)["remarks"]),
+        measured=by_corruption,
+        claimed=corruption_claims,
+    )
+
+
+def difference_table(name: str, source: str) -> PaperTable:
+    """Returns Table 8: the mean over the corruptions of each method's accuracy minus AL's."""
+    table, nan = printed(CAL)["corruptions"], float("nan")
+    rows = [
+        (method, "", table["budget"], ALL_CORRUPTED, table["labels"], mean, nan, nan, False, "")
+        for method, mean in printed(CAL)["mean_difference"].items()
+    ]
+    return PaperTable(
+        *(name, source, table["dataset"], "resnet18", "entropy", pd.DataFrame(rows, columns=CELLS)),
+        remarks=printed(CAL)["remarks"],
+        quantity="mean over corruptions of accuracy minus AL's, in points",
+        differences=True,
+        measured=lambda runs: {ALL_CORRUPTED: above_baseline(runs)},
+        claimed=difference_claims,
+    )
+
+
+CORRUPTED = {"7": corrupted_table, "8": difference_table}
+
+
 def corruption_cells() -> pd.DataFrame:
     """Returns Table 7 in the columns of `calrun.report.measure.robustness.corruption_table`."""
     table = printed(CAL)["corruptions"]
     rows = [
-        (method, corruption, mean, std)
+        (method, corruption.lower().replace(" ", "_"), mean, std)
         for corruption, means in table["accuracy"].items()
         for method, mean, std in zip(table["methods"], means, table["std"][corruption], strict=True)
     ]

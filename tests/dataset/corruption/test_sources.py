@@ -91,5 +91,5 @@ def test_files_that_are_not_the_published_ones_are_refused(published: Path, clea
     with pytest.raises(ValueError, match=r"fog.npy is no sound .npy file"):
         published_sets(published, clean)
     (published / "fog.npy").unlink()
-    with pytest.raises(ValueError, match=r"lacks 1 files of CIFAR-10-C \(fog.npy\); .* set dataset.corruptions=made"):
+    with pytest.raises(ValueError, match=r"lacks 1 files of CIFAR-10-C \(fog.npy\); .*corruptions_folder=null"):
         published_sets(published, clean)

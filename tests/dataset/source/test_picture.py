@@ -19,10 +19,20 @@ def test_evaluation_cuts_out_the_centre(tmp_path: Path) -> None:
     np.testing.assert_array_equal(x.permute(1, 2, 0).numpy(), pixels[2:6, 1:5])  # shorter side 6: nothing is resampled
 
 
-def test_evaluation_resizes_the_shorter_side() -> None:
-    half = fit_square(Image.new("RGB", (40, 20), (9, 8, 7)), size=8, resize=10)
-    assert half.size == (8, 8)
-    assert half.getpixel((3, 3)) == (9, 8, 7)
+def test_evaluation_resizes_the_shorter_side(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 40, 3))
+    pixels[2:18, 12:28] = 255  # the centre that is kept: 16 of 20 pixels
+    x = Picture(size=8, resize=10, min_area=1.0, flip=False).read(saved(tmp_path, pixels), None)
+    assert x.shape == (3, 8, 8)
+    assert (x == 255).all()
+
+
+def test_a_square_is_the_centre_of_a_picture() -> None:
+    wide = Image.new("RGB", (40, 20))
+    wide.paste((9, 8, 7), (10, 0, 30, 20))
+    square = fit_square(wide, 4)
+    assert square.size == (4, 4)
+    assert {square.getpixel((column, 2)) for column in (1, 2)} == {(9, 8, 7)}
 
 
 def test_grey_and_palette_files_become_three_channels(tmp_path: Path) -> None:

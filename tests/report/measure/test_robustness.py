@@ -29,6 +29,15 @@ def test_each_corruption_over_seeds_then_the_mean_difference(make_run: MakeRun, 
     assert difference["cal_sd"] == pytest.approx(0.1)
 
 
+def test_the_mean_of_a_group_is_no_test_set(make_run: MakeRun, tmp_path: Path) -> None:
+    for method, own in (("al", {"c/fog": 0.4, "c/snow": 0.8}), ("cal_er", {"c/fog": 0.5})):
+        tests = {"test": 0.9, **own, "c": sum(own.values()) / len(own)}
+        line = {"round": 1, "labelled": 10, "test": {name: {"accuracy": value} for name, value in tests.items()}}
+        make_run([], lines=[line], method=method)
+    found = paired_difference(read([tmp_path]).table, labelled=10).set_index("method")["difference"]
+    assert found["cal_er"] == pytest.approx(0.1)  # of fog alone
+
+
 def test_a_run_is_paired_with_the_one_baseline_of_its_seed(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([], lines=line(0.9, 0.4, 0.6), seed=0)
     for lr in (0.1, 0.2):  # at this seed two settings leave open which is meant

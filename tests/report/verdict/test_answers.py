@@ -91,6 +91,19 @@ def test_entropies_of_two_methods_are_correlated(make_run: MakeRun, tmp_path: Pa
         np.save(folder / "round-1" / "test_entropy.npy", np.array([0.1, 0.2, 0.7]))
     table = tables_of(tmp_path)["correlation of test entropies"]
     assert row(table, "CAL-ER") == ["–", "1.00"]
+    assert table.notes[-1] == "Positive for every pair in every round: yes (least 1.00, of AL and CAL-ER in round 1)."
+
+
+def test_a_pair_that_is_not_correlated_positively_in_one_round_is_named(make_run: MakeRun, tmp_path: Path) -> None:
+    entropy_N = np.array([0.1, 0.2, 0.7])
+    for method, sign in (("al", 1), ("cal_er", -1), ("cal_sd", 1)):
+        folder = make_run([0.5, 0.6], method=method)
+        for number in (1, 2):
+            (folder / f"round-{number}").mkdir()
+            np.save(folder / f"round-{number}" / "test_entropy.npy", (sign if number == 2 else 1) * entropy_N)
+    table = tables_of(tmp_path)["correlation of test entropies"]
+    assert row(table, "AL") == ["0.00", "1.00", "–"]
+    assert "every round: no (least -1.00, of AL and CAL-ER in round 2)" in table.notes[-1]
 
 
 def test_correlated_settings_are_printed_as_elsewhere(make_run: MakeRun, tmp_path: Path) -> None:
