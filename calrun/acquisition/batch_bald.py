@@ -16,6 +16,7 @@ from torch import Tensor
 from calrun.acquisition.bald import bald_cost, mutual_information
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
+from calrun.acquisition.kernel.denormal import without_tiny
 from calrun.acquisition.kernel.factors import full_precision, spans
 from calrun.acquisition.kernel.memory import GIB, limit_bytes
 from calrun.acquisition.kernel.row_order import in_row_order
@@ -168,7 +169,7 @@ class Outcomes:
 
     def _gains(self, positions: np.ndarray, tiles: Tiles) -> np.ndarray:
         log_probs_QKC = self.log_probs_NKC[torch.from_numpy(positions)].to(self.dtype)
-        probs_QKC = log_probs_QKC.exp()
+        probs_QKC = without_tiny(log_probs_QKC.exp())
         given_w_Q = -(probs_QKC * log_probs_QKC).sum(dim=(1, 2)).double() / self.num_mc
         class_given_w_PK = probs_QKC.transpose(1, 2).reshape(-1, self.num_mc)  # P = Q x C pairs
         surprise_P = torch.zeros(len(class_given_w_PK), dtype=torch.float64, device=probs_QKC.device)
@@ -208,8 +209,8 @@ def row_bytes(num_mc: int, num_classes: int, num_outcomes: int, item: int = FLOA
 
 def in_tiles(posterior_MK: Tensor, weight_M: Tensor) -> Tiles:
     """Returns the outcomes in tiles, posteriors transposed for the matrix product."""
-    posteriors = [part.T.contiguous() for part in torch.split(posterior_MK, TILE)]
-    return list(zip(posteriors, torch.split(weight_M, TILE), strict=True))
+    posteriors = [without_tiny(part.T.contiguous()) for part in torch.split(posterior_MK, TILE)]
+    return list(zip(posteriors, torch.split(without_tiny(weight_M), TILE), strict=True))
 
 
 def merge_outcomes(posterior_MK: Tensor, weight_M: Tensor) -> tuple[Tensor, Tensor]:

@@ -130,6 +130,17 @@ def test_hundred_picks_do_not_underflow() -> None:
     assert len(set(picks(log_p_NKC, 100, num_samples=50))) == 100
 
 
+def test_no_product_of_two_probabilities_is_denormal() -> None:
+    log_p_NKC = (2 * random_log_probs(0, 40, 50, 4, dtype=torch.float32)).log_softmax(2)
+    outcomes = outcomes_of(log_p_NKC, 200)
+    for position in range(30):
+        outcomes.add(position)
+    looked_at = [part for tiles in (outcomes.tiles, outcomes.merged) for tile in tiles for part in tile]
+    least = min(float(part[part > 0].min()) for part in looked_at)
+    assert least**2 >= torch.finfo(torch.float32).tiny * (1 - 1e-6)
+    assert any((part == 0).any() for part in looked_at)
+
+
 def test_the_prefilter_keeps_the_rows_with_the_highest_bald_score() -> None:
     log_p_NKC = random_log_probs(0, 60, 6, 4)
     best = set(disagreement(log_p_NKC).argsort(descending=True)[:9].tolist())
