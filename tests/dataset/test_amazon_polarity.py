@@ -97,7 +97,7 @@ def test_a_run_as_a_user_types_it(calrun: Callable[..., Any], folder: Path, tmp_
         (line(1) + '"1","only two"\n', "cannot be read as .csv .*Expected 3 columns, got 2"),
         (line(1) + line(0)[:-12], "in place of a quotation mark and a line break: it is cut off"),
         ("", "cannot be read as .csv .*Empty"),
-        (line(1) + '"1",""," "\n', "1 empty texts of 2 .first: rows .1."),
+        (line(1) + '"1",""," "\n', "1 of 2 texts are empty .first: rows .1."),
     ],
 )
 def test_files_of_another_kind_are_refused(folder: Path, written: str, said: str) -> None:

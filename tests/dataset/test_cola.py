@@ -82,7 +82,7 @@ def test_a_run_learns_with_an_encoder_from_a_folder(
             lambda root: (root / "raw" / "in_domain_dev.tsv").write_text("gj04\t1\tone\ngj04\t2\t\ttwo\n"),
             r"wants 4 columns with tabs .* the second 0 or 1, but 2 lines of 2 are others \(first: \[1, 2\]\)",
         ),
-        (lambda root: (root / "raw" / "in_domain_dev.tsv").write_text("gj04\t1\t\t \n"), "1 empty texts of 1"),
+        (lambda root: (root / "raw" / "in_domain_dev.tsv").write_text("gj04\t1\t\t \n"), "1 of 1 texts are empty"),
         (lambda root: (root / "raw" / "in_domain_dev.tsv").write_bytes(b"gj04\t1\t\t\xff\n"), "is not UTF-8"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_run_validates_on_its_own_split_and_predicts(
         ({"text": "label"}, r"column 'label' of .*, which holds ClassLabel \(int64\) and no texts"),
         ({"text": []}, "dataset.text names no column"),
         ({"test_split": "validation"}, "dataset.test_split names the split 'validation', but .* has: train, test"),
-        ({"text": "title"}, "split train has 26 empty texts of 40"),
+        ({"text": "title"}, "split train: 26 of 40 texts are empty"),
     ],
 )
 def test_what_is_not_there_is_refused(tmp_path: Path, options: dict[str, Any], said: str) -> None:

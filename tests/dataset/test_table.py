@@ -61,6 +61,20 @@ def test_every_kind_of_file_gives_the_same(suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(x[:, 2:], np.c_[train["colour"] == "blue", train["colour"] == "red"])
 
 
+def test_a_column_that_names_rows_is_no_category(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'name' has another text in each of 30 training rows, so it is no category"):
+        read(tmp_path / "x.csv", item_id=None)
+
+
+def test_categories_that_train_lacks_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read(tmp_path / "x.csv")
+    assert "categories" not in capsys.readouterr().err
+    table = frame()
+    table.loc[35, "colour"] = "green"
+    read(tmp_path / "y.csv", table)
+    assert "'colour' holds 1 categories that no training row has (first: ['green'])" in capsys.readouterr().err
+
+
 def test_codes_missing_values_and_categories_that_train_lacks(tmp_path: Path) -> None:
     table = frame().astype({"colour": object})
     table.loc[0, "size"] = np.nan

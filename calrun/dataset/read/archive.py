@@ -69,7 +69,7 @@ def refuse_other_kinds(path: Path) -> None:
     if start.startswith(b"\x93NUMPY"):
         raise ValueError("it is one array, as np.save writes it")
     if not start.startswith(b"PK"):
-        raise ValueError(f"it begins with {start!r}")
+        raise ValueError(f"it begins with {start!r}" if start else "it is empty")
 
 
 def decode_jpeg(source: str, joined: np.ndarray, offsets: np.ndarray, rows: np.ndarray, size: int | None) -> np.ndarray:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from calrun.dataset.read.frame import column_of
+from calrun.text.say import warn
 
 MOST_CATEGORIES = 1_000  # more are names of rows, not kinds of them
+FEW_ROWS = 20  # in fewer, every row may have a category of its own
 MISSING = "(missing)"
 
 
@@ -69,6 +71,7 @@ def applied(path: str, frame: pd.DataFrame, fitted: Mapping[str, Mapping[str, Se
         missing, mean, scale = np.array([*fitted["numbers"].values()], dtype=np.float64).T
         parts.append((np.where(np.isnan(table), missing, table) - mean) / scale)
     texts = as_texts(frame, [*fitted["codes"]])
+    warn_of_new(path, texts, fitted["codes"])
     parts += [texts[name].to_numpy()[:, None] == np.array(fitted["codes"][name]) for name in fitted["codes"]]
     return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32))
 
@@ -99,6 +102,14 @@ def as_texts(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return frame[[*names]].astype(object).fillna(MISSING).astype(str).astype(object)
 
 
+def warn_of_new(path: str, texts: pd.DataFrame, codes: Mapping[str, Sequence[Any]]) -> None:
+    """Says which columns hold categories that no training row has: for the network they are none of the known ones."""
+    for name, known in codes.items():
+        new = sorted(set(texts[name]) - set(known))
+        if new:
+            warn(f"{path}: column {name!r} holds {len(new)} categories that no training row has (first: {new[:5]})")
+
+
 def refuse_names(path: str, codes: pd.DataFrame) -> None:
     """Raises a ValueError if a column of text has so many values that it names rows and not kinds of rows."""
     for name in codes.columns:
@@ -107,4 +118,9 @@ def refuse_names(path: str, codes: pd.DataFrame) -> None:
             raise ValueError(
                 f"{path}: column {name!r} has {count:,} different values in {len(codes):,} training rows, too many for "
                 "categories; name it in dataset.drop, or use dataset=text_table for texts"
+            )
+        if count == len(codes) >= FEW_ROWS:
+            raise ValueError(
+                f"{path}: column {name!r} has another text in each of {count:,} training rows, so it is no category; "
+                "name it in dataset.item_id or dataset.drop, or use dataset=text_table for texts"
             )

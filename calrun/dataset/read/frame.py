@@ -27,6 +27,7 @@ def read_frame(path: str) -> pd.DataFrame:
     place = table_at(path)
     with readable(path):
         frame = READERS[place.suffix.lower()](place)
+        refuse_surplus(frame)
     if not len(frame):
         raise ValueError(f"{path} has no rows; give it some")
     frame.columns = frame.columns.astype(str)
@@ -58,6 +59,12 @@ def readable(path: str) -> Iterator[None]:
         raise ValueError(f"{path} cannot be read as {Path(path).suffix} ({reason}); save it again") from error
 
 
+def refuse_surplus(frame: pd.DataFrame) -> None:
+    """Raises a ValueError if lines have more values than columns have names: pandas makes row names of the first."""
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ValueError("its lines have more values than the first line has names")
+
+
 def refuse_doubles(path: str, names: pd.Index) -> None:
     """Raises a ValueError if two columns have one name."""
     twice = sorted(set(names[names.duplicated()]))
@@ -80,7 +87,9 @@ def refuse_absent(path: str, names: Sequence[str], name: str, option: str) -> No
     if name not in names:
         have = ", ".join(map(str, names[:30]))
         more = f" and {len(names) - 30} more" if len(names) > 30 else ""
-        raise ValueError(f"{option} names the column {name!r}, but {path} has: {have}{more}")
+        raise ValueError(
+            f"{option} names the column {name!r}, but {path} has: {have}{more}; correct the name, or add the column"
+        )
 
 
 def whole_column(path: str, frame: pd.DataFrame, name: str, option: str) -> np.ndarray:

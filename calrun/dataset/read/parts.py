@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from calrun.dataset.read.frame import readable, refuse_doubles, table_at
+from calrun.dataset.read.frame import readable, refuse_doubles, refuse_surplus, table_at
 
 ROWS_AT_ONCE = 8192
 
@@ -67,13 +67,14 @@ def parts_of_csv(
     with pd.read_csv(
         place,
         sep=separator,
-        usecols=columns,
         quoting=quoting,
         dtype=str,
         keep_default_na=False,
         chunksize=at_once,
     ) as parts:
-        yield from parts
+        for part in parts:  # all columns are read: with `usecols`, what a line has too many of would be dropped
+            refuse_surplus(part)
+            yield part if columns is None else part[columns]
 
 
 def parts_of_tsv(place: Path, columns: Columns, quotes: bool, at_once: int) -> Iterator[pd.DataFrame]:

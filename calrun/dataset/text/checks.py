@@ -18,8 +18,8 @@ def refuse_empty_texts(where: str, hashes_N: np.ndarray) -> None:
     empty = np.flatnonzero(hashes_N == EMPTY)
     if len(empty):
         raise ValueError(
-            f"{where} has {len(empty):,} empty texts of {len(hashes_N):,} (first: rows {empty[:5].tolist()}, "
-            "counted from 0); leave these rows out"
+            f"{where}: {len(empty):,} of {len(hashes_N):,} texts are empty (first: rows {empty[:5].tolist()}, counted "
+            "from 0); take these rows out of it"
         )
 
 

@@ -151,8 +151,8 @@ def loaded(name: str) -> Any:
     except Exception as error:  # of many kinds, by what is missing or damaged
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)
         raise ValueError(
-            f"dataset.tokenizer={name} cannot be loaded ({reason}); give a folder with a tokenizer of transformers, "
-            f"its name at huggingface.co, or {CHARACTERS}"
+            f"dataset.tokenizer={name} (by default model.path) cannot be loaded ({reason}); give a folder with a "
+            f"tokenizer of transformers, its name at huggingface.co, or {CHARACTERS}"
         ) from error
 
 

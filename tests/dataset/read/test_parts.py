@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from calrun.dataset.read.frame import read_frame
 from calrun.dataset.read.parts import ROWS_AT_ONCE, columns_of, parts_of
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
@@ -28,6 +29,18 @@ def test_the_rows_come_in_parts_with_the_columns_that_are_asked_for(ending: str,
     assert whole["text"].tolist() == TABLE["text"].tolist()
     assert whole["kind"].tolist() == TABLE["kind"].tolist()
     assert {*whole.columns} == {"text", "kind"}
+
+
+@pytest.mark.parametrize("columns", [None, ["text"], ["text", "kind"]])
+def test_a_line_with_more_values_than_names_is_never_cut(columns: list[str] | None, tmp_path: Path) -> None:
+    lines = ["text,kind", *(f"t{n},x" for n in range(30)), "oops, an unquoted comma,y"]
+    (tmp_path / "one.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=r"one.csv cannot be read as .csv .*Expected 2 fields in line 32, saw 3"):
+        [*parts_of(str(tmp_path / "one.csv"), columns)]
+    (tmp_path / "all.csv").write_text("text,kind\n" + "a,b,c\n" * 30)
+    for whole in (lambda path: [*parts_of(path, columns)], read_frame):
+        with pytest.raises(ValueError, match="its lines have more values than the first line has names"):
+            whole(str(tmp_path / "all.csv"))
 
 
 def test_quotation_marks_are_part_of_a_text_where_that_is_asked(tmp_path: Path) -> None:
