@@ -18,7 +18,7 @@ from calrun.dataset.read.frame import class_column, refuse_absent
 from calrun.dataset.read.hub import WHOLE, opened
 from calrun.dataset.source.ragged import Ragged
 from calrun.dataset.source.subset import Subset
-from calrun.dataset.text.checks import refuse_empty_texts
+from calrun.dataset.text.checks import refuse_empty_texts, text_columns
 from calrun.dataset.text.encoded import content_of
 from calrun.dataset.text.once import read_once
 from calrun.dataset.text.tokens import Tokenizer, digest_of, known_tokenizer, tokenizer_of
@@ -66,7 +66,7 @@ def load(  # noqa: PLR0913 - one for each question that a data set of texts leav
             have no label, or a class has no training row.
     """
     words, found = tokenizer_of(tokenizer, max_length), opened(path, config, revision)
-    columns = {"dataset.text": texts_of(text), "dataset.label": [label]}
+    columns = {"dataset.text": text_columns(text), "dataset.label": [label]}
     options = {"train_split": train_split, "test_split": test_split, "val_split": val_split}
     splits = {key.removesuffix("_split"): name for key, name in options.items() if name is not None}
     for key, name in splits.items():
@@ -119,23 +119,11 @@ def rows(  # noqa: PLR0913 - as for `load`
     wanted = [SPLIT_NAMES.get(name, name) for name in splits]
     name = next((name for name in wanted if name in found), wanted[0] or WHOLE)
     refuse_split(place, found, name, "--split")
-    columns = {"dataset.text": texts_of(text)}
+    columns = {"dataset.text": text_columns(text)}
     refuse_kinds(place, found[name], columns)
     source, _ = sentences_of(place, name, found[name], columns, words, pad_to)
     source.targets = np.full(len(source), UNKNOWN)
     return source
-
-
-def texts_of(text: str | list[str]) -> list[str]:
-    """Returns the names of the columns with texts.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    columns = [text] if isinstance(text, str) else [str(name) for name in text]
-    if not columns:
-        raise ValueError("dataset.text names no column; give the one with the text")
-    return columns
 
 
 def refuse_split(path: str, found: Mapping[str, Any], name: str, option: str) -> None:

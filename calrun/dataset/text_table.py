@@ -15,7 +15,7 @@ from calrun.dataset.read.frame import class_column, refuse_absent, table_at, uni
 from calrun.dataset.read.parts import columns_of, parts_of
 from calrun.dataset.source.ragged import Ragged
 from calrun.dataset.source.subset import Subset
-from calrun.dataset.text.checks import Twice, kept_rows, refuse_empty_texts
+from calrun.dataset.text.checks import Twice, kept_rows, refuse_empty_texts, text_columns
 from calrun.dataset.text.encoded import Encoded, content_of
 from calrun.dataset.text.once import read_once
 from calrun.dataset.text.tokens import Tokenizer, digest_of, known_tokenizer, tokenizer_of
@@ -110,9 +110,7 @@ def columns_and_tokens(
     Raises:
         ValueError: if a column is missing, or texts are empty or swallow the lines that follow them.
     """
-    texts = [text] if isinstance(text, str) else [str(name) for name in text]
-    if not texts:
-        raise ValueError("dataset.text names no column; give the one with the text")
+    texts = text_columns(text)
     others = {option: name for option, name in named_in.items() if name is not None}
     names = columns_of(path, quotes)
     for option, name in (*others.items(), *(("dataset.text", name) for name in texts)):

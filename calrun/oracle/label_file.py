@@ -58,8 +58,8 @@ class LabelFile(Oracle):
             return {}
         try:
             text = self.path.read_text(encoding="utf-8-sig")
-            return {line[0].strip(): line[1].strip() for line in csv.reader(StringIO(text)) if len(line) > 1}
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            return labels_in([[value.strip() for value in line] for line in csv.reader(StringIO(text)) if line])
+        except (OSError, ValueError, csv.Error) as error:
             raise ValueError(f"oracle.path {self.path} cannot be read as lines of item,label ({error})") from error
 
     def _refuse_unknown(self, labels: dict[str, str]) -> None:
@@ -69,6 +69,24 @@ class LabelFile(Oracle):
                 f"oracle.path {self.path} gives {len(wrong)} items classes that the data set does not have (first: "
                 f"{wrong[:SHOWN]}); its classes are {', '.join([*self.numbers][:30])}"
             )
+
+
+def labels_in(lines: list[list[str]]) -> dict[str, str]:
+    """Returns the label of each item, as written in the first two values of its line.
+
+    Raises:
+        ValueError: if a line has more values than the first, as where a comma is not quoted, or an item two labels.
+    """
+    labels: dict[str, str] = {}
+    for line in lines:
+        if len(line) > len(lines[0]):
+            raise ValueError(f"the line of {line[0]!r} has {len(line)} values, the first line {len(lines[0])}")
+        label = line[1] if len(line) > 1 else ""
+        if label and labels.get(line[0], label) != label:
+            raise ValueError(f"{line[0]!r} has the labels {labels[line[0]]!r} and {label!r}")
+        if label:
+            labels[line[0]] = label
+    return labels
 
 
 def quoted(item: str) -> str:

@@ -52,6 +52,7 @@ class Split(RowTransform):
         first, *others = data.tests or ["test"]
         own = {"val": data.val, "test": data.tests.get(first)}
         parts = {"train": data.train, **{split: part for split, part in own.items() if part is not None}}
+        refuse_several_kinds([*parts.values()])
         names = item_names([*parts.values()])
         rows = self.rows_in(names, {split: len(part) for split, part in parts.items()})
         refuse_unlabelled(rows, names, np.concatenate([part.targets for part in parts.values()]))
@@ -119,6 +120,16 @@ class Split(RowTransform):
                 f"row_transform=split: {len(shared)} items stand in two splits (first: {shared[:SHOWN]}, in "
                 f"{' and in '.join(among)}); each item belongs to one"
             )
+
+
+def refuse_several_kinds(parts: Sequence[Source]) -> None:
+    """Raises a ValueError if the splits of a data set are kept in different ways, so that none can take another's."""
+    kinds = sorted({type(part).__name__ for part in parts})
+    if len(kinds) > 1:
+        raise ValueError(
+            f"row_transform=split wants splits that are kept alike, but this data set has {', '.join(kinds)}; leave it "
+            "out"
+        )
 
 
 def item_names(parts: Sequence[Source]) -> list[str]:

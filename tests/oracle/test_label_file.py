@@ -74,3 +74,18 @@ def test_a_class_that_the_data_set_lacks_is_named(
     assert answer.code == 2
     assert "classes that the data set does not have (first: [" in answer.err
     assert "its classes are no, yes" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["item,label", "40,yes", "41, no, really"], "the line of '41' has 3 values, the first line 2"),
+        (["40,yes", "40,no"], "'40' has the labels 'yes' and 'no'"),
+    ],
+)
+def test_lines_that_leave_the_label_open_are_refused(
+    words: tuple[str, ...], refusal: Callable[..., str], tmp_path: Path, lines: list[str], message: str
+) -> None:
+    halved(tmp_path / "x.npz")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    assert message in refusal(*words, "oracle=label_file", f"oracle.path={tmp_path / 'labels.csv'}")

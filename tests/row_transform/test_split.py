@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from calrun.dataset import image_folder, npz, table
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.picture import Picture
+from calrun.dataset.source.subset import Subset
 from calrun.dataset.source.transform import Transform
 from calrun.row_transform.base import Chain
 from calrun.row_transform.split import Split
@@ -210,3 +212,9 @@ def test_a_run_on_texts_and_one_on_pictures(calrun: Typed, file: Typed, tmp_path
     first = json.loads(lines.read_text().splitlines()[0])
     assert first["labelled_fraction"] == pytest.approx(10 / 36)
     assert first["test"]["test"]["accuracy"] in (0, 0.5, 1)
+
+
+def test_splits_that_are_kept_in_different_ways_are_refused(arrays: Dataset, file: Typed) -> None:
+    mixed = replace(arrays, train=Subset(arrays.train, np.arange(len(arrays.train))))
+    with pytest.raises(ValueError, match="wants splits that are kept alike, but this data set has Resident, Subset"):
+        Split(None, None, str(file("test.txt", ["0", "1"]))).apply(mixed)

@@ -13,6 +13,18 @@ from calrun.text.say import warn
 Twice = Literal["refuse", "drop", "keep"]
 
 
+def text_columns(text: str | list[str]) -> list[str]:
+    """Returns the names of the columns with texts.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    columns = [text] if isinstance(text, str) else [str(name) for name in text]
+    if not columns:
+        raise ValueError("dataset.text names no column; give the one with the text")
+    return columns
+
+
 def refuse_empty_texts(where: str, hashes_N: np.ndarray) -> None:
     """Raises a ValueError if texts hold nothing but blanks."""
     empty = np.flatnonzero(hashes_N == EMPTY)

@@ -137,7 +137,7 @@ def corrupted_table(name: str, source: str) -> PaperTable:
     at = {"variant": "", "budget": table["budget"], "labelled": table["labels"], "test_set": cells["corruption"]}
     own = cells.assign(**at, speed_up=float("nan"), bold=False, suspect="")[CELLS]
     return PaperTable(
-        *(name, source, table["dataset"], "resnet18", "entropy", own, printed(CAL)["remarks"]),
+        *(name, source, table["dataset"], "resnet18", MAIN_ACQUISITION, own, printed(CAL)["remarks"]),
         measured=by_corruption,
         claimed=corruption_claims,
     )
@@ -151,7 +151,7 @@ def difference_table(name: str, source: str) -> PaperTable:
         for method, mean in printed(CAL)["mean_difference"].items()
     ]
     return PaperTable(
-        *(name, source, table["dataset"], "resnet18", "entropy", pd.DataFrame(rows, columns=CELLS)),
+        *(name, source, table["dataset"], "resnet18", MAIN_ACQUISITION, pd.DataFrame(rows, columns=CELLS)),
         remarks=printed(CAL)["remarks"],
         quantity="mean over corruptions of accuracy minus AL's, in points",
         differences=True,
