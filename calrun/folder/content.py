@@ -57,7 +57,9 @@ class Fingerprint:
         return self.read == other.read and self.content != other.content
 
     def __str__(self) -> str:
-        return f"{self.files} files, {self.size:,} bytes, {self.content or self.names}"
+        return (
+            f"{self.files} {'file' if self.files == 1 else 'files'}, {self.size:,} bytes, {self.content or self.names}"
+        )
 
 
 @dataclass(frozen=True)

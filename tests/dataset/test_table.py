@@ -72,7 +72,7 @@ def test_categories_that_train_lacks_are_said(tmp_path: Path, capsys: pytest.Cap
     table = frame()
     table.loc[35, "colour"] = "green"
     read(tmp_path / "y.csv", table)
-    assert "'colour' holds 1 categories that no training row has (first: ['green'])" in capsys.readouterr().err
+    assert "'colour' holds categories that no training row has (1, first: ['green'])" in capsys.readouterr().err
 
 
 def test_codes_missing_values_and_categories_that_train_lacks(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def warn_of_new(path: str, texts: pd.DataFrame, codes: Mapping[str, Sequence[Any
     for name, known in codes.items():
         new = sorted(set(texts[name]) - set(known))
         if new:
-            warn(f"{path}: column {name!r} holds {len(new)} categories that no training row has (first: {new[:5]})")
+            warn(f"{path}: column {name!r} holds categories that no training row has ({len(new)}, first: {new[:5]})")
 
 
 def refuse_names(path: str, codes: pd.DataFrame) -> None:
