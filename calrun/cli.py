@@ -1,4 +1,4 @@
-"""The command `calrun`: run, plan, status, list, report, reproduce, predict, select."""
+"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, predict, select."""
 
 import logging
 import os
@@ -17,14 +17,13 @@ from omegaconf import DictConfig
 from calrun import __version__
 from calrun.check.keys import keys, refuse_unread
 from calrun.errors import report as report_error
-from calrun.machine.children import die_with_launcher
-from calrun.machine.job import cancellable
 from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
 from calrun.network.commands import predict_command, select_command
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
 from calrun.shell.completion import ASK, answers, script
+from calrun.slurm.commands import cancel_command, logs_command, submit_words
 from calrun.text.words import at_home, options_last, refuse_options
 
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
@@ -36,8 +35,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def run_task(cfg: DictConfig) -> float:
     """Plays one configuration; Hydra composes it and, in a multirun, calls this once for each job."""
-    die_with_launcher()
-    make_patient()  # again in a job's own process
     hydra_cfg = HydraConfig.get()
     try:
         choices = dict(hydra_cfg.runtime.choices)
@@ -45,8 +42,7 @@ def run_task(cfg: DictConfig) -> float:
         refuse_unread(cfg, choices, cast(DictConfig, hydra_cfg))
         from calrun.run import play
 
-        with cancellable():
-            return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
+        return play(cfg, choices, quiet=os.environ.get("CALRUN_QUIET") == "1")
     except Exception as error:
         if hydra_cfg.mode != RunMode.RUN and not isinstance(error, LabelsWanted):
             raise  # with Hydra's line, which tells which job of a multirun it was
@@ -57,16 +53,11 @@ def run_task(cfg: DictConfig) -> float:
 def refuse_unknown_hparams(choices: dict[str, str]) -> None:
     """Refuses a misspelt option of hparams, which Hydra ignores in silence because the group is optional.
 
-    A job in another process is not checked: there Hydra has no list of options.
-
     Raises:
         ValueError: if there is no such option.
     """
     wanted = choices.get("hparams")
-    if (
-        wanted in (None, f"{choices.get('dataset')}_{choices.get('method')}")
-        or not GlobalHydra.instance().is_initialized()
-    ):
+    if wanted in (None, f"{choices.get('dataset')}_{choices.get('method')}"):
         return
     legal = GlobalHydra.instance().config_loader().get_group_options("hparams")
     if wanted not in legal:
@@ -106,17 +97,45 @@ def run_command(context: typer.Context) -> None:
     --fresh moves existing runs aside and plays them anew; --accept-code goes on with runs whose code has changed since
     they were begun.
     """
-    from calrun.folder.anew import wanted
-    from calrun.sweep.sweep import end_sweep
-
-    flags = {flag: flag in context.args for flag in (FRESH, ACCEPT_CODE)}
-    wanted.fresh, wanted.accept_code, wanted.seen = *flags.values(), None
-    words = tidied([word for word in context.args if word not in flags])
+    words = flags_taken(context.args)
     if {"--help", "-h"} & {*words}:
         from calrun.shell.described import run_help
 
         typer.echo(run_help())
         return
+    play_words(words)
+
+
+def flags_taken(args: list[str]) -> list[str]:
+    """Notes calrun's own flags and returns the other words as Hydra's parser takes them."""
+    from calrun.folder.anew import wanted
+
+    flags = {flag: flag in args for flag in (FRESH, ACCEPT_CODE)}
+    wanted.fresh, wanted.accept_code, wanted.seen = *flags.values(), None
+    return tidied([word for word in args if word not in flags])
+
+
+@app.command("submit", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def submit_command(
+    context: typer.Context,
+    only: Annotated[str | None, typer.Option(help="states of the runs that are sent, such as failed,lost")] = None,
+) -> None:
+    """Sends the runs of a multirun that are missing to SLURM, and returns (GROUP=OPTION KEY=VALUE,VALUE).
+
+    partition=, timeout_min=, pack= and the other options of conf/hydra/launcher/slurm.yaml say in what jobs; --fresh
+    and --accept-code are those of calrun run.
+    """
+    play_words(flags_taken(submit_words(context.args, only)))
+
+
+def play_words(words: list[str]) -> None:
+    """Plays what follows `calrun run`, a run or a multirun.
+
+    Raises:
+        Exception: whatever a single run ended with, or the first failure of a multirun.
+    """
+    from calrun.sweep.sweep import end_sweep
+
     sys.argv = ["calrun run", *words]
     failed.clear()
     try:
@@ -142,11 +161,14 @@ def plan_command(
 
 
 @app.command("status")
-def status_command(folder: Annotated[Path, typer.Argument(help="a run, an experiment, or all outputs")]) -> None:
-    """Shows which runs are finished, running, interrupted, failed or waiting."""
-    from calrun.folder.status import show
+def status_command(
+    folder: Annotated[Path, typer.Argument(help="a run, an experiment, or all outputs")],
+    watch: Annotated[bool, typer.Option("--watch", help="shows it anew until no run is running or queued")] = False,
+) -> None:
+    """Shows which runs are finished, running, queued, requeued, lost, cancelled, interrupted, failed or waiting."""
+    from calrun.sweep.overview import show
 
-    show(folder)
+    show(folder, watch)
 
 
 @app.command("list")
@@ -201,6 +223,8 @@ def reproduce_command(
     reproduce(table, seeds, scale, more, dry_run)
 
 
+app.command("cancel")(cancel_command)
+app.command("logs")(logs_command)
 app.command("predict")(predict_command)
 app.command("select")(select_command)
 

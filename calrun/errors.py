@@ -20,9 +20,21 @@ from calrun.text.words import misread, nearest, quoted, typed
 MISTAKES = (ValueError, OSError, HydraException, OmegaConfBaseException, NotImplementedError, yaml.YAMLError)
 INTERRUPTED = 130  # the exit code after Ctrl-C
 LABELS_WANTED = 3  # the exit code of a run that has come as far as it can without further labels
-LOST_JOBS = ("UncompletedJobError", "TerminatedWorkerError")  # errors of submitit and joblib for a lost job
 BUY_TWO = "let the budget buy 2 rows or more for each round (its start and its step)"
 BATCH_NORM = "Expected more than 1 value per channel when training"
+
+
+class FailedRun(Exception):
+    """A run that another process has played has failed there, for a reason that its folder tells.
+
+    Args:
+        reason: one sentence.
+        code: the exit code of its process.
+    """
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def sentence(error: BaseException) -> str:
@@ -37,30 +49,18 @@ def sentence(error: BaseException) -> str:
         text = f"{key}: {text}; leave it out or choose another {key.split('.')[0]}"
     elif target and cause is not error and not is_mistake(cause) and not isinstance(cause, ImportError):
         text = f"{target.group(1)}: its class raises {kind} ({text}); CALRUN_DEBUG=1 shows where"
-    elif text == str(cause) and not isinstance(cause, (*MISTAKES, LabelsWanted, ImportError)):
+    elif text == str(cause) and not isinstance(cause, (*MISTAKES, FailedRun, LabelsWanted, ImportError)):
         text = f"{kind}: {text}"  # a KeyError says no more than its key
     return re.sub(r"\s+", " ", text).strip()
 
 
 def report(error: BaseException) -> int:
     """Prints why a command ends, with a traceback if it is not the user's mistake; returns its `exit_code`."""
-    if os.environ.get("CALRUN_DEBUG") == "1" or not (isinstance(error, (*MISTAKES, LabelsWanted)) or _is_lost(error)):
+    if os.environ.get("CALRUN_DEBUG") == "1" or not isinstance(error, (*MISTAKES, FailedRun, LabelsWanted)):
         traceback.print_exception(error)
     else:
         print(f"calrun: {sentence(error)}", file=sys.stderr)
     return exit_code(error)
-
-
-def portable(error: Exception) -> Exception:
-    """Returns an error that says the same in another process, where an error arrives without its causes and traceback.
-
-    Some errors cannot even be rebuilt there from their arguments.
-    """
-    if _is_lost(error):
-        return error
-    if is_mistake(error):
-        return ValueError(sentence(error))
-    return RuntimeError("".join(traceback.format_exception(error)))
 
 
 def exit_code(error: BaseException | None) -> int:
@@ -73,6 +73,8 @@ def exit_code(error: BaseException | None) -> int:
         return INTERRUPTED
     if isinstance(error, LabelsWanted):
         return LABELS_WANTED
+    if isinstance(error, FailedRun):
+        return error.code
     return 2 if is_mistake(error) else 1
 
 
@@ -91,29 +93,12 @@ def _text(error: BaseException) -> str:
         return misread(error.override)
     if isinstance(error, ConfigKeyError | ConfigAttributeError) and isinstance(error.parent_node, DictConfig):
         return _unknown_key(str(error.full_key), error.parent_node)
-    if _is_lost(error):
-        return _lost(str(error))
     if BATCH_NORM in str(error):
         return (
             f"the model's BatchNorm cannot normalise a step of one row; choose trainer.batch_size above 1, {BUY_TWO}, "
             "or choose a model without BatchNorm"
         )
     return _of_hydra(str(error)) or str(error)
-
-
-def _lost(said: str) -> str:
-    if kept := re.search(r"Job not requeued because: (.*)\.", said):
-        return (
-            f"the job is not requeued ({kept[1]}); the same command goes on from here, with a larger "
-            "hydra.launcher.timeout_min or hydra.launcher.max_num_timeout if it wants one"
-        )
-    told = re.match(r"Job (\S+).*\n.*\(state: (.*)\)", said)
-    job = f"job {told[1]} ({told[2]})" if told else "a job's process"
-    return f"{job} has ended before its run was finished (calrun status shows how far it is); the same command goes on"
-
-
-def _is_lost(error: BaseException) -> bool:
-    return type(error).__name__ in LOST_JOBS
 
 
 def _unknown_key(key: str, parent: DictConfig) -> str:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from calrun.check.early import refuse_early
 from calrun.folder.anew import accept_code, wanted
-from calrun.folder.begun import refuse_changed, renamed, siblings
+from calrun.folder.begun import refuse_changed, refuse_changed_since, renamed, siblings
 from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
 from calrun.folder.round_line import accuracy, committed_rounds
@@ -50,6 +50,21 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     refuse_early(cfg)
     now = identity(cfg)
     folder = renamed(run_folder(cfg, choices).absolute(), now)
+    refuse_changed_since(wanted.code, now)
+    final = answered(cfg, folder, now, quiet)
+    if final is None:
+        from calrun.play import play_missing  # here: it imports everything that trains
+
+        return play_missing(cfg, choices, folder, now, quiet)
+    return final
+
+
+def answered(cfg: DictConfig, folder: Path, now: Identity, quiet: bool = False) -> float | None:
+    """Returns the final accuracy of a run of which nothing is missing, and says so; `None` if it wants to be played.
+
+    Raises:
+        ValueError: if the rounds in its folder were played on other data or with other code.
+    """
     if wanted.accept_code:
         accept_code(folder, now)
     lines = [] if wanted.begins_anew(folder) else committed_rounds(folder)
@@ -57,9 +72,7 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
         refuse_changed(folder, now)
     final, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
     if final is None or unrecorded.can_be_made:
-        from calrun.play import play_missing  # here: it imports everything that trains
-
-        return play_missing(cfg, choices, folder, now, quiet)
+        return None
     settle(folder, cfg.record.keep_states)
     say(f"{folder}  finished  accuracy {final:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
     unrecorded.say(quiet)

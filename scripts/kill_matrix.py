@@ -30,8 +30,6 @@ import numpy as np
 import torch
 from forked import Ending, played
 from PIL import Image
-from submitit.core.utils import DelayedSubmission, JobPaths
-from submitit.slurm.slurm import SlurmJobEnvironment
 
 import calrun
 
@@ -68,9 +66,8 @@ ELSEWHERE = {  # modes with two fits a round, or with fits of the acquisition
     ("inner fit", "epoch"): ("calrun.acquisition.kernel.vaal_nets:AdversarialPair.training_step", 20),
     ("inner fit", "select"): ("calrun.acquisition.vaal:Vaal.select", 2),
 }
-SIGNALS = ("TERM", "INT", "USR2", "KILL", "USR2 under submitit")
+SIGNALS = ("TERM", "INT", "USR2", "KILL")
 LATE = "the run ended before the signal"
-REQUEUED = "asked for a requeue"
 LONGEST_DELAY_SECONDS = 0.15
 TIMES = ("seconds", "cumulative_fit_seconds", "peak_memory_bytes")
 
@@ -92,30 +89,14 @@ class Case:
         return f"{self.mode}, {self.sent} at {self.instant} + {self.delay:.3f} s"
 
 
-class Job(SlurmJobEnvironment):
-    """A SLURM job that says that it asks for a requeue, instead of asking."""
-
-    def _requeue(self, countdown: int) -> None:  # the original calls scontrol
-        os.write(2, f"{REQUEUED}\n".encode())
-
-
-class Resubmitted:
-    """What submitit submits again."""
-
-    def __call__(self) -> None: ...
-
-    def checkpoint(self) -> DelayedSubmission:
-        return DelayedSubmission(self)
-
-
 def send(sent: str) -> None:
     """Sends a signal to this process and its children, KILL to this process alone."""
     if sent == "KILL":
         os.kill(os.getpid(), signal.SIGKILL)
-    os.killpg(0, getattr(signal, f"SIG{sent.split()[0]}"))
+    os.killpg(0, getattr(signal, f"SIG{sent}"))
 
 
-def arm(case: Case, folder: Path) -> None:
+def arm(case: Case) -> None:
     """Makes the call that the case names send its signal."""
     where, nth = ELSEWHERE.get((case.mode, case.instant), INSTANTS[case.instant])
     module, path = where.split(":")
@@ -134,10 +115,6 @@ def arm(case: Case, folder: Path) -> None:
         return inner(*args, **kwargs)
 
     setattr(owner, name, called)
-    if case.sent.endswith("submitit"):
-        submission = DelayedSubmission(Resubmitted())
-        submission.set_timeout(timeout_min=600, max_num_timeout=3)
-        Job()._handle_signals(JobPaths(folder, "0"), submission)
 
 
 def result_of(outputs: Path) -> tuple[list[dict[str, Any]], bytes, dict[str, Any]]:
@@ -172,9 +149,6 @@ def faults_of_the_end(case: Case, ending: Ending) -> list[str]:
     lines = ending.err.splitlines()
     if case.sent == "KILL":
         return faults + [f"{wrong} at KILL" for wrong in (ending.code, lines) if wrong not in (-signal.SIGKILL, [])]
-    if case.sent.endswith("submitit"):
-        asked = ending.err.count(REQUEUED)
-        return faults + ([] if (ending.code, asked) == (255, 1) else [f"code {ending.code}, {asked} requeues"])
     signum = getattr(signal, f"SIG{case.sent}")
     if ending.code != 128 + signum:
         faults.append(f"code {ending.code}")
@@ -186,7 +160,7 @@ def faults_of_the_end(case: Case, ending: Ending) -> list[str]:
 def faults(case: Case, words: list[str], folder: Path, unbroken: Any) -> list[str]:
     """Plays a case and its continuation; returns what is not as it should be."""
     words = [*words, f"paths.outputs={folder / 'outputs'}"]
-    ending = played(words, folder, partial(arm, case, folder))
+    ending = played(words, folder, partial(arm, case))
     if case.delay and not ending.code:
         return [LATE]
     found = faults_of_the_end(case, ending)

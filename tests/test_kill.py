@@ -18,7 +18,7 @@ import torch
 from omegaconf import DictConfig
 
 import calrun.play  # noqa: F401 - here, and not in every process that is forked
-from calrun.folder.status import statuses
+from calrun.folder.status import RunStatus, runs_below
 from calrun.run import play
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.utime", "os.chmod", "os.truncate"}
@@ -28,6 +28,10 @@ TINY = (
     "method=al_ws", "budget.rounds=2", "trainer.max_epochs=2", "trainer.checkpoint_every_seconds=0",
     "record.test_entropy=true",
 )  # fmt: skip
+
+
+def statuses(folder: Path) -> list[RunStatus]:
+    return [*runs_below(folder).values()]
 
 
 class Killer:

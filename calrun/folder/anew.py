@@ -5,8 +5,9 @@ very folder that its launcher saw.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,11 +29,13 @@ class Wanted:
         fresh: whether to move a run's folder aside, so that the run starts from nothing.
         accept_code: whether to go on with a run whose code has changed since it was begun.
         seen: in a job of a multirun, the number of the folder to move aside; any other stays where it is.
+        code: in a job that another process has ordered, the code as it was then; empty anywhere else.
     """
 
     fresh: bool = False
     accept_code: bool = False
     seen: int | None = None
+    code: dict[str, Any] = field(default_factory=dict)
 
     def begins_anew(self, folder: Path) -> bool:
         """Tells whether what is in a run folder no longer counts."""
@@ -70,7 +73,7 @@ def number_of(folder: Path) -> int:
 def refuse_held(folders: Sequence[Path]) -> None:
     """Raises a ValueError if a process is playing one of these runs."""
     for folder in folders:
-        if folder.is_dir() and is_held(folder):
+        if is_held(folder):
             raise _held(folder)
 
 

@@ -103,6 +103,22 @@ def refuse_changed(folder: Path, now: Identity, data_in_memory: str | None = Non
         )
 
 
+def refuse_changed_since(ordered: Mapping[str, Any], now: Identity) -> None:
+    """Refuses to play an order whose code is no longer what it was when the order was given.
+
+    Args:
+        ordered: the code at that time; empty if this process was not ordered to play.
+        now: the run as it would be today.
+
+    Raises:
+        ValueError: with the files that have changed.
+    """
+    if ordered and (changed := changed_code(ordered, now)):
+        raise ValueError(
+            f"{changed} since the run was submitted; submit it again to play it with the code as it is now"
+        )
+
+
 def other_data(begun: Mapping[str, Any], now: Identity) -> bool:
     """Tells whether the data set's files differ from those that a run was begun on."""
     before = begun.get("data_files_are")

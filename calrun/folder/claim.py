@@ -234,8 +234,8 @@ def newest(folder: Path, name: str = "claim") -> Found | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Tells whether a living process holds a folder; changes nothing."""
-    found = newest(folder)
+    """Tells whether a living process holds a folder, which need not exist; changes nothing."""
+    found = newest(folder) if folder.is_dir() else None
     return found is not None and not found.is_dead(time.time())
 
 

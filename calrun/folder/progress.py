@@ -13,9 +13,10 @@ from rich.status import Status
 from rich.text import Text
 
 from calrun.folder.record import Record
-from calrun.folder.remaining import Remaining, duration
+from calrun.folder.remaining import Remaining
 from calrun.folder.round_line import round_text
 from calrun.part.figures import EpochFigures
+from calrun.text.duration import duration
 from calrun.text.say import say
 
 REFRESH_SECONDS = 0.5
@@ -56,7 +57,9 @@ class Progress:
         if time.monotonic() - self.shown < REFRESH_SECONDS:
             return
         self.shown = time.monotonic()
-        self.record.status(**self.record.last_status | {"epoch": number, "epochs": most})
+        left = self.remaining.left(self.record.last_status["round"], number)
+        known = {} if left is None else {"seconds_left": round(left)}
+        self.record.status(**self.record.last_status | {"epoch": number, "epochs": most, **known})
 
     def round(self, line: dict[str, Any]) -> None:
         """Takes a committed round."""

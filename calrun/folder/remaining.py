@@ -42,10 +42,3 @@ class Remaining:
         samples = this.samples * max(0, this.epochs - done) + sum(each.samples * each.epochs for each in later)
         others = sum(self.others) / max(1, len(self.others) - 1) * (len(later) + 1)
         return samples * self.seconds / self.samples + others
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds as a person would say them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

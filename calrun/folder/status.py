@@ -1,4 +1,4 @@
-"""`calrun status`: what the run folders say about themselves. It changes nothing, and no folder can make it fail."""
+"""What run folders say about themselves. It changes nothing, and no folder can make it fail."""
 
 import json
 import os
@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from calrun.folder.claim import Found, newest
 from calrun.folder.round_line import accuracy, read_rounds
 from calrun.folder.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
 from calrun.machine.files import BROKEN
+from calrun.text.duration import duration
 
 RUN_FILES = {"config.yaml", "rounds.jsonl", "status.json"}
 ERROR_LENGTH = 200
@@ -33,8 +30,8 @@ class RunStatus:
     updated: str = ""
 
 
-def statuses(folder: Path) -> list[RunStatus]:
-    """Returns the runs below a folder, including those that a multirun has yet to begin and those that were refused.
+def runs_below(folder: Path) -> dict[Path, RunStatus]:
+    """Returns the runs below a folder, by their folders, with those yet to begin and those that were refused.
 
     Raises:
         ValueError: if the folder does not exist or holds no run.
@@ -50,21 +47,7 @@ def statuses(folder: Path) -> list[RunStatus]:
             others |= {run: status for run, status in not_begun(place) if not is_run(run)}
     if not begun and not others:
         raise ValueError(f"{folder} holds no run (no status.json below it); give an experiment's folder or outputs")
-    return [*begun.values(), *others.values()]
-
-
-def show(folder: Path) -> None:
-    """Prints a table of the runs below a folder and a line that counts them."""
-    runs = statuses(folder)
-    table = Table(box=None, pad_edge=False)
-    for header in ("run", "state", "round", "accuracy or reason", "updated"):
-        table.add_column(header, no_wrap=True, overflow="ignore")
-    for run in runs:
-        table.add_row(*(Text(shown(cell)) for cell in (run.name, run.state, run.round, run.note, run.updated)))
-    widest = Console(width=1000).measure(table).maximum
-    console = Console(width=max(widest, Console().width), highlight=False, soft_wrap=True)  # names are never cut
-    console.print(table)
-    console.print(counts(runs))
+    return begun | others
 
 
 def counts(runs: list[RunStatus]) -> str:
@@ -105,7 +88,8 @@ def run_status(folder: Path) -> RunStatus:
         "labels wanted": _reason(said),
         "interrupted": str(claim or "it has stopped") + _log(said),
     }
-    note = f"{accuracy(lines[-1]):.2%}" if state == "finished" else notes.get(state, "")
+    last = f"{accuracy(lines[-1]):.2%}" if lines else ""
+    note = {"finished": last, "running": _joined(last, _left(said))}.get(state) or notes.get(state, "")
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 
 
@@ -181,6 +165,11 @@ def _where(said: dict[str, Any], lines: list[dict[str, Any]]) -> str:
         return f"{said['round']}/{said['rounds']}"  # killed after its last commit, before it could say so
     epoch = f"epoch {said['epoch']}/{said.get('epochs', '?')}" if "epoch" in said else ""
     return " ".join(f"{said['round']}/{said.get('rounds', '?')} {said.get('phase', '')} {epoch}".split())
+
+
+def _left(said: dict[str, Any]) -> str:
+    seconds = said.get("seconds_left")
+    return f"at most {duration(seconds)} left" if isinstance(seconds, int | float) else ""
 
 
 def _reason(said: dict[str, Any]) -> str:

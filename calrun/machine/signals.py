@@ -28,10 +28,13 @@ class Ended(SystemExit):
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def heeded(told: bool = True) -> Iterator[None]:
     """Ends what runs inside, at any instant, when a signal comes: with one line, and exit code 128 + its number.
 
     Signals that are ignored, or that somebody else handles, are left alone.
+
+    Args:
+        told: whether the line is printed.
 
     Raises:
         Ended: in place of whatever the signal raised inside.
@@ -39,7 +42,7 @@ def heeded() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    owner = Owner()
+    owner = Owner(told)
     owner.install()
     try:
         yield
@@ -49,7 +52,8 @@ def heeded() -> Iterator[None]:
     finally:
         owner.uninstall()
     if owner.signum is not None:
-        print(last_line(owner.signum), file=sys.stderr, flush=True)
+        if told:
+            print(last_line(owner.signum), file=sys.stderr, flush=True)
         raise Ended(128 + owner.signum)
 
 
@@ -70,7 +74,8 @@ def end_process(code: int) -> None:
 class Owner:
     """Turns the first signal into an exception, and makes sure that it ends the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: bool = True) -> None:
+        self.told = told
         self.signum: int | None = None
         self.since = 0.0
         self.pid = os.getpid()
@@ -112,7 +117,8 @@ class Owner:
     def end_at_once(self) -> None:
         """Ends the process without closing anything: a run can be resumed even then."""
         assert self.signum is not None
-        os.write(2, (last_line(self.signum) + "\n").encode())
+        if self.told:
+            os.write(2, (last_line(self.signum) + "\n").encode())
         os._exit(128 + self.signum)
 
     def watch(self) -> None:

@@ -14,7 +14,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from calrun.folder.remaining import duration
 from calrun.machine.children import run_bound
 from calrun.method.fit.scale import fewer, scaled
 from calrun.method.visit import Visit
@@ -34,6 +33,7 @@ from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
 from calrun.round import planned_rounds
 from calrun.run import finished_accuracy, run_folder
 from calrun.sweep.sweep import job_config, split_sweep, without_sweeps
+from calrun.text.duration import duration
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment

@@ -1,8 +1,9 @@
 """What a multirun does besides its jobs: it notes which runs it will play, shows them, and notes why jobs were refused.
 
-It is a Hydra callback in the launching process, and travels with the jobs, which may run anywhere.
+It is a Hydra callback in the launching process.
 """
 
+import itertools
 import os
 import secrets
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -20,18 +20,18 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from calrun.errors import exit_code, portable, report, sentence
+from calrun.errors import exit_code, report, sentence
 from calrun.folder.anew import accept_code, number_of, refuse_held, wanted
 from calrun.folder.identity import identity
-from calrun.folder.status import counts, last_error, run_status, shown
+from calrun.folder.status import counts, last_error, shown
 from calrun.folder.sweep_file import SWEEP_VARIABLE, add_runs, note_refusal
-from calrun.machine.job import end_with, this_log
 from calrun.run import located
+from calrun.slurm.state import QUEUED
+from calrun.sweep.overview import standing
 from calrun.sweep.watcher import Watcher
 from calrun.text.say import say
 
 UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # errors of a job that cannot have a folder
-OF_LOKY = "ignore:resource_tracker:UserWarning"  # joblib's tracker, which reports a leak if a launcher was killed
 launched: list["Sweep"] = []  # the multirun of this process, until its summary is printed
 
 
@@ -40,30 +40,24 @@ class Sweep(Callback):
 
     def __init__(self) -> None:
         self.sweep = ""
+        self.composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, Any]]] = {}  # by a job's overrides
         self.folders: list[Path] = []
         self.replaced: dict[Path, int] = {}  # the folders that --fresh moves aside, with their numbers
         self.watcher: Watcher | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Returns what a job in another process needs of this object."""
-        return {**vars(self), "watcher": None}
-
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Notes the folder of every job; Hydra refuses one that cannot be composed, before the first job runs."""
         try:
-            jobs = planned_jobs(config)
-            self.folders = [located(cfg, choices) for cfg, choices in jobs]
+            self.composed = planned_jobs(config)
+            self.folders = [located(cfg, choices) for cfg, choices in self.composed.values()]
         except UNNAMED:
             return
         if wanted.fresh or wanted.accept_code:
-            self.begin_anew([cfg for cfg, _ in jobs])
+            self.begin_anew([cfg for cfg, _ in self.composed.values()])
         self.sweep = secrets.token_hex(8)
         for experiment in {folder.parent for folder in self.folders}:
             add_runs(experiment, [folder.name for folder in self.folders if folder.parent == experiment])
         launched[:] = [self]
-        warnings = os.environ.get("PYTHONWARNINGS", "")
-        if OF_LOKY not in warnings:  # the tracker is a process of its own, which begins with the first job
-            os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (warnings, OF_LOKY)))
         if sys.stdout.isatty():
             os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
             self.watcher = Watcher(self.folders)
@@ -92,9 +86,8 @@ class Sweep(Callback):
 
         If two jobs ask for the same run, one waits for the other.
         """
-        os.environ[SWEEP_VARIABLE] = self.sweep
-        if this_log():
-            os.environ.pop("CALRUN_QUIET", None)  # a job with a log of its own prints there
+        if self.sweep:  # a run that another process has ordered knows it already
+            os.environ[SWEEP_VARIABLE] = self.sweep
         if not self.replaced:
             return
         wanted.seen = None
@@ -103,16 +96,13 @@ class Sweep(Callback):
         wanted.fresh = wanted.seen is not None
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Says why a job failed: in its log, in its exit code, and beside its run's folder if that does not say so."""
-        os.environ.pop(SWEEP_VARIABLE, None)
+        """Says why a job failed beside its run's folder, if that does not say so."""
         error = job_return._return_value
-        if not self.sweep or job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
+        if not self.sweep:
             return
-        if this_log():
-            report(error)
-        if not launched:  # in a process of its own
-            job_return.return_value = portable(error)
-            end_with(exit_code(error))
+        os.environ.pop(SWEEP_VARIABLE, None)
+        if job_return.status != JobStatus.FAILED or not isinstance(error, Exception):
+            return
         try:
             folder = located(*_split(config.copy()))
         except UNNAMED:
@@ -124,9 +114,9 @@ class Sweep(Callback):
         """Says how the runs stand, and what became of those that are not finished."""
         if self.watcher is not None:
             self.watcher.stop()
-        runs = [run_status(folder) for folder in dict.fromkeys(self.folders)]
+        runs = standing(dict.fromkeys(self.folders))
         for run in runs:
-            if run.state != "finished":
+            if run.state not in ("finished", *QUEUED):
                 say(shown(f"{run.name}  {run.state}  {run.note}"))
         if runs:
             say(f"{len(runs)} run{'s' if len(runs) > 1 else ''}: {counts(runs)}")
@@ -138,12 +128,12 @@ def end_sweep() -> None:
         launched.pop().end()
 
 
-def planned_jobs(config: DictConfig) -> list[tuple[DictConfig, dict[str, Any]]]:
-    """Returns the configuration and the chosen options of each job of a multirun."""
+def planned_jobs(config: DictConfig) -> dict[tuple[str, ...], tuple[DictConfig, dict[str, Any]]]:
+    """Returns the configuration and the chosen options of each job of a multirun, by its overrides."""
     if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
-        return []  # a sweeper that chooses its jobs as it goes
+        return {}  # a sweeper that chooses its jobs as it goes
     jobs = split_sweep(config.hydra.sweeper, config.hydra.overrides.task)
-    return [job_config(overrides) for overrides in jobs]
+    return {overrides: job_config(overrides) for overrides in jobs}
 
 
 def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str, ...]]:
@@ -154,8 +144,14 @@ def split_sweep(sweeper: DictConfig, arguments: Sequence[str]) -> list[tuple[str
         arguments: overrides as typed; they win over `params`.
     """
     params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    parsed = OverridesParser.create().parse_overrides([*params, *arguments])
-    return [tuple(overrides) for batch in BasicSweeper.split_arguments(parsed, None) for overrides in batch]
+    values: dict[str, list[str]] = {}  # of each key; what comes later wins
+    for one in OverridesParser.create().parse_overrides([*params, *arguments]):
+        key = one.get_key_element()
+        if one.is_sweep_override() and not one.is_discrete_sweep():
+            raise ValueError(f"{one.input_line} is no list of values; write them out: {key}=1,2")
+        texts = one.sweep_string_iterator() if one.is_sweep_override() else [one.get_value_element_as_str()]
+        values[key] = [f"{key}={text}" for text in texts]
+    return list(itertools.product(*values.values()))
 
 
 def without_sweeps(arguments: Sequence[str]) -> list[str]:

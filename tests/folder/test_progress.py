@@ -12,10 +12,11 @@ from calrun.experiment import build
 from calrun.folder import progress as module
 from calrun.folder.progress import Progress
 from calrun.folder.record import Record
-from calrun.folder.remaining import Remaining, duration
+from calrun.folder.remaining import Remaining
 from calrun.part.figures import EpochFigures
 from calrun.part.setup import FitWork
 from calrun.round import planned_rounds
+from calrun.text.duration import duration
 
 
 def work(samples: int, epochs: int) -> FitWork:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from calrun.folder.claim import Claim, Holder
-from calrun.folder.status import statuses
+from calrun.folder.status import RunStatus, runs_below
 from calrun.folder.sweep_file import SWEEP_FILE, note_refusal
 
 FIT = {
@@ -27,6 +27,10 @@ FIT = {
     "updated": "2026-01-01T00:00:00+00:00",
 }
 DONE = {"state": "finished", "round": 5, "rounds": 5, "accuracy": 0.5}
+
+
+def statuses(folder: Path) -> list[RunStatus]:
+    return [*runs_below(folder).values()]
 
 
 def run_with(folder: Path, said: dict[str, Any], last_round: int = 0) -> Path:
@@ -108,7 +112,10 @@ def test_a_failed_run_says_why_and_with_which_code_and_where_its_log_is(tmp_path
 def test_runs_that_a_multirun_has_yet_to_begin_are_waiting(tmp_path: Path) -> None:
     run_with(tmp_path / "experiment" / "a", FIT)
     (tmp_path / "experiment" / SWEEP_FILE).write_text(json.dumps({"runs": ["a", "b"]}))
-    assert [(run.name, run.state) for run in statuses(tmp_path)] == [("a", "interrupted"), ("b", "waiting")]
+    assert [(run.name, run.state) for run in statuses(tmp_path)] == [
+        ("a", "interrupted"),
+        ("b", "waiting"),
+    ]
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
@@ -201,8 +208,8 @@ def test_a_refused_run_has_failed_until_it_begins(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_job_that_did_not_finish_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"SLURM_JOB_ID": "7", "SUBMITIT_EXECUTOR": "slurm", "SUBMITIT_FOLDER": "/logs"}.items():
-        monkeypatch.setenv(name, value)
+    log = {"job": "7", "attempt": 0, "stdout": "/logs/7_0_log.out", "stderr": "/logs/7_0_log.err"}
+    monkeypatch.setattr("calrun.folder.sweep_file.this_log", lambda: log)
     note_refusal(tmp_path / "refused", "this is impossible", 2)
     run_with(tmp_path / "cancelled", FIT | {"logs": [{"job": "6"}, {"job": "7", "stderr": "/logs/7_0_log.err"}]})
     notes = {run.name: run.note for run in statuses(tmp_path)}

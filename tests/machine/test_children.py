@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -148,27 +147,3 @@ def test_a_signal_waits_until_all_workers_are_there_whichever_thread_it_reaches(
         done.set()
         other.join()
         signal.signal(signal.SIGUSR2, before)
-
-
-@linux
-@pytest.mark.slow
-@pytest.mark.parametrize(("sent", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)])
-def test_the_jobs_of_a_launcher_of_processes_end_with_it(
-    sent: str, code: int, tmp_path: Path, small: tuple[str, ...]
-) -> None:
-    long = ("trainer.max_epochs=100000", "stop=fixed_epochs", f"paths.outputs={tmp_path}")
-    words = ["run", "-m", "seed=0,1", "hydra/launcher=processes", *small, *long]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "calrun.cli", *words], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while len(list(tmp_path.rglob("status.json"))) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    jobs = [pid for pid in children_of(process.pid) if lives(pid)]
-    assert len(jobs) >= 2
-    process.send_signal(getattr(signal, sent))
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert sent == "SIGKILL" or len(errors.splitlines()) == 1
-    assert wait_for(lambda: not any(lives(job) for job in jobs))

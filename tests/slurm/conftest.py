@@ -56,9 +56,27 @@ class Cluster:
         """Starts `calrun run` on this node."""
         return self.start(sys.executable, "-m", "calrun.cli", "run", *words)
 
-    def submit(self, *words: str) -> subprocess.Popen[str]:
-        """Starts `calrun run` with a job for each run."""
+    @property
+    def calrun(self) -> tuple[str, ...]:
+        """The command."""
+        return sys.executable, "-m", "calrun.cli"
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What jobs of these tests ask for."""
+        return "gpus_per_node=0", "cpus_per_task=1"
+
+    def launch(self, *words: str) -> subprocess.Popen[str]:
+        """Starts a multirun with a job for each run, which waits for them."""
         return self.run("-m", *LAUNCHER, *words)
+
+    def submit(self, *words: str) -> str:
+        """Submits runs and returns what the command says."""
+        return self.said(*self.calrun, "submit", *self.resources, *words)
+
+    def watch(self, folder: str) -> list[str]:
+        """Waits until no run below a folder is running or in the queue; returns the last lines that are shown."""
+        return self.said(*self.calrun, "status", "--watch", folder).splitlines()
 
     def said(self, *words: str) -> str:
         """Returns what a command prints."""
@@ -80,14 +98,22 @@ class Cluster:
 
         return wait(ended)
 
-    def reached(self, outputs: str, this_round: int) -> dict[str, Any]:
-        """Waits until the run with seed 0 fits a round, and returns what its status says then."""
+    def reached(self, outputs: str, this_round: int, attempt: int = 0, other_than: int = 0) -> dict[str, Any]:
+        """Waits until the run with seed 0 fits a round, and returns what its status says then.
+
+        Args:
+            outputs: the folder below which it lies.
+            this_round: the round, or any later one.
+            attempt: how often its job has been requeued.
+            other_than: the number of a process that no longer counts.
+        """
 
         def fits() -> dict[str, Any]:
             for path in (self.folder / outputs).glob("*/*-s0-*/status.json"):
                 said: dict[str, Any] = json.loads(path.read_text())
-                if (said.get("round"), said.get("phase")) == (this_round, "fit"):
-                    return said
+                is_this = not attempt or (said["logs"] and said["logs"][-1]["attempt"] == attempt)
+                if said.get("round", 0) >= this_round and said.get("phase") == "fit" and is_this:
+                    return said if said["pid"] != other_than else {}
             return {}
 
         return wait(fits)

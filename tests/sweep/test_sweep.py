@@ -1,30 +1,26 @@
 """What a multirun does besides its jobs."""
 
 import json
-import os
-import pickle
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from submitit.core.utils import UncompletedJobError
 
-from calrun.errors import exit_code, portable, report, sentence
-from calrun.folder.claim import Claim, HeldError
 from calrun.folder.record import Record
-from calrun.folder.status import statuses
+from calrun.folder.status import RunStatus, runs_below
 from calrun.folder.sweep_file import SWEEP_FILE, SWEEP_VARIABLE, planned_names
 from calrun.sweep.sweep import split_sweep, without_sweeps
 from calrun.sweep.watcher import Watcher
+
+
+def statuses(folder: Path) -> list[RunStatus]:
+    return [*runs_below(folder).values()]
 
 
 def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any], tmp_path: Path) -> None:
@@ -80,32 +76,6 @@ def test_a_refused_job_has_failed_with_its_reason_until_it_begins(play: Callable
     assert not list(tmp_path.rglob(".refused"))
 
 
-DIVERGES = """
-from calrun.method.objective import CrossEntropy
-
-class Diverges(CrossEntropy):
-    def __call__(self, current, replay):
-        return super().__call__(current, replay) * float("nan")
-"""
-
-
-def test_a_job_that_ends_by_itself_says_so_in_its_folder_and_in_its_own_log(
-    play: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "diverging.py").write_text(DIVERGES)
-    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
-    monkeypatch.setenv("SUBMITIT_FOLDER", str(tmp_path))
-    monkeypatch.setenv("SLURM_JOB_ID", "7")
-    answer = play("-m", "seed=1", "method.objective._target_=diverging.Diverges")
-    assert answer.code == 2, answer
-    (run,) = statuses(tmp_path)
-    assert (run.state, run.note.split(":")[0]) == ("failed", "exit 2")
-    assert run.note.endswith(f"; log: {tmp_path}/7_0_log.err")
-    said = json.loads(next(tmp_path.rglob("status.json")).read_text())["error"]
-    assert answer.err.splitlines()[0] == f"calrun: {said}"
-    assert not list(tmp_path.rglob(".refused"))
-
-
 def test_the_same_run_twice_in_a_parallel_multirun_is_played_once(small: tuple[str, ...], tmp_path: Path) -> None:
     parallel = ("seed=0,0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", f"paths.outputs={tmp_path}")
     command = [sys.executable, "-m", "calrun.cli", "run", "-m", *small, *parallel]
@@ -128,78 +98,6 @@ def test_a_run_waits_for_itself_in_another_job_of_its_multirun(
     with pytest.raises(ValueError, match="another process is running"):
         Record(tmp_path, {"run_id": "0"})
     third.close()
-
-
-def test_what_a_job_hands_over_says_the_same_to_its_launcher(tmp_path: Path) -> None:
-    claim = Claim(tmp_path)
-    with pytest.raises(HeldError) as held:
-        Claim(tmp_path)
-    claim.release()
-    with pytest.raises(KeyError) as fault:
-        {}["missing"]
-    mistake, ours = (pickle.loads(pickle.dumps(portable(error.value))) for error in (held, fault))
-    assert (sentence(mistake), exit_code(mistake)) == (sentence(held.value), 2)
-    assert exit_code(ours) == 1
-    assert "in test_what_a_job_hands_over" in str(ours)  # the trace, which lies in another process
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        (
-            "Job 7_0 (task: 0) with path /a/r.pkl\nhas not produced any output (state: CANCELLED by 0)\nError stream",
-            "job 7_0 (CANCELLED by 0) has ended before",
-        ),
-        ("Job not requeued because: timed-out too many times.", "the job is not requeued (timed-out too many times)"),
-    ],
-)
-def test_a_job_that_has_left_no_result_is_told_in_one_line(
-    said: str, told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert report(UncompletedJobError(said)) == 1
-    err = capsys.readouterr().err
-    assert err.startswith(f"calrun: {told}")
-    assert err.count("\n") == 1
-
-
-KILLED = """
-import os, signal
-from calrun.method.fit.stop import FixedEpochs
-
-class Killed(FixedEpochs):
-    def reason(self, history):
-        os.kill(os.getpid(), signal.SIGSEGV)
-"""
-
-
-def test_a_job_that_dies_by_a_signal_is_told_at_the_end_of_its_multirun(small: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "killing.py").write_text(KILLED)
-    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path / 'runs'}")
-    words = (*small, *parallel, "stop=fixed_epochs", "stop._target_=killing.Killed")
-    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
-    environment = {**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{tmp_path}"}
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1].startswith("calrun: a job's process has ended before its run was finished")
-    assert "Traceback" not in ended.stderr
-    assert re.search(r"-s[01]-\w+  interrupted  process \d+ on \S+ is gone", ended.stdout), ended
-
-
-@pytest.mark.slow
-def test_a_parallel_multirun_that_is_killed_leaves_no_words_of_its_libraries(
-    small: tuple[str, ...], tmp_path: Path
-) -> None:
-    parallel = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=0,1", f"paths.outputs={tmp_path}")
-    words = (*small, *parallel, "stop=fixed_epochs", "trainer.max_epochs=100000")
-    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *words]
-    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while len(list(tmp_path.glob("default/*/status.json"))) < 2:
-        assert launcher.poll() is None
-        time.sleep(0.1)
-    launcher.kill()
-    _, said = launcher.communicate(timeout=60)  # what its children say last, too
-    assert (launcher.returncode, said) == (-signal.SIGKILL, "")
-    assert {run.state for run in statuses(tmp_path)} == {"interrupted"}
 
 
 def test_a_sweep_is_split_as_hydra_does() -> None:

@@ -1,0 +1,116 @@
+"""What a SLURM job does: it plays its runs, and when SLURM ends it too early, it ends them and returns to the queue.
+
+submitit calls a `Pack` in the job. Nothing is handed back to submitit: run folders say what has become of the runs.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+from calrun.folder.deaths import Deaths
+from calrun.folder.sweep_file import note_refusal
+from calrun.machine.job import Job, this_job
+from calrun.machine.signals import end_process
+from calrun.slurm.jobs_file import log_of
+from calrun.slurm.queue import ended, queue, requeue, seconds_left
+from calrun.sweep.order import Order
+from calrun.sweep.supervisor import FAULT, Ending, Supervisor
+from calrun.text.say import warn
+
+TOLD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+CANCELLED = ("", "None")  # SLURM's reason for a job that it ends because somebody wants it to
+NOT_ITS_FAULT = ("NODE_FAIL", "PREEMPTED")  # states of an earlier attempt that say nothing against the run
+LIMIT_SECONDS = 75.0  # SLURM's signal may come a minute earlier than was asked for
+
+# What a batch script does after its step: one that was killed goes on, as after a preemption. Of an array, SLURM's job
+# number alone would mean all tasks.
+AFTERWARDS = (
+    "code=$?",
+    "job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}; job=${job:-$SLURM_JOB_ID}",
+    "case $code in 134|135|137|139)",
+    'echo "calrun: the step of job $job was killed ($code)" >&2; scontrol requeue $job;;',
+    "esac",
+    "exit $code",
+)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The runs of one job.
+
+    Args:
+        orders: what to play.
+        at_once: how many of them side by side.
+        signal_seconds: how long before its time limit SLURM tells the job.
+    """
+
+    orders: tuple[Order, ...]
+    at_once: int
+    signal_seconds: float
+
+    def __call__(self) -> None:
+        """Plays the runs; ends the process with the highest exit code of any."""
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cores() // self.at_once)))
+        supervisor = Supervisor(self.at_once, lambda order: log_of(order.folder))
+        came: list[int] = []
+
+        def told(signum: int, frame: FrameType | None) -> None:
+            came.append(signum)
+            supervisor.is_ending = True
+
+        for number in (*TOLD, signal.SIGCONT):
+            signal.signal(number, told if number in TOLD else signal.SIG_IGN)
+        job = this_job()
+        orders = [order for order in self.orders if begins(order, job)]
+        endings = supervisor.play(orders)
+        if came:
+            code = self.goes_back(came[0], job, orders, endings)
+        else:
+            code = max((ending.code for ending in endings), default=0 if orders == [*self.orders] else FAULT)
+        for order in orders:
+            Deaths(order.folder).end()
+        end_process(code)
+
+    def goes_back(self, signum: int, job: Job, orders: Sequence[Order], endings: Sequence[Ending]) -> int:
+        """Returns a job to the queue, unless it was cancelled or nothing is left of it; returns its exit code."""
+        name, code = signal.Signals(signum).name, 128 + signum
+        over = {ending.order.folder for ending in endings}
+        left = [order for order in orders if order.folder not in over]
+        now = queue([job.id]).get(job.id)
+        if now is None or (now.state != "RUNNING" and now.reason in CANCELLED):
+            warn(f"job {job.id} is ended by {name}; the same command goes on from here")
+            return code
+        if seconds_left(job.id) < self.signal_seconds + LIMIT_SECONDS:
+            left = [order for order in left if not stuck(order)]
+        if left and requeue(job.id):
+            warn(f"job {job.id} is ended by {name} and returns to the queue; {len(left)} of its runs go on from there")
+        return code
+
+
+def begins(order: Order, job: Job) -> bool:
+    """Tells whether a run is played in this attempt of its job: not if the job has died with it twice in one place."""
+    deaths = Deaths(order.folder)
+    reason = ""
+    if job.attempt and deaths.was_playing() and ended([job.id]).get(job.id, "") not in NOT_ITS_FAULT:
+        reason = deaths.note("killed with its job")
+    if reason:
+        note_refusal(order.folder, reason, FAULT)
+        return False
+    deaths.begin()
+    return True
+
+
+def stuck(order: Order) -> bool:
+    """Tells whether a run has met its job's time limit twice in the same place, and notes why it does not go on."""
+    reason = Deaths(order.folder).note("its job's time limit; give it a larger timeout_min")
+    if reason:
+        note_refusal(order.folder, reason, FAULT)
+    return bool(reason)
+
+
+def num_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,0 +1,194 @@
+"""Sends a multirun's runs to SLURM: only those that are neither finished, nor running, nor in the queue already."""
+
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig
+
+from calrun.errors import FailedRun
+from calrun.folder.claim import is_held
+from calrun.folder.deaths import Deaths
+from calrun.folder.sweep_file import forget_refusal
+from calrun.run import finished_accuracy
+from calrun.slurm.job import AFTERWARDS, Pack
+from calrun.slurm.jobs_file import SentJob, add_jobs, jobs_folder, submitting
+from calrun.slurm.state import QUEUED, JobState, job_states, state_of
+from calrun.sweep.launch import Asked, asked_for, job_return, ordered
+from calrun.sweep.order import Order
+from calrun.text.say import say
+
+LOOK_SECONDS = 2.0
+OURS = ("pack", "side_by_side", "wait", "only", "setup")  # options that are not submitit's
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a multirun asks of SLURM.
+
+    Args:
+        resources: arguments of submitit's executor, by their names there.
+        pack: how many runs one job plays.
+        side_by_side: whether it plays them at the same time rather than one after the other.
+        only: states of runs that are sent; empty: all that want to be played.
+        wait: whether to wait until the runs have ended.
+    """
+
+    resources: dict[str, Any]
+    pack: int
+    side_by_side: bool
+    only: tuple[str, ...]
+    wait: bool
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Wanted":
+        """Returns what the options of the group hydra/launcher say.
+
+        Raises:
+            ValueError: if one of them is not of its kind.
+        """
+        for key, low in (("pack", 1), ("timeout_min", 1), ("signal_delay_s", 0)):
+            value = options[key]
+            if not isinstance(value, int) or isinstance(value, bool) or value < low:
+                raise ValueError(f"hydra.launcher.{key} wants a whole number from {low} on, got {value!r}")
+        if (options["nodes"], options["tasks_per_node"]) != (1, 1):
+            raise ValueError("a run is one task of its job; set the launcher's nodes and its tasks_per_node to 1")
+        resources = {key: value for key, value in options.items() if key not in OURS and value is not None}
+        resources["setup"] = [str(line) for line in options["setup"] or []]
+        only = options["only"] or ()
+        states = tuple(only.split(",") if isinstance(only, str) else map(str, only))
+        return cls(resources, options["pack"], bool(options["side_by_side"]), states, bool(options["wait"]))
+
+
+def play_there(
+    config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int, options: Mapping[str, Any]
+) -> Sequence[JobReturn]:
+    """Sends the runs of a multirun's jobs to SLURM and returns how each stands, at once or when all have ended.
+
+    Args:
+        config: the multirun's, as Hydra composed it.
+        job_overrides: of each job.
+        first: the number of the first job.
+        options: of the group hydra/launcher.
+
+    Raises:
+        ValueError: if an option is not of its kind, there is no SLURM, or it refuses the jobs.
+    """
+    wanted = Wanted.of(options)
+    jobs = asked_for(config, job_overrides, first)
+    orders = ordered(jobs)
+    for experiment in dict.fromkeys(order.folder.parent for order in orders):
+        submit(experiment, [order for order in orders if order.folder.parent == experiment], wanted)
+    if wanted.wait:
+        wait_for([order.folder for order in orders])
+    return [job.ended or standing(job, wanted.wait) for job in jobs]
+
+
+def submit(experiment: Path, orders: Sequence[Order], wanted: Wanted) -> list[SentJob]:
+    """Sends runs of one experiment to SLURM, unless they are running or in its queue, and says so.
+
+    Raises:
+        ValueError: if there is no SLURM, or it refuses the jobs.
+    """
+    with submitting(experiment):
+        states = job_states(experiment)
+        waiting = []
+        for order in orders:
+            state = state_of(order.folder, states)
+            if state.state in QUEUED or is_held(order.folder):
+                say(f"{order.name}  {state.state if state.state in QUEUED else 'running'}  {state.note}".rstrip())
+            elif not wanted.only or state.state in wanted.only:
+                waiting.append(order)
+        sent: list[SentJob] = []
+        try:
+            for _, group in groupby(sorted(waiting, key=lambda order: order.group), lambda order: order.group):
+                sent += send(experiment, list(group), wanted)
+        finally:
+            add_jobs(experiment, sent)  # those that were sent before SLURM refused one
+    arrays = dict.fromkeys(job.job.partition("_")[0] for job in sent)
+    if sent:
+        jobs = f"{len(sent)} job{'s' if len(sent) > 1 else ''} ({', '.join(arrays)})"
+        say(f"{len(waiting)} of {len(orders)} runs sent in {jobs}; calrun status {experiment}")
+    else:
+        say(f"{experiment}: nothing to send")
+    return sent
+
+
+def send(experiment: Path, orders: Sequence[Order], wanted: Wanted) -> list[SentJob]:
+    """Sends runs that need the same resources, as one array of jobs."""
+    size = wanted.pack
+    packs = [tuple(orders[start : start + size]) for start in range(0, len(orders), size)]
+    for order in orders:
+        Deaths(order.folder).forget()
+        forget_refusal(order.folder)
+    made = [Pack(pack, len(pack) if wanted.side_by_side else 1, wanted.resources["signal_delay_s"]) for pack in packs]
+    with refusals(), redirect_stderr(io.StringIO()):  # submitit repeats there what sbatch says
+        ids = [job.job_id for job in executor(experiment, wanted.resources).map_array(Pack.__call__, made)]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return [SentJob(job, tuple(order.name for order in pack), now) for job, pack in zip(ids, packs, strict=True)]
+
+
+def executor(experiment: Path, resources: Mapping[str, Any]) -> Any:
+    """Returns submitit's executor for an experiment's jobs."""
+    import submitit
+    from submitit.helpers import clean_env
+
+    shared = ("timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "tasks_per_node")
+    named = {key if key in shared else f"slurm_{key}": value for key, value in resources.items()}
+    named["slurm_additional_parameters"] = {"requeue": True, **(resources.get("additional_parameters") or {})}
+    with clean_env():  # a job may submit jobs
+        made = submitit.AutoExecutor(folder=str(jobs_folder(experiment) / "%j"), cluster="slurm")
+        made.update_parameters(name=experiment.name, slurm_teardown=list(AFTERWARDS), **named)
+    return made
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what submitit and sbatch say into one sentence.
+
+    Raises:
+        ValueError: if there is no SLURM, or it refuses a job.
+    """
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    try:
+        yield
+    except (FailedJobError, FailedSubmissionError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = [line for line in lines if line.startswith(("sbatch:", "salloc:"))] or lines[-1:]
+        said = "; ".join(line.split("error: ")[-1] for line in told)
+        raise ValueError(f"SLURM refuses the jobs: {said}; change hydra.launcher's options, then send them") from None
+    except RuntimeError as error:
+        raise ValueError(f"{error}; hydra/launcher=slurm wants a machine with SLURM's commands") from error
+
+
+def wait_for(folders: Sequence[Path]) -> None:
+    """Waits until no job of the runs is in the queue."""
+    while any(jobs_in_queue(folders)):
+        time.sleep(LOOK_SECONDS)
+
+
+def jobs_in_queue(folders: Sequence[Path]) -> Iterator[JobState]:
+    """Yields the jobs of runs that wait or run."""
+    for experiment in dict.fromkeys(folder.parent for folder in folders):
+        states = job_states(experiment, [folder.name for folder in folders if folder.parent == experiment])
+        yield from (state for state in states.values() if state.queued is not None)
+
+
+def standing(job: Asked, waited: bool) -> JobReturn:
+    """Returns how a job stands after its run was sent."""
+    if not waited:
+        return job_return(job.overrides, job.cfg, None)
+    accuracy = finished_accuracy(job.folder, job.cfg)
+    if accuracy is not None:
+        return job_return(job.overrides, job.cfg, accuracy)
+    status = state_of(job.folder, job_states(job.folder.parent, [job.folder.name]))
+    code = int(status.note[5]) if status.note.startswith("exit ") else 1
+    return job_return(job.overrides, job.cfg, FailedRun(f"{job.folder.name}: {status.state}  {status.note}", code))

@@ -1,0 +1,68 @@
+"""How a run stands that was sent in a job: what its folder says, and what SLURM says of the job."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from calrun.folder.status import RunStatus, run_status
+from calrun.slurm.jobs_file import SentJob, latest_jobs
+from calrun.slurm.queue import Queued, ended, queue
+
+QUEUED = ("queued", "requeued")
+NOT_ASKED = ("finished", "running", "damaged", "labels wanted")  # states that no job can change
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A run's job.
+
+    Args:
+        sent: the job.
+        queued: how it stands in the queue; `None` if it has left it.
+        ended: the state in which it has left the queue; empty if SLURM does not know.
+    """
+
+    sent: SentJob
+    queued: Queued | None
+    ended: str = ""
+
+
+def job_states(experiment: Path, names: Iterable[str] | None = None) -> dict[str, JobState]:
+    """Returns the last job of each run of an experiment that was sent in one, by the run's name.
+
+    Args:
+        experiment: the folder of the runs.
+        names: only these runs.
+
+    Raises:
+        OSError: if SLURM does not answer.
+    """
+    sent = latest_jobs(experiment)
+    if names is not None:
+        sent = {name: sent[name] for name in names if name in sent}
+    here = queue(job.job for job in sent.values())
+    gone = ended(job.job for job in sent.values() if job.job not in here)
+    return {name: JobState(job, here.get(job.job), gone.get(job.job, "")) for name, job in sent.items()}
+
+
+def state_of(folder: Path, states: Mapping[str, JobState]) -> RunStatus:
+    """Returns how a run stands."""
+    return with_job(run_status(folder), states.get(folder.name))
+
+
+def with_job(status: RunStatus, job: JobState | None) -> RunStatus:
+    """Returns how a run stands, given what its folder says and its job."""
+    if job is None or status.state in NOT_ASKED:
+        return status
+    if status.state == "failed" and status.updated >= job.sent.submitted:
+        return status
+    name = f"job {job.sent.job}"
+    if job.queued is None:
+        state = "cancelled" if job.ended.startswith("CANCELLED") else "lost"
+        return replace(status, state=state, note=f"{name} has left the queue ({job.ended or 'no account of it'})")
+    state = QUEUED[bool(job.queued.restarts)]
+    if job.queued.state == "PENDING":
+        return replace(
+            status, state=state, note=f"{name} waits{f' ({job.queued.reason})' if job.queued.reason else ''}"
+        )
+    return replace(status, state=state, note=f"{name} is {job.queued.state.lower()}; this run has not begun in it")
