@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata test-slurm mutate lint bench bench-acquisition bench-startup bench-text bench-loader clean
+.PHONY: help setup run test test-slow test-realdata test-slurm test-slurm-core mutate lint bench bench-acquisition bench-startup bench-text bench-loader clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -30,8 +30,11 @@ test-slow: setup ## tests that take minutes: kills, browser, large tables
 test-realdata: setup ## tests on the data sets in ../shared/data
 	@$(PYTEST) -n 2 -m realdata
 
-test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by ../shared/slurm
+test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by scripts/slurm.py
 	@$(PYTEST) -m slurm
+
+test-slurm-core: setup ## two minutes of test-slurm
+	@$(PYTEST) -m "slurm and core"
 
 mutate: setup ## break calrun line by line and see whether the tests notice
 	@$(BIN)/python scripts/mutate.py --jobs 2

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[2].parent / "shared" / "slurm"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "slurm.py"
 SECONDS = 240.0  # for anything that a job is waited for to do: its imports take half a minute on a busy machine
 Answer = TypeVar("Answer")
 LAUNCHER = ("hydra/launcher=slurm", "hydra.launcher.gpus_per_node=0", "hydra.launcher.cpus_per_task=1")
@@ -137,21 +137,16 @@ def wait(look: Callable[[], Answer]) -> Answer:
 
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def slurm() -> Iterator[dict[str, str]]:
     """Brings SLURM up, unless it is; returns what its commands want in the environment."""
-    up = SCRIPTS / "slurm-up.sh"
-    if not up.exists() or os.geteuid() != 0:
-        pytest.skip("wants ../shared/slurm/slurm-up.sh, and root to run it")
-    log = tmp_path_factory.mktemp("slurm") / "up.log"
-    with log.open("w") as file:  # a pipe would be held open by the daemons
-        ended = subprocess.run(["bash", str(up)], stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False)
-    said = log.read_text()
-    if ended.returncode:
-        pytest.skip(f"SLURM did not come up: {said}")
-    exports = [line.removeprefix("export ") for line in Path(said.splitlines()[-1]).read_text().splitlines()]
-    yield dict(line.split("=", 1) for line in exports if "=" in line and not line.startswith("#"))
-    if "already up" not in said:
-        subprocess.run(["bash", str(SCRIPTS / "slurm-down.sh")], check=False, capture_output=True)
+    up = subprocess.run([sys.executable, str(SCRIPT), "up"], capture_output=True, text=True, check=False)
+    if up.returncode == 3:
+        pytest.skip(up.stderr.strip())
+    assert up.returncode == 0, up.stderr
+    exports = Path(up.stdout.splitlines()[-1]).read_text().splitlines()
+    yield dict(line.removeprefix("export ").split("=", 1) for line in exports if line.startswith("export "))
+    if "already up" not in up.stderr:
+        subprocess.run([sys.executable, str(SCRIPT), "down"], check=False, capture_output=True)
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ def streamed(pictures: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.core
 def test_a_job_that_is_told_to_end_returns_to_the_queue_and_goes_on_in_the_same_log(
     cluster: Any, pictures: Path, result_of: Callable[[Path], Any]
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_job_that_is_cancelled_ends_with_one_line_and_stays_so_until_it_is_sen
     assert "nothing to send" in cluster.submit(*words) or "finished" in cluster.submit(*words)
 
 
+@pytest.mark.core
 def test_only_what_is_missing_is_sent_and_two_who_submit_at_once_send_it_once(
     cluster: Any, small: tuple[str, ...]
 ) -> None:
@@ -161,6 +163,7 @@ def test_code_that_has_changed_in_the_queue_is_not_played_until_it_is_submitted_
     assert cluster.watch("jobs")[-1] == "1 finished"
 
 
+@pytest.mark.core
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
