@@ -1,8 +1,9 @@
-"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, predict, select."""
+"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, best, predict, select."""
 
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 from typing import Annotated, cast
@@ -15,13 +16,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun import __version__
-from calrun.check.keys import keys, refuse_unread
+from calrun.check.keys import chosen_hparams, keys, refuse_unread
 from calrun.errors import report as report_error
 from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
 from calrun.network.commands import predict_command, select_command
 from calrun.oracle.wanted import LabelsWanted
 from calrun.places import CONF
+from calrun.search.commands import best_command
 from calrun.shell.completion import ASK, answers, script
 from calrun.slurm.commands import cancel_command, logs_command, submit_words
 from calrun.text.words import at_home, options_last, refuse_options
@@ -38,7 +40,7 @@ def run_task(cfg: DictConfig) -> float:
     hydra_cfg = HydraConfig.get()
     try:
         choices = dict(hydra_cfg.runtime.choices)
-        refuse_unknown_hparams(choices)
+        refuse_unknown_hparams(choices, hydra_cfg.overrides.task)
         refuse_unread(cfg, choices, cast(DictConfig, hydra_cfg))
         from calrun.run import play
 
@@ -50,18 +52,20 @@ def run_task(cfg: DictConfig) -> float:
         return nan
 
 
-def refuse_unknown_hparams(choices: dict[str, str]) -> None:
+def refuse_unknown_hparams(choices: dict[str, str], overrides: Sequence[str]) -> None:
     """Refuses a misspelt option of hparams, which Hydra ignores in silence because the group is optional.
 
     Raises:
         ValueError: if there is no such option.
     """
-    wanted = choices.get("hparams")
-    if wanted in (None, f"{choices.get('dataset')}_{choices.get('method')}"):
+    pair = f"{choices.get('dataset')}_{choices.get('method')}"
+    wanted = [name for name in chosen_hparams(choices, overrides) if name != pair]
+    if not wanted:
         return
     legal = GlobalHydra.instance().config_loader().get_group_options("hparams")
-    if wanted not in legal:
-        raise ValueError(f"hparams={wanted} is no option; choose one of: {', '.join(legal)}")
+    for name in wanted:
+        if name not in legal:
+            raise ValueError(f"hparams={name} is no option; choose one of: {', '.join(legal)}")
 
 
 def tidied(words: list[str]) -> list[str]:
@@ -227,6 +231,7 @@ app.command("cancel")(cancel_command)
 app.command("logs")(logs_command)
 app.command("predict")(predict_command)
 app.command("select")(select_command)
+app.command("best")(best_command)
 
 
 @app.command("completion")

@@ -32,6 +32,11 @@ MISSING = {
     "jpeg_npz": ["dataset.path=x.npz"],
     "image_folder": ["dataset.root=x", "model.model_name=resnet18"],
     "file": ["initial.path=rows.txt"],
+    **{
+        f"search/{name}": ["hparams=cifar10_cal_er"]  # for the winner of an earlier search
+        for name in ("cal_der", "cal_er", "cal_mir", "cal_sd", "cal_sds2", "lp_ft_2_head_lr", "lp_ft_3_weight_decay")
+    },
+    "search/lp_ft_4_probe_epochs": ["hparams=cifar10_cal_er"],
 }
 
 

@@ -1,7 +1,7 @@
 """Which keys a configuration can have; one that nothing would read is refused before anything else is checked."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Any, get_type_hints
 
 import yaml
 from hydra.conf import HydraConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from calrun.check.target import arguments
@@ -31,7 +33,8 @@ def refuse_unread(cfg: DictConfig, choices: dict[str, Any], hydra: DictConfig | 
     """
     experiment_folder(cfg.get("paths", {}).get("outputs"), cfg.get("experiment_name"))
     keys_of = [*_unread(cfg, hydra), *_unread_by_logger(cfg), *_unread_by_hydra(hydra), *_taken_away(cfg)]
-    problems = [*keys_of, *_other_pair(choices), *_homes(cfg), *_large_seeds(cfg)]
+    typed = hydra.overrides.task if hydra else ()
+    problems = [*keys_of, *_other_pair(choices, typed), *_homes(cfg), *_large_seeds(cfg)]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
 
@@ -124,19 +127,30 @@ def _taken_away(cfg: DictConfig) -> Iterator[str]:
                 yield f"a run wants {key}, but it is taken away; leave ~{key} out{choose}"
 
 
-def _other_pair(choices: dict[str, Any]) -> Iterator[str]:
+def chosen_hparams(choices: dict[str, Any], overrides: Sequence[str]) -> list[str]:
+    """Returns the chosen options of hparams; of several, `hparams=[a,b]`, Hydra notes none among its choices."""
+    if choices.get("hparams") is not None:
+        return [choices["hparams"]]
+    lists = [text for text in overrides if text.startswith("hparams=[")]
+    return [str(name) for one in OverridesParser.create().parse_overrides(lists[-1:]) for name in _listed(one)]
+
+
+def _listed(override: Override) -> list[Any]:
+    value = override.value()
+    return value if isinstance(value, list) else []
+
+
+def _other_pair(choices: dict[str, Any], overrides: Sequence[str]) -> Iterator[str]:
     """Yields a refusal of values for another data set and method, which would silently change this run."""
-    wanted, dataset, method = (choices.get(group) for group in ("hparams", "dataset", "method"))
-    if wanted is None or wanted == f"{dataset}_{method}":
-        return
-    legal = options()
+    dataset, method, legal = choices.get("dataset"), choices.get("method"), options()
     pairs = {f"{data}_{name}": (data, name) for data in legal["dataset"] for name in legal["method"]}
-    if wanted in pairs:
-        data, name = pairs[wanted]
-        yield (
-            f"hparams={wanted} are values for dataset={data} with method={name}, but this run has dataset={dataset} "
-            f"with method={method}; leave hparams out: the values of a pair come by themselves"
-        )
+    for wanted in chosen_hparams(choices, overrides):
+        if wanted in pairs and wanted != f"{dataset}_{method}":
+            data, name = pairs[wanted]
+            yield (
+                f"hparams={wanted} are values for dataset={data} with method={name}, but this run has "
+                f"dataset={dataset} with method={method}; leave hparams out: the values of a pair come by themselves"
+            )
 
 
 def _homes(cfg: DictConfig) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""Metrics of a network on the test sets.
+"""Metrics of a network on the test sets and on the validation split.
 
 Dimension key: N rows, C classes.
 """
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,35 @@ from calrun.round import Round
 
 
 def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
-    """Returns the metrics of each test set, and what `record` asks for besides."""
-    net, tests, task = exp.method.evaluated(), tests_of(exp, this_round), exp.task
-    columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
-    first, line = next(iter(tests)), {"test": dict[str, dict[str, float]]()}
+    """Returns the metrics of each test set, those of the validation split, and what `record` asks for besides."""
+    tests, line = tests_of(exp, this_round), {"test": dict[str, dict[str, float]]()}
+    first = next(iter(tests))
     for name, test in tests.items():
-        wanted = columns | LOGITS if exp.record.test_entropy and name == first else columns
-        found = exp.predictor(net, test, np.arange(len(test)), wanted)
-        metrics = task.metrics(found["kept"], test.targets, exp.data.num_classes)
-        more = [pair for each in exp.record.metrics for pair in task.more[each](found["kept"], test.targets)]
-        line["test"][name] = measured(metrics | dict(more), name)
-        if "logits" in found:
-            entropy_N = entropy(found["logits"]).numpy()
-            replace_file(this_round.folder / "test_entropy.npy", partial(_save_array, array=entropy_N))
+        entropies = this_round.folder / "test_entropy.npy" if exp.record.test_entropy and name == first else None
+        line["test"][name] = metrics_on(exp, test, name, entropies)
     line["test"] |= group_means(line["test"])
     return {
         **line,
+        **({} if exp.data.val is None else {"validation": metrics_on(exp, exp.data.val, "validation")}),
         **({"accuracy_by_round": accuracy_by_round(exp, this_round)} if exp.record.accuracy_by_round else {}),
     }
+
+
+def metrics_on(exp: Experiment, source: Source, name: str, entropies: Path | None = None) -> dict[str, float]:
+    """Returns the metrics of the network on one split.
+
+    Args:
+        entropies: where the entropy of each row's prediction goes; `None` writes none.
+    """
+    task = exp.task
+    columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
+    wanted = columns if entropies is None else columns | LOGITS
+    found = exp.predictor(exp.method.evaluated(), source, np.arange(len(source)), wanted)
+    if entropies is not None:
+        replace_file(entropies, partial(_save_array, array=entropy(found["logits"]).numpy()))
+    metrics = task.metrics(found["kept"], source.targets, exp.data.num_classes)
+    more = [pair for each in exp.record.metrics for pair in task.more[each](found["kept"], source.targets)]
+    return measured(metrics | dict(more), name)
 
 
 def tests_of(exp: Experiment, this_round: Round) -> dict[str, Source]:

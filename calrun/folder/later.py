@@ -75,7 +75,7 @@ def make_records(exp: "Experiment", record: "Record") -> None:
     for number in sorted({number for rounds in missing.values() for number in rounds}):
         exp.method.restore(record.read_state(number))
         again = evaluate(exp, exp.round(number, record.folder))
-        made = [FIELD.get(name, name) for name in missing]
+        made = ["validation", *(FIELD.get(name, name) for name in missing)]
         lines[number] |= {name: again[name] for name in made if name in again}
     exp.method.restore(last)
     record.amend(list(lines.values()))

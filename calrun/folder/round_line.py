@@ -64,6 +64,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {  # fields in the order of a line an
     "labelled": is_count,
     "labelled_fraction": is_number,
     "test": is_numbers_by_set,
+    "validation": is_numbers,
     "accuracy_by_round": is_number_list,
     "train_accuracy": is_share,
     "energy_kwh": is_number,

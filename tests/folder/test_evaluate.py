@@ -56,3 +56,27 @@ def test_the_accuracy_of_a_round_is_that_on_its_own_rows(
         found.append((net(x).logits_BC.argmax(1).numpy() == train.targets[rows]).mean())
     assert len(set(found)) == 3
     assert last["accuracy_by_round"] == pytest.approx(found)
+
+
+def test_the_validation_rows_are_measured_under_a_name_of_their_own_and_never_bought(
+    configure: Callable[..., DictConfig], tmp_path: Path, play_in: Callable[..., list[dict[str, Any]]]
+) -> None:
+    played: list[Experiment] = []
+    last = play_in(tmp_path, configure("val_fraction=0.3", "record.metrics=[matthews]"), prepare=played.append)[-1]
+    train, pool, net = played[0].data.train, played[0].pool, played[0].method.net.eval()
+    held_out = np.flatnonzero(pool.round_of < 0)
+    assert len(held_out) == 60
+    ((_, x),) = train.batches(held_out, 100)
+    right = (net(x).logits_BC.argmax(1).numpy() == train.targets[held_out]).mean()
+    assert last["validation"]["accuracy"] == pytest.approx(right)
+    assert {*last["validation"]} == {*last["test"]["test"]} == {"accuracy", "balanced_accuracy", "loss", "matthews"}
+    assert {*last["test"]} == {"test"}
+    bought = np.concatenate([*pool.bought.values()])
+    assert len(bought) == 60
+    assert not np.isin(bought, held_out).any()
+
+
+def test_a_run_without_validation_rows_has_no_metric_on_them(
+    configure: Callable[..., DictConfig], tmp_path: Path, play_in: Callable[..., list[dict[str, Any]]]
+) -> None:
+    assert all("validation" not in line for line in play_in(tmp_path, configure("budget.rounds=1")))
