@@ -127,7 +127,7 @@ def parse_block(text: str) -> dict[str, Any]:
 
 def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
     """Returns, by dotted key, what decides results in a resolved configuration, except the seed; a list is a leaf."""
-    own = {key: value for key, value in tree.items() if key not in (*HEADER, "seed")}
+    own = {key: value for key, value in tree.items() if key not in (*HEADER, "seed", "data_fingerprint")}
     return dict(flat(canonical(own), ""))
 
 
@@ -139,13 +139,16 @@ def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:
 def recorded(tree: dict[str, Any]) -> dict[str, Any]:
     """Returns what else decides a run's results but is in no configuration: its data, its code and calrun's own.
 
-    The same names with other bytes in the files, or other code in a class, make another run.
+    The same names with other bytes in the files, or other code in a class, make another run. Of data without files only
+    what was loaded is known; of files that does not count, because a test set may be drawn from them by the seed.
     """
     code, files = tree.get("code"), tree.get("data_files_are")
     named = code.items() if isinstance(code, dict) else ()
     found = {f"code.{str(name).removesuffix('.py')}": value for name, value in named}
     if isinstance(files, dict) and files.get("files") and files.get("content"):
         found["data_content"] = files["content"]
+    elif "data_fingerprint" in tree:
+        found["data_fingerprint"] = tree["data_fingerprint"]
     return found | ({"results": tree["results"]} if "results" in tree else {})
 
 

@@ -90,6 +90,17 @@ def test_runs_of_one_name_with_other_data_or_code_are_no_seeds_of_each_other(
     assert sorted(set(summary["variant"]))[0] == variant
 
 
+def test_seeds_that_draw_their_own_test_set_from_the_same_files_are_seeds_of_each_other(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    files = {"files": 1, "content": "a", "read": "all"}
+    for seed, accuracy in ((0, 0.5), (1, 0.7)):
+        make_run([accuracy], seed=seed, leaves={"data_files_are": files, "data_fingerprint": f"4-2-{seed}"})
+    summary = accuracy_by_budget(read([tmp_path]).table)
+    assert summary["n"].tolist() == [2]
+    assert summary["mean"].tolist() == [0.6]
+
+
 def test_rounds_played_with_other_code_are_said(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.5, 0.6], leaves={"code_changes": [{"after_round": 1, "changed": "mine.py changed"}]})
     (problem,) = read([tmp_path]).problems
