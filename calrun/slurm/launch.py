@@ -164,7 +164,7 @@ def refusals() -> Iterator[None]:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         told = [line for line in lines if line.startswith(("sbatch:", "salloc:"))] or lines[-1:]
         said = "; ".join(line.split("error: ")[-1] for line in told)
-        raise ValueError(f"SLURM refuses the jobs: {said}; change hydra.launcher's options, then send them") from None
+        raise ValueError(f"SLURM refuses the jobs ({said}); change hydra.launcher's options, then send them") from None
     except RuntimeError as error:
         raise ValueError(f"{error}; hydra/launcher=slurm wants a machine with SLURM's commands") from error
 

@@ -1,7 +1,7 @@
 """What SLURM says of jobs that are in its queue or have left it, and what it is told to do with them."""
 
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -48,14 +48,25 @@ def ended(jobs: Iterable[str]) -> dict[str, str]:
         OSError: if SLURM's commands are missing or do not answer.
     """
     wanted = set(jobs)
-    found = {}
+    found: dict[str, str] = {}
     for numbers in _chunks(sorted({job.partition("_")[0] for job in wanted})):
         told = _ask("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State", numbers)
         for line in told.splitlines():
-            job, _, state = line.partition("|")
-            if job in wanted:
-                found[job] = state
+            named, _, state = line.partition("|")
+            found |= dict.fromkeys(wanted.intersection(tasks(named)), state)
     return found
+
+
+def tasks(named: str) -> Iterator[str]:
+    """Yields the jobs that SLURM means by one name, such as 7_[0-2,5%8] of tasks that never ran."""
+    array, bracket, inside = named.partition("_[")
+    if not bracket:
+        yield named
+        return
+    for part in inside.rstrip("]").partition("%")[0].split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit() and (last or first).isdigit():
+            yield from (f"{array}_{number}" for number in range(int(first), int(last or first) + 1))
 
 
 def seconds_left(job: str) -> float:

@@ -1,0 +1,107 @@
+"""What is read from SLURM's answers, and what becomes of them in `calrun status`; no SLURM is needed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calrun.folder.status import RunStatus
+from calrun.slurm import queue as asked
+from calrun.slurm.commands import submit_words
+from calrun.slurm.jobs_file import SentJob, add_jobs, jobs_folder, latest_jobs
+from calrun.slurm.queue import Queued, ended, queue, seconds_left, tasks
+from calrun.slurm.state import JobState, with_job
+
+SENT = SentJob("7_1", ("run",), "2026-01-01T10:00:00+00:00")
+EARLIER, LATER = "2026-01-01T09:59:59+00:00", "2026-01-01T10:00:05+00:00"
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What each command of SLURM prints, by its name."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(asked, "_ask", lambda *words: found.get(words[0], ""))
+    return found
+
+
+def test_jobs_are_read_from_the_queue(answers: dict[str, str]) -> None:
+    answers["squeue"] = "7_0|PENDING|Priority|0|\n7_1|RUNNING|None|2|\n8|RUNNING|None|0|\n"
+    expected = {"7_0": Queued("PENDING", "Priority"), "7_1": Queued("RUNNING", "", 2)}
+    assert queue(["7_0", "7_1", "9_0"]) == expected
+
+
+def test_jobs_that_left_before_they_ran_are_accounted_for_together(answers: dict[str, str]) -> None:
+    answers["sacct"] = "7_[0-2,5%8]|CANCELLED by 0\n7_3|NODE_FAIL\n"
+    assert ended(["7_0", "7_2", "7_3", "7_4", "7_5"]) == {
+        "7_0": "CANCELLED by 0", "7_2": "CANCELLED by 0", "7_5": "CANCELLED by 0", "7_3": "NODE_FAIL",
+    }  # fmt: skip
+    assert list(tasks("7_[3]")) == ["7_3"]
+    assert list(tasks("12")) == ["12"]
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"), [("0:35", 35), ("12:03", 723), ("1:00:00", 3600), ("2-03:04:05", 183845), ("UNLIMITED", None)]
+)
+def test_the_time_that_a_job_has_left(answers: dict[str, str], told: str, seconds: float | None) -> None:
+    answers["squeue"] = told
+    assert seconds_left("7") == (float("inf") if seconds is None else seconds)
+
+
+@pytest.mark.parametrize(
+    ("state", "updated", "job", "expected"),
+    [
+        ("finished", LATER, JobState(SENT, None, "FAILED"), "finished"),
+        ("running", LATER, JobState(SENT, Queued("RUNNING")), "running"),
+        ("waiting", "", JobState(SENT, Queued("PENDING", "Priority")), "queued"),
+        ("interrupted", LATER, JobState(SENT, Queued("PENDING", "BeginTime", 1)), "requeued"),
+        ("failed", EARLIER, JobState(SENT, Queued("PENDING")), "queued"),  # it failed before it was sent again
+        ("failed", LATER, JobState(SENT, Queued("RUNNING")), "failed"),  # another run of its job goes on
+        ("interrupted", LATER, JobState(SENT, None, "NODE_FAIL"), "lost"),
+        ("interrupted", LATER, JobState(SENT, None, "CANCELLED by 0"), "cancelled"),
+        ("waiting", "", JobState(SENT, None), "lost"),
+        ("waiting", "", None, "waiting"),
+        ("labels wanted", LATER, JobState(SENT, None, "FAILED"), "labels wanted"),
+    ],
+)
+def test_how_a_run_stands_by_its_folder_and_its_job(
+    state: str, updated: str, job: JobState | None, expected: str
+) -> None:
+    assert with_job(RunStatus("run", state, updated=updated), job).state == expected
+
+
+def test_the_last_job_of_a_run_counts_and_a_line_cut_off_does_not(tmp_path: Path) -> None:
+    jobs_folder(tmp_path).mkdir()
+    later = SentJob("8", ("run",), LATER)
+    add_jobs(tmp_path, [SENT, SentJob("7_2", ("other",), SENT.submitted), later])
+    with (jobs_folder(tmp_path) / "jobs.jsonl").open("a") as file:
+        file.write('{"job": "9", "ru')
+    assert latest_jobs(tmp_path) == {"run": later, "other": SentJob("7_2", ("other",), SENT.submitted)}
+
+
+def test_options_of_jobs_may_stand_by_themselves() -> None:
+    words = submit_words(["method=al,cal_er", "partition=gpu", "pack=4"], "failed,lost")
+    launcher = ["hydra.launcher.partition=gpu", "hydra.launcher.pack=4", "hydra/launcher=slurm"]
+    assert words == [
+        "-m", "method=al,cal_er", *launcher, "hydra.launcher.only=[failed,lost]", "hydra.launcher.wait=false",
+    ]  # fmt: skip
+    assert submit_words(["hydra/launcher=mine"], None).count("hydra/launcher=slurm") == 0
+
+
+def test_status_without_an_answer_of_slurm_shows_the_folders(
+    calrun: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sweep.json").write_text(json.dumps({"runs": ["run"]}))
+    jobs_folder(tmp_path).mkdir()
+    add_jobs(tmp_path, [SENT])
+    monkeypatch.setenv("PATH", "")
+    answer = calrun("status", str(tmp_path))
+    assert answer.code == 0
+    assert answer.out.splitlines()[1].split() == ["run", "waiting"]
+    assert len(answer.err.splitlines()) == 1
+    assert "only run folders are shown" in answer.err
+
+
+def test_a_log_that_is_not_there_is_one_sentence(refusal: Callable[..., str], tmp_path: Path) -> None:
+    assert "only runs that were sent in jobs have one" in refusal("logs", str(tmp_path / "run"))
