@@ -138,12 +138,24 @@ def prepared(path: str, cells: Any, library_size: float | None, log1p: bool) -> 
         import scanpy
 
         if library_size is not None:
+            refuse_empty(path, cells)
             scanpy.pp.normalize_total(cells, target_sum=library_size)
         if log1p:
             scanpy.pp.log1p(cells)
     table: csr_matrix = cells.X
     table.sort_indices()
     return table
+
+
+def refuse_empty(path: str, cells: Any) -> None:
+    """Raises a ValueError if a cell has no count at all: no factor brings it to a library size."""
+    empty = np.flatnonzero(np.asarray(cells.X.sum(axis=1)).ravel() == 0)
+    if len(empty):
+        first = [str(name) for name in cells.obs_names[empty[:5]]]
+        raise ValueError(
+            f"{path}: {len(empty)} cells have no count at all (first: {first}); leave them out, as "
+            "scanpy.pp.filter_cells does, or set dataset.library_size=null"
+        )
 
 
 def refuse_other_values(path: str, values: np.ndarray, counts: bool) -> None:

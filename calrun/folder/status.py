@@ -17,6 +17,7 @@ from calrun.text.duration import duration
 
 RUN_FILES = {"config.yaml", "rounds.jsonl", "status.json"}
 ERROR_LENGTH = 200
+MISSING = "status.json is missing"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def run_status(folder: Path) -> RunStatus:
     }
     last = f"{accuracy(lines[-1]):.2%}" if lines else ""
     note = {"finished": last, "running": _joined(last, _left(said))}.get(state) or notes.get(state, "")
+    if state == "running" and complaint == MISSING:
+        complaint = "starting"
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 
 
@@ -134,7 +137,7 @@ def _said(path: Path) -> tuple[dict[str, Any], str]:
             raise ValueError("no state")
         return said, ""
     except FileNotFoundError:
-        return {}, "status.json is missing"
+        return {}, MISSING
     except (ValueError, OSError, RecursionError):
         return {}, "status.json is damaged"
 

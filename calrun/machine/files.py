@@ -49,8 +49,8 @@ def replace_file(path: Path, write: Callable[[Path], object], durable: bool = Tr
     except BaseException as error:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a library may have named a file of its own beside it
         raise
     if durable:
         with suppress(OSError):  # not every file system can sync a folder

@@ -111,4 +111,14 @@ def transform_of(files: RunFiles) -> Callable[[Tensor], Tensor]:
     if "transform" not in node:
         return lambda stored: stored
     evaluate: Callable[[Tensor], Tensor] = instantiate(node["transform"]).evaluate
-    return evaluate
+
+    def transform(stored: Tensor) -> Tensor:
+        if not isinstance(stored, Tensor) or stored.ndim < 2:
+            came = f"{stored.ndim} axes" if isinstance(stored, Tensor) else type(stored).__name__
+            raise ValueError(
+                f"the transform wants stored rows as a tensor (N, ...), pictures (N, channels, H, W), got {came}; "
+                "rows(PLACE) of what calrun.load returns reads files, and probabilities(rows) scores them"
+            )
+        return evaluate(stored)
+
+    return transform

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from calrun.dataset.base import Inputs
 from calrun.folder.begun import damaged, recorded_in
-from calrun.folder.identity import HEADER
+from calrun.folder.identity import HEADER, is_place
 from calrun.folder.inputs_file import read_inputs
 from calrun.folder.round_line import committed_rounds
 from calrun.machine.files import load_tensors, whole
@@ -46,6 +46,15 @@ class RunFiles:
         if str(own["model"].get("_target_")).startswith("calrun."):
             own["model"] = {key: BEGINNING.get(key, value) for key, value in own["model"].items()}
         cfg: DictConfig = OmegaConf.create(own)
+        return cfg
+
+    def cfg_where_it_was_played(self) -> DictConfig:
+        """Returns the same with the data set's places as they were then, except for those that are here."""
+        cfg, known = self.cfg, [str(place) for place in self.config.get("data_places") or []]
+        for key, value in cfg.dataset.items():
+            if not isinstance(value, str) or not is_place(f"dataset.{key}") or Path(value).expanduser().exists():
+                continue
+            cfg.dataset[key] = next((place for place in known if place.endswith(f"/{Path(value)}")), value)
         return cfg
 
     @property

@@ -203,7 +203,7 @@ def beside_own(files: RunFiles, source: Source) -> Ground:
     Raises:
         ValueError: if the run's data cannot be read or has changed.
     """
-    exp = build(files.cfg)
+    exp = build(files.cfg_where_it_was_played())
     if exp.fingerprint() != files.config["data_fingerprint"]:
         raise ValueError(
             f"the data has changed: fingerprint {exp.fingerprint()}, before {files.config['data_fingerprint']}"

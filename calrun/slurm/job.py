@@ -16,6 +16,7 @@ from calrun.machine.job import Job, this_job
 from calrun.machine.signals import end_process
 from calrun.slurm.jobs_file import log_of
 from calrun.slurm.queue import ended, queue, requeue, seconds_left
+from calrun.sweep.child import AGAIN
 from calrun.sweep.order import Order
 from calrun.sweep.supervisor import FAULT, Ending, Supervisor
 from calrun.text.say import warn
@@ -54,7 +55,7 @@ class Pack:
     def __call__(self) -> None:
         """Plays the runs; ends the process with the highest exit code of any."""
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cores() // self.at_once)))
-        supervisor = Supervisor(self.at_once, lambda order: log_of(order.folder))
+        supervisor = Supervisor(self.at_once, lambda order: log_of(order.folder), (AGAIN, FAULT))  # nobody looks on
         came: list[int] = []
 
         def told(signum: int, frame: FrameType | None) -> None:

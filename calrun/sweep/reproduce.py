@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from calrun.errors import MISTAKES, sentence
 from calrun.machine.children import run_bound
 from calrun.method.fit.scale import fewer, scaled
 from calrun.method.visit import Visit
@@ -176,7 +177,10 @@ def print_reproduction(planned: Reproduction, console: Console) -> None:
     finished = len(planned.jobs) - len(missing)
     say(console, f"{planned.name}: {len(planned.jobs)} runs, {finished} finished, {len(missing)} to run")
     if missing:
-        say(console, f"estimate: {estimate(planned)}")
+        try:
+            say(console, f"estimate: {estimate(planned)}")
+        except MISTAKES as error:
+            say(console, f"no estimate: {sentence(error)}")
 
 
 def estimate(planned: Reproduction) -> str:

@@ -50,10 +50,13 @@ class Supervisor:
     Args:
         at_once: how many of them.
         log: where the output of an order goes; by default to this process's own.
+        passing: exit codes after which a run goes on, because what has ended it may pass.
     """
 
-    def __init__(self, at_once: int, log: Callable[[Order], Path | None] = lambda order: None) -> None:
-        self.at_once, self.log = at_once, log
+    def __init__(
+        self, at_once: int, log: Callable[[Order], Path | None] = lambda order: None, passing: Sequence[int] = (AGAIN,)
+    ) -> None:
+        self.at_once, self.log, self.passing = at_once, log, (*passing, *TOLD)
         self.playing: dict[BaseProcess, Order] = {}
         self.later: list[tuple[float, Order]] = []  # orders that wait, and until when
         self.is_ending = False  # a signal handler may set it: no further run is begun, and those in play are ended
@@ -106,7 +109,7 @@ class Supervisor:
             process.close()
             if code == 0:
                 Deaths(order.folder).forget()
-            if code >= 0 and code not in (FAULT, AGAIN, *TOLD):
+            if code >= 0 and code not in self.passing:
                 yield Ending(order, code)
             elif reason := self._goes_on(order, code):
                 yield Ending(order, FAULT, reason)

@@ -89,6 +89,11 @@ def test_a_column_splits_the_cells(tmp_path: Path) -> None:
         ({"values": counts() - 1}, {}, "holds negative values"),
         ({"values": counts() / 2}, {}, "which are no raw counts; give raw counts, or set dataset.library_size=null"),
         ({"values": counts() * np.nan}, {}, "NaN or infinite"),
+        (
+            {"values": counts() * (np.arange(60) > 1)[:, None]},
+            {},
+            r"2 cells have no count .*: \['cell-0', ",
+        ),
         ({}, {"split": "part"}, "names no row of test"),
         ({"part": ["train"] * 59 + ["rest"]}, {"split": "part"}, r"names 1 others \(first: \['rest'\]\)"),
         ({"kind": ["a"] * 59 + ["b"], "part": ["train"] * 59 + ["test"]}, {"split": "part"}, "in no training row"),

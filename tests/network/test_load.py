@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import calrun
 
@@ -45,6 +46,11 @@ def test_the_transform_is_that_of_the_training_rows(moved: Run, arrays: dict[str
     trained, x = calrun.load(moved()), arrays["x_train"]
     expected = (x - x.mean(0)) / x.std(0)
     np.testing.assert_allclose(trained.transform(torch.from_numpy(x)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_transform_refuses_what_is_no_stored_row(moved: Run) -> None:
+    with pytest.raises(ValueError, match=r"wants stored rows as a tensor .* got Image; rows\(PLACE\)"):
+        calrun.load(moved()).transform(Image.new("RGB", (4, 4)))
 
 
 def test_loading_draws_no_random_number_and_leaves_the_folder_as_it_is(moved: Run) -> None:

@@ -42,9 +42,13 @@ def test_the_unlabelled_rows_of_a_run_give_its_own_next_choice(
 
 
 def test_labelled_columns_are_the_runs_own_rows(
-    played: Run, calrun: Typed, arrays: dict[str, np.ndarray], tmp_path: Path
+    played: Run, calrun: Typed, arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = played("acquisition=coreset", "record.keep_states=true")
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", **arrays)
+    folder = played("acquisition=coreset", "record.keep_states=true", "dataset.path=mine.npz")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # the data is where the run found it, but the path no longer leads there
     bought = table(folder / "picks.csv")
     first = [int(line["row"]) for line in bought if line["round"] == "1"]
     left = np.setdiff1d(np.arange(60), first)

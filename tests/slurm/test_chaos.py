@@ -5,6 +5,8 @@ import os
 import random
 import re
 import subprocess
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,8 +17,9 @@ import pytest
 
 from calrun.folder.claim import is_held
 
+SCRIPT = Path(__file__).parents[2] / "scripts" / "slurm.py"
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1500)]
-SWEEP = ("method=al,cal_er,cal_sds2", "seed=range(8)")
+SWEEP = ("method=al,al_ws,cal_er", "seed=range(8)")
 SLOW = ("method.objective._target_=chaos.Slow", "trainer.checkpoint_every_seconds=1")
 PLAIN = (
     "dataset=digits", "model=mlp", "trainer=cpu", "stop=fixed_epochs", "trainer.max_epochs=25", "trainer.cal_epochs=25",
@@ -24,18 +27,19 @@ PLAIN = (
 )  # fmt: skip
 CODE = """
 import time
-from calrun.method.objective import {base}
+from calrun.method.objective import CrossEntropy
 
-class Slow({base}):
+class Slow(CrossEntropy):
     def __call__(self, current, replay):
-        time.sleep(0.04)
+        time.sleep(0.3)
         return super().__call__(current, replay)
 """
 EVENTS = Counter(
-    kill_run=3, kill_step=3, kill_script=2, usr2=4, requeue=2, term=2, node=1, time_limit=1
-)  # and one full disk, and one change of code: 20
-SECONDS_BETWEEN = 3.0
+    kill_run=3, kill_step=3, kill_script=2, usr2=4, requeue=2, term=2, time_limit=1
+)  # and one node, one full disk, one change of code: 20
+SECONDS_BETWEEN = 1.0
 GIVE_UP_SECONDS = 900.0
+PATIENT_SECONDS = 4.0
 
 
 class Chaos:
@@ -44,20 +48,22 @@ class Chaos:
     Args:
         cluster: SLURM.
         experiment: the folder of the runs.
+        full: the run whose disk is full.
     """
 
-    def __init__(self, cluster: Any, experiment: Path) -> None:
-        self.cluster, self.experiment, self.rng = cluster, experiment, random.Random(0)
+    def __init__(self, cluster: Any, experiment: Path, full: str) -> None:
+        self.cluster, self.experiment, self.full, self.rng = cluster, experiment, full, random.Random(0)
         self.hit: set[str] = set()
 
     def victim(self) -> dict[str, Any]:
-        """Returns the status of a run that is being played and has not been hit, with its name; waits for one."""
+        """Returns the status of a run that is being played, with its name; waits a while for one that was never hit."""
         end = time.monotonic() + GIVE_UP_SECONDS
         while time.monotonic() < end:
             found = [path for path in self.experiment.glob("*/status.json") if is_held(path.parent)]
             for path in self.rng.sample(sorted(found), len(found)):
                 said: dict[str, Any] = json.loads(path.read_text())
-                if path.parent.name not in self.hit and said["state"] == "running" and said["logs"]:
+                is_new = path.parent.name not in self.hit or time.monotonic() > end - GIVE_UP_SECONDS + PATIENT_SECONDS
+                if is_new and path.parent.name != self.full and said["state"] == "running" and said["logs"]:
                     self.hit.add(path.parent.name)
                     return {**said, "name": path.parent.name, "job": said["logs"][-1]["job"]}
             time.sleep(0.2)
@@ -78,56 +84,59 @@ class Chaos:
             "time_limit": ("scontrol", "update", f"JobId={number}", "TimeLimit=1"),
         }
         if event == "kill_step":
-            (step,) = steps_of(number)
-            words[event] = ("kill", "-9", str(step))
-        if event == "node":
-            return f"node: {self.lose_a_node()}"
+            words[event] = ("kill", "-9", *map(str, steps_of(number)))
         return f"{event}: {run['name']} {' '.join(words[event])} {self.cluster.said(*words[event])}"
 
     def lose_a_node(self) -> str:
-        """Kills the daemon of node 2 with all its steps; it starts again when SLURM has noticed."""
+        """Kills the daemon of node 2 with all that runs there, and starts it again when SLURM has noticed."""
         daemons = [pid for pid, command in processes() if command.startswith("slurmd ") and "n2" in command]
-        on_it = [pid for pid, command in processes() if "slurmstepd" in command and "n2" in command]
-        below = [child for pid in on_it for child in tree(pid)]
-        subprocess.run(["kill", "-9", *map(str, [*daemons, *on_it, *below])], check=False, capture_output=True)
+        tasks = [pid for pid, _ in processes() if "SLURMD_NODENAME=n2" in environment_of(pid)]
+        on_it = {above for pid in tasks if "slurmstepd" in command_of(above := parent_of(pid))}
+        everything = [*daemons, *on_it, *tasks]
+        subprocess.run(["kill", "-9", *map(str, everything)], check=False, capture_output=True)
         time.sleep(40)  # SlurmdTimeout, and SLURM's own pace
-        subprocess.run(["slurmd", "-f", self.cluster.environment["SLURM_CONF"], "-N", "n2"], check=True)
-        return f"{len(on_it)} steps"
+        node = [sys.executable, str(SCRIPT), "node", "2"]
+        subprocess.run(node, check=True, capture_output=True)
+        return f"node: {len(daemons)} daemon, {len(on_it)} steps, {len(tasks)} processes"
 
 
 def processes() -> Iterator[tuple[int, str]]:
     """Yields every process with its command line."""
     for path in Path("/proc").glob("[0-9]*"):
-        try:
-            yield int(path.name), path.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
+        yield int(path.name), command_of(int(path.name))
 
 
-def tree(pid: int) -> list[int]:
-    """Returns all processes below one."""
-    children = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            children.append(int(path.parent.name))
-    return [*children, *(below for child in children for below in tree(child))]
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def environment_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def steps_of(number: str) -> list[int]:
     """Returns the process in which submitit plays a job."""
-    found = []
-    for pid, command in processes():
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "submitit.core._submit" in command and "srun" not in command and f"SLURM_JOB_ID={number}" in environment:
-            found.append(pid)
-    return found[:1]
+    return [
+        pid
+        for pid, command in processes()
+        if "submitit.core._submit" in command
+        and "srun" not in command
+        and f"SLURM_JOB_ID={number}" in environment_of(pid)
+        and "slurmstepd" in command_of(parent_of(pid))
+    ]
 
 
 @pytest.fixture
@@ -149,13 +158,11 @@ def small_disk() -> Iterator[Callable[[Path, str], None]]:
 def test_no_run_is_lost_and_none_counted_twice(
     cluster: Any, result_of: Callable[[Path], Any], small_disk: Callable[[Path, str], None]
 ) -> None:
-    base = "calrun.method.objective"
-    for name, words in {"chaos": CODE.format(base="CrossEntropy")}.items():
-        (cluster.folder / f"{name}.py").write_text(words)
+    (cluster.folder / "chaos.py").write_text(CODE)
     unbroken = cluster.run("-m", *PLAIN, *SWEEP, "hydra/launcher=processes", "paths.outputs=unbroken")
     assert unbroken.wait() == 0, unbroken.communicate()
     twins = {key_of(path.parent): path.parent for path in cluster.folder.glob("unbroken/default/*/rounds.jsonl")}
-    assert len(twins) == 24, base
+    assert len(twins) == 24
     words = (*PLAIN, *SWEEP, *SLOW, "paths.outputs=jobs", "timeout_min=15")
     planned = cluster.submit(*words, "additional_parameters={hold: true}")
     assert "24 of 24 runs sent in 24 jobs" in planned, planned
@@ -163,16 +170,20 @@ def test_no_run_is_lost_and_none_counted_twice(
     names = json.loads((experiment / "sweep.json").read_text())["runs"]
     full = experiment / names[5]
     small_disk(full, "120k")
-    chaos = Chaos(cluster, experiment)
-    chaos.hit |= {names[5]}
+    chaos = Chaos(cluster, experiment, full.name)
     array = re.search(r"\((\d+)\)", planned)
     cluster.said("scontrol", "release", array[1])
     told = []
+    node = threading.Thread(target=lambda: told.append(chaos.lose_a_node()))
+    chaos.victim()
+    node.start()
     for event in chaos.rng.sample([*EVENTS.elements()], EVENTS.total()):
         told.append(f"{time.strftime('%X')} {chaos.happen(event)}")
+        print(told[-1], flush=True)
         time.sleep(SECONDS_BETWEEN)
+    node.join()
     code = cluster.folder / "chaos.py"
-    code.write_text(code.read_text().replace("0.04", "0.03"))  # those that have not begun refuse, and so do those begun
+    code.write_text(code.read_text().replace("0.3)", "0.1)"))  # those that have not begun refuse, and so do those begun
     small_disk(full, "50m")
     end = time.monotonic() + GIVE_UP_SECONDS
     while (last := cluster.watch("jobs")[-1]) != "24 finished":

@@ -93,6 +93,14 @@ def test_dry_run_lists_what_is_missing_and_an_estimate(tmp_path: Path) -> None:
     assert "estimate: at most" in printed.getvalue()
 
 
+def test_dry_run_without_the_data_lists_what_is_missing_and_says_why_there_is_no_estimate(tmp_path: Path) -> None:
+    printed = io.StringIO()
+    more = [f"paths.outputs={tmp_path}", f"paths.data={tmp_path}", "method=al"]
+    reproduce("cal/table3", seeds="0", more=more, dry_run=True, console=Console(file=printed, width=300))
+    assert "1 runs, 0 finished, 1 to run" in printed.getvalue()
+    assert "no estimate: no file" in printed.getvalue()
+
+
 def test_claims_stand_beside_the_papers_own_answers() -> None:
     paper = paper_table("cal/table1")
     assert paper is not None

@@ -85,7 +85,7 @@ def column_of(path: str, frame: pd.DataFrame, name: str, option: str) -> Any:
 def refuse_absent(path: str, names: Sequence[str], name: str, option: str) -> None:
     """Raises a ValueError if a table has no column of a name, with the names of those that it has."""
     if name not in names:
-        have = ", ".join(map(str, names[:30]))
+        have = ", ".join(map(str, names[:30])) or "none"
         more = f" and {len(names) - 30} more" if len(names) > 30 else ""
         raise ValueError(
             f"{option} names the column {name!r}, but {path} has: {have}{more}; correct the name, or add the column"

@@ -37,7 +37,8 @@ def opened(path: str, config: str | None, revision: str | None) -> Mapping[str, 
         else:
             found = library.load_dataset(path, config, revision=revision)
     except Exception as error:  # of many kinds, by what is missing or damaged
-        raise ValueError(f"dataset.path={path} cannot be loaded ({reason_of(error)}); {advice(folder)}") from error
+        what = path if folder.is_dir() else f"{path} is no folder here and"
+        raise ValueError(f"dataset.path={what} cannot be loaded ({reason_of(error)}); {advice(folder)}") from error
     return found if isinstance(found, dict) else {WHOLE: found}
 
 
