@@ -23,6 +23,7 @@ from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
 from calrun.oracle.wanted import LabelsWanted
+from calrun.part.figures import EpochFigures
 from calrun.places import SHOWN_GROUPS
 from calrun.plan.choices import refused_choices
 from calrun.text.words import SEPARATOR
@@ -83,14 +84,17 @@ def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> floa
     progress = Progress(record, quiet, Remaining(exp))
     logger: Logger = instantiate(cfg.logger)
     add_attempt(record.folder / "environment.json", exp.predictor.device)
-    fit = Fitter(
-        trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, progress.epoch, exp.record.energy
-    )
+
+    def told(epoch: int, most: int, figures: EpochFigures, phase: int) -> None:
+        progress.epoch(epoch, most, figures)
+        logger.epoch(record.last_status["round"], phase, epoch, figures)
+
+    fit = Fitter(trainer_arguments(cfg.trainer), cfg.trainer.checkpoint_every_seconds, told, exp.record.energy)
     ended: BaseException | None = None
     try:
         progress.begin(device_name(exp.predictor.device), exp.sizes)
         missing_records(record.folder, record.rounds(), cfg.record).say(quiet)
-        logger.start(record.folder, record.config, record.rounds())
+        logger.start(record.folder, record.config, record.rounds)
         accuracy = run(exp, record, fit, (progress.round, logger.log))
         progress.end(accuracy)
         return accuracy

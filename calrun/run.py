@@ -16,6 +16,7 @@ from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
 from calrun.folder.round_line import accuracy, committed_rounds
 from calrun.folder.settle import settle
+from calrun.folder.unsent import is_unsent
 from calrun.places import SHOWN_GROUPS, experiment_folder
 from calrun.text.say import say
 
@@ -71,7 +72,7 @@ def answered(cfg: DictConfig, folder: Path, now: Identity, quiet: bool = False) 
     if lines:
         refuse_changed(folder, now)
     final, unrecorded = final_accuracy(lines, cfg), missing_records(folder, lines, cfg.record)
-    if final is None or unrecorded.can_be_made:
+    if final is None or unrecorded.can_be_made or is_unsent(folder, cfg):
         return None
     settle(folder, cfg.record.keep_states)
     say(f"{folder}  finished  accuracy {final:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)

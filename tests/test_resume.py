@@ -73,7 +73,7 @@ def finish(
 def _run(exp: Experiment, record: Record, progress: Any, tell: Any, every: float = 0.0) -> list[int]:
     trained: list[int] = []
 
-    def told(number: int, most: int, figures: EpochFigures) -> None:
+    def told(number: int, most: int, figures: EpochFigures, phase: int) -> None:
         trained.append(number)
         progress(number, most, figures)
 

@@ -1,23 +1,18 @@
 """Mirrors a run to Weights & Biases: one W&B run for each run folder, metrics against the number of labels."""
 
-import re
-import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import wandb
 
-from calrun.folder.round_line import flatten
-from calrun.logger.base import Logger
-from calrun.machine.files import replace_text
-from calrun.places import SHOWN_GROUPS
+from calrun.logger.mirror import Mirror
 
-ID_FILE = "wandb-id"
-ID = re.compile(r"[\w-]{1,64}", re.ASCII)  # W&B: 64 characters at most, and none of :;,#?/'
+FINISH_SECONDS = 600.0  # after which a run no longer waits for a network that is down
 
 
-class WandbLogger(Logger):
+class WandbLogger(Mirror):
     """Sends each round's numbers to W&B; the run folder stays the truth.
 
     Args:
@@ -27,6 +22,8 @@ class WandbLogger(Logger):
         tags: words to find the run by.
     """
 
+    option = "wandb"
+
     def __init__(
         self,
         project: str,
@@ -34,63 +31,67 @@ class WandbLogger(Logger):
         entity: str | None = None,
         tags: list[str] | None = None,
     ) -> None:
+        super().__init__()
         self.project, self.mode, self.entity, self.tags = project, mode, entity, tags
-        self.run: Any = None
 
-    def start(self, folder: Path, config: dict[str, Any], finished: list[dict[str, Any]]) -> None:
+    def begin(self, config: dict[str, Any], name: str, group: str, job_type: str) -> Any:
+        wandb.setup(wandb.Settings(silent=True))  # what is said before a run has settings
         try:
-            self._init(folder, config)
-        except wandb.errors.Error as error:
+            run = wandb.init(
+                project=self.project,
+                entity=self.entity,
+                mode=self.mode,
+                id=self.id,
+                resume="allow" if self.mode == "online" else None,
+                name=name,
+                group=group,
+                job_type=job_type,
+                tags=self.tags,
+                config=config,
+                dir=self.folder,
+                settings=wandb.Settings(silent=True, finish_timeout=FINISH_SECONDS),
+            )
+        except (wandb.errors.UsageError, wandb.errors.AuthenticationError) as error:
             raise ValueError(
                 f"logger=wandb cannot begin a run in mode {self.mode} ({error}); log in, or set logger.mode=offline"
             ) from error
-        self.run.define_metric("labelled")
-        self.run.define_metric("round")
-        self.run.define_metric("*", step_metric="labelled")
-        for line in finished:
-            if line["round"] >= self.run.step:  # W&B lacks it: an offline run begins empty, an online one was killed
-                self.log(line)
-        if self.mode == "offline":
-            self._remove_earlier(folder)
+        except Exception:
+            self._forget_service()
+            raise
+        self.held = dict(run.summary) if self.mode == "online" else {}
+        run.define_metric("labelled")
+        run.define_metric("round")
+        run.define_metric("*", step_metric="labelled")
+        return run
 
-    def _init(self, folder: Path, config: dict[str, Any]) -> None:
-        choices = config["choices"]
-        self.run = wandb.init(
-            project=self.project,
-            entity=self.entity,
-            mode=self.mode,
-            id=id_of(folder, config),
-            resume="allow" if self.mode == "online" else None,
-            name=folder.name,
-            group="-".join(str(choices[group]) for group in SHOWN_GROUPS),
-            job_type=str(choices["method"]),
-            tags=self.tags,
-            config=config,
-            dir=folder,
-            settings=wandb.Settings(silent=True),
-        )
+    def curve(self, this_round: int, names: list[str]) -> None:
+        epoch = f"round_{this_round}/epoch"
+        self.run.define_metric(epoch)
+        for name in names:  # not by a glob: the one above fits them too
+            self.run.define_metric(f"round_{this_round}/{name}", step_metric=epoch)
 
-    def _remove_earlier(self, folder: Path) -> None:
-        """Removes what earlier attempts have left: this one sends it again, and `wandb sync` would send it twice."""
-        for attempt in folder.glob(f"wandb/offline-run-*-{self.run.id}"):
+    def caught_up(self) -> None:
+        """Removes what earlier attempts have left offline: `wandb sync` would put a part in the place of the whole."""
+        for attempt in self.folder.glob(f"wandb/offline-run-*-{self.id}") if self.mode != "disabled" else ():
             if attempt != Path(self.run.dir).parent:
                 shutil.rmtree(attempt, ignore_errors=True)
 
-    def log(self, line: dict[str, Any]) -> None:
-        self.run.log(flatten(line), step=line["round"])
+    def artifact(self, name: str, kind: str, files: list[Path]) -> Any:
+        artifact = wandb.Artifact(name, kind)
+        for path in files:
+            artifact.add_file(str(path), policy="immutable", skip_cache=True)  # no copies in the user's home
+        return artifact
 
-    def finish(self, exit_code: int) -> None:
-        if self.run is not None:
-            self.run.finish(exit_code)  # or the next run of this process would write into this one
+    def end(self, exit_code: int) -> None:
+        try:
+            self.run.finish(exit_code)
+        except Exception:
+            self._forget_service()
+            raise
+        if self.broken:
+            self._forget_service()
 
-
-def id_of(folder: Path, config: dict[str, Any]) -> str:
-    """Returns the W&B id of a run folder, which keeps it: another folder of the same configuration is another run."""
-    path = folder / ID_FILE
-    known = path.read_text().strip() if path.exists() else ""
-    if ID.fullmatch(known):
-        return known
-    experiment = re.sub(r"[^\w-]+", "-", str(config["experiment"]), flags=re.ASCII)[:40]
-    made = f"{experiment}-{config['run_id']}-{secrets.token_hex(3)}"
-    replace_text(path, f"{made}\n")
-    return made
+    def _forget_service(self) -> None:
+        """Lets the next run start W&B's process anew, and the interpreter end without words about a dead one."""
+        with suppress(Exception):
+            wandb.teardown()

@@ -74,7 +74,7 @@ def test_a_plus_is_advised_only_where_the_value_is_read(refused: Refusal) -> Non
         ("+method.setup=3", "method.setup comes from calrun; leave it out"),
         ("~seed", "a run wants seed, but it is taken away; leave ~seed out"),
         ("~trainer.batch_size", "leave ~trainer.batch_size out"),
-        ("~logger", "leave ~logger out and choose one of: none, wandb"),
+        ("~logger", "leave ~logger out and choose one of: none, trackio, wandb"),
         ("~banana", "there is no banana to take away"),
         ("acquisition=null", "a group wants the name of an option, got nothing"),
         ("acquisition=bagde", "acquisition=bagde is no option, the nearest is badge; choose one of: "),

@@ -24,7 +24,7 @@ from calrun.training.trainer import train
 
 DIVERGED = 1e3  # ratio of the last epoch's loss to the first step's, above which a fit has diverged
 SMALL_LOSS = 1e-3  # smallest first loss in that ratio: a warm start may begin with a loss near 0
-Progress = Callable[[int, int, EpochFigures], None]
+Progress = Callable[[int, int, EpochFigures, int], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Fitter:
     Args:
         trainer: arguments of Lightning's Trainer (accelerator, devices, precision, ...).
         checkpoint_every_seconds: how often, at the end of an epoch, a fit saves where it is.
-        progress: called with (epoch, largest number of epochs, figures) at the end of each epoch.
+        progress: called with (epoch, largest number of epochs, figures, phase from 0) at the end of each epoch.
         energy: whether the fits' energy is measured.
     """
 
@@ -101,7 +101,7 @@ class EpochKeeper(Checkpoint):
     """
 
     def __init__(self, method: Composed, number: int, path: Path, fitter: Fitter) -> None:
-        self.method, self.path, self.fitter = method, path, fitter
+        self.method, self.phase, self.path, self.fitter = method, number, path, fitter
         self.rule = method.begin_phase(number)
         self.reason = ""
         self.seconds_before = 0.0
@@ -129,7 +129,7 @@ class EpochKeeper(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.history = self.method.end_epoch()
-        self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1])
+        self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1], self.phase)
         self.reason = self.rule.reason(self.history) or ""
         now = time.perf_counter()
         if self.reason:

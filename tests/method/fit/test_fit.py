@@ -64,15 +64,15 @@ def test_training_is_the_plain_loop_over_the_same_batches(configure: Configure, 
 
 
 def test_a_fit_ends_when_the_rule_says_so(configure: Configure, tmp_path: Path) -> None:
-    seen: list[tuple[int, int, EpochFigures]] = []
+    seen: list[tuple[int, int, EpochFigures, int]] = []
     cfg = configure("trainer.max_epochs=50", "stop.threshold=0.5", "trainer.batch_size=4", "optimizer.lr=0.1")
     _, result = fitted(cfg, tmp_path, progress=lambda *told: seen.append(told))
     accuracies = [figures.train_accuracy for figures in result.epochs]
     assert result.stop_reason == "train accuracy 50 %"
     assert accuracies[-1] >= 0.5 > max(accuracies[:-1])
     assert result.train_accuracy == accuracies[-1]
-    assert [number for number, _, _ in seen] == list(range(1, len(accuracies) + 1))
-    assert {most for _, most, _ in seen} == {50}
+    assert [number for number, *_ in seen] == list(range(1, len(accuracies) + 1))
+    assert {most for _, most, *_ in seen} == {50}
 
 
 def test_the_last_epoch_is_named_when_no_rule_stops_a_fit(configure: Configure, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_of_equal_validation_accuracies_the_last_epoch_is_kept(configure: Config
 def test_the_seconds_of_all_phases_and_of_killed_attempts_count(configure: Configure, tmp_path: Path) -> None:
     cfg = configure("method=lp_ft", "method.phases.0.stop.epochs=2", "trainer.max_epochs=3", "stop=fixed_epochs")
 
-    def slow(number: int, most: int, figures: EpochFigures) -> None:
+    def slow(number: int, most: int, figures: EpochFigures, phase: int) -> None:
         time.sleep(0.2)
         if most == 3 and number == 2 and not killed:
             killed.append(number)

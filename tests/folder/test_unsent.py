@@ -1,0 +1,15 @@
+"""Whether a logger lacks something of a finished run."""
+
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from calrun.folder.unsent import OPEN_FILE, is_unsent
+
+
+def test_only_the_logger_that_has_begun_and_not_ended_lacks_something(tmp_path: Path) -> None:
+    cfg = OmegaConf.create({"logger": {"_target_": "mine.Shelf"}})
+    assert not is_unsent(tmp_path, cfg)
+    (tmp_path / OPEN_FILE).write_text("mine.Shelf\n")
+    assert is_unsent(tmp_path, cfg)
+    assert not is_unsent(tmp_path, OmegaConf.create({"logger": {"_target_": "calrun.logger.base.Logger"}}))
