@@ -283,16 +283,14 @@ def test_a_damaged_status_is_written_anew(text: str, play: Callable[..., Any], r
 def test_the_logs_of_every_attempt_of_a_job_are_named(
     play: Callable[..., Any], run_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable, value in {
-        "SLURM_JOB_ID": "71", "SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "1", "SUBMITIT_EXECUTOR": "slurm",
-        "SUBMITIT_FOLDER": "/logs/70",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(variable, value)
+    for variable, value in {"JOB_ID": "71", "ARRAY_JOB_ID": "70", "ARRAY_TASK_ID": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{variable}", value)
+    paths = {"stdout": "/logs/run.log", "stderr": "/logs/run.log"}
+    monkeypatch.setattr("calrun.machine.job._redirected", lambda: paths)
     play("budget.rounds=1")
     (run_folder() / "rounds.jsonl").unlink()
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     play("budget.rounds=1")
-    paths = {"stdout": "/logs/70/70_1_0_log.out", "stderr": "/logs/70/70_1_0_log.err"}
     said = json.loads((run_folder() / "status.json").read_text())
     assert said["logs"] == [{"job": "70_1", "attempt": attempt, **paths} for attempt in (0, 1)]
 
