@@ -71,7 +71,7 @@ class TrackioLogger(Mirror):
         with redirect_stdout(io.StringIO()):
             if exit_code:
                 self.run.alert("not finished", f"calrun ended with exit code {exit_code}", trackio.AlertLevel.ERROR)
-            trackio.finish()
+            trackio.finish()  # type: ignore[no-untyped-call]
         self._refuse_lost()
 
     def _refuse_lost(self) -> None:
