@@ -22,6 +22,7 @@ from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
 from calrun.network.commands import predict_command, select_command
 from calrun.oracle.wanted import LabelsWanted
+from calrun.parallel.launch import is_further
 from calrun.places import CONF
 from calrun.search.commands import best_command
 from calrun.shell.completion import ASK, answers, script
@@ -259,7 +260,7 @@ def main() -> None:
     make_patient()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come here instead of to Hydra's own printer
     try:
-        with heeded():  # inside: whatever a library makes of a signal's exception is not reported as an error
+        with heeded(told=not is_further()):  # inside: what a library makes of a signal's exception is no error
             if line := os.environ.get(ASK):
                 complete(line)
                 raise SystemExit(0)

@@ -18,6 +18,7 @@ from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.recorded import unrecordable
+from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.subset import Subset
 from calrun.folder.record_options import RecordOptions
@@ -28,6 +29,7 @@ from calrun.model.adapt.memory_format import safe_channels_last
 from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
 from calrun.oracle.base import Oracle
+from calrun.parallel.world import of_first
 from calrun.part.setup import Setup
 from calrun.pool import Pool
 from calrun.rng import numpy_rng, torch_seed
@@ -94,7 +96,7 @@ class Experiment:
     def _choose_initial(self, folder: Path) -> np.ndarray:
         before = Round(0, len(self.sizes), self.sizes[0], self.seed_set_seed, self.pool, folder / "round-0")
         candidates = self.method.initial_candidates(self.initial, before)
-        return self.initial.select(candidates, self.sizes[0], before.rng("initial rows"))
+        return of_first(lambda: self.initial.select(candidates, self.sizes[0], before.rng("initial rows")))
 
 
 def build(cfg: DictConfig) -> Experiment:
@@ -118,6 +120,7 @@ def build(cfg: DictConfig) -> Experiment:
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
+        *refused_together(cfg),
         *unrecordable(cfg.record, data, task),
         *oracle.problems(),
         *conflicts(data, method, chosen),

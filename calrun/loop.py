@@ -1,6 +1,7 @@
 """The active-learning loop: train, evaluate, score, select, label, commit."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from calrun.experiment import Experiment
@@ -9,6 +10,7 @@ from calrun.folder.record import Record
 from calrun.folder.restored import restore
 from calrun.folder.round_line import round_line
 from calrun.method.fit.fit import Fitter
+from calrun.parallel.world import of_first, wait
 
 
 def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[dict[str, Any]], None]] = ()) -> float:
@@ -27,11 +29,13 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
                 candidates = exp.method.candidates(exp.acquisition, this_round)
 
             with record.time("select", this_round):
-                rows = exp.acquisition.select(candidates, this_round.budget, this_round.rng("acquisition"))
+                rng = this_round.rng("acquisition")
+                rows = of_first(partial(exp.acquisition.select, candidates, this_round.budget, rng))
 
         line = round_line(exp, this_round, result, metrics)
         exp.pool.label(rows, this_round.number + 1)
         line = record.save(line, exp)  # a killed job resumes after this line
+        wait()
         for listener in tell:
             listener(line)
     return record.finish(len(exp.sizes))

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from calrun.check.lightning import trainer_arguments
+from calrun.check.together import num_processes
 from calrun.errors import exit_code
 from calrun.experiment import Experiment, build
 from calrun.folder.anew import wanted
@@ -16,13 +17,15 @@ from calrun.folder.identity import Identity, identity
 from calrun.folder.inputs_file import write_inputs
 from calrun.folder.later import missing_records
 from calrun.folder.progress import Progress
-from calrun.folder.record import Record
+from calrun.folder.record import Follower, Record
 from calrun.folder.remaining import Remaining
 from calrun.folder.round_line import committed_rounds
 from calrun.logger.base import Logger
 from calrun.loop import run
 from calrun.method.fit.fit import Fitter
 from calrun.oracle.wanted import LabelsWanted
+from calrun.parallel import world
+from calrun.parallel.launch import join, leave
 from calrun.part.figures import EpochFigures
 from calrun.places import SHOWN_GROUPS
 from calrun.plan.choices import refused_choices
@@ -41,18 +44,28 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         LabelsWanted: if the oracle has not answered yet with the labels of a round.
     """
     silence_lightning()
+    if num_processes(cfg) == 1:
+        return play_here(cfg, choices, folder, now, quiet)
+    join()
+    try:
+        return play_here(cfg, choices, folder, now, quiet or not world.is_first())
+    finally:
+        leave()
+
+
+def play_here(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:
+    """Does so in this process, which may be one of several."""
     exp = build(cfg)
     if refused := refused_choices(exp):
         raise ValueError(SEPARATOR.join(refused))
     if now.data is None:
         now = identity(cfg)  # the data was downloaded just now
-    if wanted.begins_anew(folder):
+    if wanted.begins_anew(folder) and world.is_first():
         wanted.move_aside(folder)  # only now, when the new run is known to be able to begin
-    elif committed_rounds(folder):
+    elif world.is_first() and committed_rounds(folder):
         refuse_changed(folder, now, exp.fingerprint())
-    record = Record(folder, config_of(cfg, choices, now, exp))
+    record = begun(folder, config_of(cfg, choices, now, exp), exp)
     try:
-        write_inputs(record.folder, exp.data)
         exp.oracle.begin(exp.data.train, exp.data.class_names, record.folder)
         return _play(cfg, exp, record, quiet)
     except LabelsWanted as wanted_labels:
@@ -63,6 +76,22 @@ def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Id
         raise
     finally:
         record.close()
+
+
+def begun(folder: Path, config: dict[str, Any], exp: Experiment) -> Record:
+    """Returns a run's folder, made or tidied by the process that writes; the others wait for it."""
+    if not world.is_first():
+        world.wait()
+        return Follower(folder, config)
+    record = Record(folder, config)
+    try:
+        write_inputs(record.folder, exp.data)
+    except Exception as error:
+        record.fail(error)
+        record.close()
+        raise
+    world.wait()
+    return record
 
 
 def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Experiment) -> dict[str, Any]:
@@ -82,8 +111,9 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
 
 def _play(cfg: DictConfig, exp: Experiment, record: Record, quiet: bool) -> float:
     progress = Progress(record, quiet, Remaining(exp))
-    logger: Logger = instantiate(cfg.logger)
-    add_attempt(record.folder / "environment.json", exp.predictor.device)
+    logger: Logger = instantiate(cfg.logger) if world.is_first() else Logger()
+    if world.is_first():
+        add_attempt(record.folder / "environment.json", exp.predictor.device)
 
     def told(epoch: int, most: int, figures: EpochFigures, phase: int) -> None:
         progress.epoch(epoch, most, figures)

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from calrun.check.early import refuse_early
+from calrun.check.together import num_processes
 from calrun.folder.anew import accept_code, wanted
 from calrun.folder.begun import refuse_changed, refuse_changed_since, renamed, siblings
 from calrun.folder.identity import Identity, identity, run_id
@@ -17,6 +18,7 @@ from calrun.folder.later import missing_records
 from calrun.folder.round_line import accuracy, committed_rounds
 from calrun.folder.settle import settle
 from calrun.folder.unsent import is_unsent
+from calrun.parallel.launch import is_part, play_together
 from calrun.places import SHOWN_GROUPS, experiment_folder
 from calrun.text.say import say
 
@@ -53,6 +55,9 @@ def play(cfg: DictConfig, choices: dict[str, Any], quiet: bool = False) -> float
     folder = renamed(run_folder(cfg, choices).absolute(), now)
     refuse_changed_since(wanted.code, now)
     final = answered(cfg, folder, now, quiet)
+    if final is None and (processes := num_processes(cfg)) > 1 and not is_part():
+        play_together(folder, processes)
+        final = finished_accuracy(folder, cfg)
     if final is None:
         from calrun.play import play_missing  # here: it imports everything that trains
 

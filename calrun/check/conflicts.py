@@ -1,6 +1,5 @@
 """Finds options that cannot work together, all at once and before the first fit."""
 
-import os
 from collections.abc import Iterator
 from inspect import signature
 
@@ -27,19 +26,7 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
             )
     for group, acquisition in acquisitions.items():
         problems += _unmet_needs(group, acquisition, data, method.evaluated())
-    if (num_tasks := _slurm_tasks()) > 1:
-        problems.append(
-            f"SLURM started {num_tasks} tasks of this step (SLURM_STEP_NUM_TASKS), but a run is one task and the "
-            "others would train beside it without knowing of it; set srun's --ntasks or the launcher's tasks_per_node "
-            "to 1"
-        )
     return problems
-
-
-def _slurm_tasks() -> int:
-    """Returns how many processes srun started, this one included; SLURM_NTASKS counts the whole allocation."""
-    number = os.environ.get("SLURM_STEP_NUM_TASKS", "")
-    return int(number) if number.isdecimal() else 1
 
 
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:

@@ -17,6 +17,7 @@ from calrun.experiment import Experiment
 from calrun.folder.round_line import is_number, is_share
 from calrun.look.predict import LOGITS, Seen
 from calrun.machine.files import replace_file
+from calrun.parallel.world import is_first
 from calrun.round import Round
 
 
@@ -45,7 +46,7 @@ def metrics_on(exp: Experiment, source: Source, name: str, entropies: Path | Non
     columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
     wanted = columns if entropies is None else columns | LOGITS
     found = exp.predictor(exp.method.evaluated(), source, np.arange(len(source)), wanted)
-    if entropies is not None:
+    if entropies is not None and is_first():
         replace_file(entropies, partial(_save_array, array=entropy(found["logits"]).numpy()))
     metrics = task.metrics(found["kept"], source.targets, exp.data.num_classes)
     more = [pair for each in exp.record.metrics for pair in task.more[each](found["kept"], source.targets)]

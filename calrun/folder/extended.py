@@ -1,8 +1,10 @@
 """A run that goes on past its last round: its folder becomes what it would be had more rounds been asked for."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from calrun.folder.picks import refuse_short, write_picks
+from calrun.folder.picks import refuse_short
+from calrun.parallel.world import of_first
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
@@ -25,8 +27,7 @@ def extend(exp: "Experiment", record: "Record") -> None:
         return
     if not len(exp.pool.labelled_in(number + 1)):
         lines[-1] |= _bought(exp, record, lines[-1])
-        record.claim.require()
-        write_picks(record.folder / "picks.csv", exp)
+        record.picks(exp)
     if any(line["rounds"] != planned for line in lines):
         record.amend([line | {"rounds": planned} for line in lines])
 
@@ -37,7 +38,8 @@ def _bought(exp: "Experiment", record: "Record", line: dict[str, Any]) -> dict[s
     with record.time("score", this_round):
         candidates = exp.method.candidates(exp.acquisition, this_round)
     with record.time("select", this_round):
-        rows = exp.acquisition.select(candidates, this_round.budget, this_round.rng("acquisition"))
+        rng = this_round.rng("acquisition")
+        rows = of_first(partial(exp.acquisition.select, candidates, this_round.budget, rng))
     exp.pool.label(rows, this_round.number + 1)
     refuse_short(exp, this_round.number)
     return {

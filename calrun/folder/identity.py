@@ -107,7 +107,8 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {key: _canonical(value, key, ours=True) for key, value in kept_blocks(tree).items()}
     kept["data"] = [place.name for place in data_places(tree)]
-    for leaf in [*NEUTRAL_LEAVES, *([] if looks_at_last_round(tree) else [ROUNDS])]:
+    alone = ["trainer.processes"] if (tree.get("trainer") or {}).get("processes", 1) == 1 else []
+    for leaf in [*NEUTRAL_LEAVES, *alone, *([] if looks_at_last_round(tree) else [ROUNDS])]:
         block, _, key = leaf.partition(".")
         if isinstance(kept.get(block), dict):
             kept[block].pop(key, None)

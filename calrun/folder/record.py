@@ -99,12 +99,20 @@ class Record:
         refuse_short(exp, number)
         self.status(**self.last_status | {"phase": "commit"})
         replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
-        self.claim.require()
-        write_picks(self.folder / "picks.csv", exp)
+        self.picks(exp)
         line = timed(line, {**self.seconds, "commit": time.perf_counter() - started}, lines)
         self.amend([*lines, line])
         self.tidy(number, exp.record.keep_states)
         return line
+
+    def picks(self, exp: "Experiment") -> None:
+        """Writes the rows bought so far.
+
+        Raises:
+            ValueError: if another process has taken the folder over.
+        """
+        self.claim.require()
+        write_picks(self.folder / "picks.csv", exp)
 
     def amend(self, lines: list[dict[str, Any]]) -> None:
         """Writes the lines of all committed rounds.
@@ -186,6 +194,39 @@ class Record:
         for path in leftovers:
             if path.is_file():
                 path.unlink()
+
+
+class Follower(Record):
+    """The folder of a run that several processes play, as those that do not write see it."""
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.folder, self.config = folder, config
+        self.seconds: dict[str, float] = {}
+        self.last_status: dict[str, Any] = {}
+
+    def save(self, line: dict[str, Any], exp: "Experiment") -> dict[str, Any]:
+        refuse_short(exp, line["round"])
+        self.seconds = {}
+        return line
+
+    def status(self, state: str, **more: Any) -> None:
+        self.last_status = {"state": state, **more}
+
+    def finish(self, num_rounds: int) -> float:
+        return accuracy(self.rounds()[num_rounds - 1])
+
+    def picks(self, exp: "Experiment") -> None: ...
+
+    def amend(self, lines: list[dict[str, Any]]) -> None: ...
+
+    def fail(self, error: Exception) -> None: ...
+
+    def pause(self, wanted: LabelsWanted) -> None: ...
+
+    def close(self) -> None: ...
+
+    def tidy(self, number: int, keep_states: bool) -> None:
+        self.seconds = {}
 
 
 def _claim(folder: Path) -> Claim:

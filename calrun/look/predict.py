@@ -19,6 +19,7 @@ from calrun.dataset.base import Source
 from calrun.look.dropout import consistent_masks
 from calrun.model.adapt.mode import in_mode
 from calrun.model.base import Output
+from calrun.parallel import world
 
 MC_SEED_STRIDE = 1_000_003  # distance between the seeds of two samples, far more than a network has dropout layers
 
@@ -127,14 +128,18 @@ class Predictor:
         """
         parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         order = source.passing_order(rows)
+        passing = rows if order is None else rows[order]
+        shares = world.shares(len(rows), self.batch_size)
         with self.evaluating(net):
-            for chunk, x in self.batches(source, rows if order is None else rows[order]):
+            for chunk, x in self.batches(source, passing[world.own(shares)]):
                 seen = Seen(net, x, self.reduced, tuple(mask_seeds))
                 for name, of in columns.items():
                     part = of(seen)
                     check_rows(name, part, len(chunk))
                     parts[name].append((part.float() if part.is_floating_point() else part).cpu())
         joined = {name: torch.cat(part) for name, part in parts.items() if part}
+        if world.is_together() and len(rows):
+            joined = {name: world.gathered_column(joined.get(name), shares) for name in columns}
         if order is not None:
             back = torch.from_numpy(np.argsort(order))
             joined = {name: column[back] for name, column in joined.items()}

@@ -183,6 +183,9 @@ def test_a_run_is_one_task_of_its_step_however_many_its_job_has(cluster: Any, sm
     refused = cluster.said("srun", "--ntasks=2", *calrun)
     assert refused.count("SLURM started 2 tasks of this step (SLURM_STEP_NUM_TASKS)") == 2, refused
     assert not list(cluster.folder.glob("tasks/*/*"))
+    together = cluster.start("srun", "--ntasks=2", *calrun[:-1], "trainer.processes=2", "paths.outputs=together")
+    out, err = together.communicate()
+    assert (together.returncode, out.count("finished")) == (0, 1), err
     allocated = cluster.start("salloc", "--quiet", "--ntasks=4", *calrun)
     assert "finished" in allocated.communicate()[0]
     assert allocated.returncode == 0

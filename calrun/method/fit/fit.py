@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from calrun.machine.files import load_tensors, readable, replace_file, replace_tensors
 from calrun.method.composed import Composed, on_host
 from calrun.method.fit.module import Epochs
+from calrun.parallel import world
 from calrun.part.figures import EpochFigures
 from calrun.part.setup import FitResult
 from calrun.round import Round
@@ -89,7 +90,7 @@ class Fitter:
             train(method, Epochs(method), [keeper.watch, keeper], keeper.path, max_epochs=epochs, **self.trainer)
         method.end_phase()
         gc.collect()  # a finished Trainer holds on to its model until the collector runs
-        if number + 1 < len(method.phases):
+        if number + 1 < len(method.phases) and world.is_first():
             replace_tensors(done, {"keeper": keeper.state_dict(), "weights": on_host(method)})
         return keeper
 
@@ -130,12 +131,12 @@ class EpochKeeper(Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.history = self.method.end_epoch()
         self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1], self.phase)
-        self.reason = self.rule.reason(self.history) or ""
+        self.reason = world.of_first(lambda: self.rule.reason(self.history)) or ""
         now = time.perf_counter()
         if self.reason:
             self.finished = now
             trainer.should_stop = True
-        elif now - self.saved >= self.fitter.checkpoint_every_seconds:
+        elif now - self.saved >= self.fitter.checkpoint_every_seconds and world.is_first():
             replace_file(self.path, trainer.save_checkpoint)
             self.saved = time.perf_counter()
 

@@ -7,6 +7,7 @@ Dimension key: N rows of the training set, B batch, C classes, T steps of a bloc
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,15 @@ from calrun.method.objective import Objective, refuse_other
 from calrun.method.phase import Phase
 from calrun.method.visit import Visit, refuse_repeats, refuse_spoilt, refuse_unlabelled
 from calrun.model.base import Output
+from calrun.parallel import world
 from calrun.part.batch import Batch
 from calrun.part.figures import EpochFigures
 from calrun.part.part import Part
 from calrun.part.piece import Piece
 from calrun.part.setup import Setup, Work
 from calrun.round import Round
+
+LEAST_ROWS = 2  # of a batch for each process; BatchNorm cannot normalise one
 
 
 class FitModule(pl.LightningModule):
@@ -163,6 +167,7 @@ class FitModule(pl.LightningModule):
         self.work.steps += len(seen)
 
     def on_train_epoch_end(self) -> None:
+        world.like_first(self.net.buffers())
         schedule = self.lr_schedulers()
         if schedule is not None:
             schedule.step()  # type: ignore[union-attr]
@@ -189,6 +194,8 @@ class FitModule(pl.LightningModule):
             self.optimizers().step()  # type: ignore[union-attr] # takes the scale out of the gradients
         else:
             loss.backward()  # type: ignore[no-untyped-call] # the same without Lightning's layers around it
+            if world.is_together():
+                world.sum_gradients(self.net.parameters())
             self.raw_optimizer.step()
         torch.clear_autocast_cache()  # weights changed inside one autocast region
         samples = len(current.rows) + (0 if replay is None else len(replay.rows))
@@ -214,13 +221,25 @@ class FitModule(pl.LightningModule):
 
     def _forward(self, current: Batch, replay: Batch | None) -> tuple[Batch, Batch | None]:
         if replay is None:
-            return current.with_output(self.call_net(current.x)), None
+            return current.with_output(self._passed(current.x)), None
         if self.visit.forward_mode == "joint":
-            output = self.call_net(self.setup_.train.joined(current.x, replay.x))
+            output = self._passed(self.setup_.train.joined(current.x, replay.x))
             first, second = output.split(len(current.rows))
             return current.with_output(first), replay.with_output(second)
-        replay = replay.with_output(self.call_net(replay.x))
-        return current.with_output(self.call_net(current.x)), replay
+        replay = replay.with_output(self._passed(replay.x))
+        return current.with_output(self._passed(current.x)), replay
+
+    def _passed(self, x: Tensor) -> Output:
+        """Returns the network's output for a batch, of which each process of the run computes its share."""
+        if not world.is_together():
+            return self.call_net(x)
+        if len(x) < LEAST_ROWS * world.size():
+            join, seen = world.repeated, self.call_net(x)
+        else:
+            parts = world.shares(len(x))
+            join, seen = partial(world.gathered, parts=parts), self.call_net(x[world.own(parts)])
+        taps = {name: join(tap) for name, tap in seen.taps.items()}
+        return Output(join(seen.logits_BC), join(seen.features_BD), taps)
 
     def _batch(self, shot: Shot, replayed: bool = False) -> Batch:
         x = shot.x.to(memory_format=torch.channels_last) if self.setup_.channels_last and shot.x.dim() == 4 else shot.x
