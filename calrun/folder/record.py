@@ -213,7 +213,8 @@ class Follower(Record):
         self.last_status = {"state": state, **more}
 
     def finish(self, num_rounds: int) -> float:
-        return accuracy(self.rounds()[num_rounds - 1])
+        lines = self.rounds()
+        return accuracy(lines[num_rounds - 1])
 
     def picks(self, exp: "Experiment") -> None: ...
 

@@ -47,13 +47,13 @@ class Slow(CrossEntropy):
         return super().__call__(current, replay)
 """
 PARALLEL = ("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
-SLOW = ("method.objective._target_=mine.Slow", "stop=fixed_epochs")
+SLOW = ("method.objective._target_=dying.Slow", "stop=fixed_epochs")
 
 
 @pytest.fixture
 def multirun(play: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Plays a multirun of the small run in processes, launched by this one, with the classes above."""
-    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "dying.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     return lambda *words: play("-m", *PARALLEL, *words)
 
@@ -61,7 +61,7 @@ def multirun(play: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.fixture
 def launched(small: tuple[str, ...], tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
     """Starts the same in a process of its own, which can be killed."""
-    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "dying.py").write_text(CODE)
 
     def start(*words: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "calrun.cli", "run", "-m", *small, *PARALLEL, *words]
@@ -82,7 +82,7 @@ def test_a_run_whose_process_dies_goes_on_and_its_neighbour_does_not_notice(
 ) -> None:
     words = ("stop=fixed_epochs", "seed=0,1")
     assert multirun(*words, "experiment_name=unbroken").code == 0
-    broken = multirun(*words, "stop._target_=mine.Dies", "experiment_name=broken")
+    broken = multirun(*words, "stop._target_=dying.Dies", "experiment_name=broken")
     assert broken.code == 0, broken
     (told,) = broken.err.splitlines()
     assert re.fullmatch(r"calrun: \S+-s[01]-\S+  its process was killed by SIGSEGV at 1/3 fit.*; it goes on.*", told)
@@ -96,7 +96,7 @@ def test_a_run_whose_process_dies_goes_on_and_its_neighbour_does_not_notice(
 def test_a_run_that_dies_twice_in_one_place_is_not_started_again_until_somebody_asks(
     multirun: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("stop=fixed_epochs", "stop._target_=mine.Dies", "seed=0")
+    words = ("stop=fixed_epochs", "stop._target_=dying.Dies", "seed=0")
     monkeypatch.setenv("DIES", "always")
     ended = multirun(*words)
     assert ended.code == 1
@@ -113,7 +113,7 @@ def test_a_run_that_dies_twice_in_one_place_is_not_started_again_until_somebody_
 def test_a_fault_and_a_mistake_are_told_once_and_stop_no_other_run(
     multirun: Callable[..., Any], tmp_path: Path
 ) -> None:
-    ended = multirun("stop=fixed_epochs", "stop._target_=mine.Wrong", "budget.rounds=1")
+    ended = multirun("stop=fixed_epochs", "stop._target_=dying.Wrong", "budget.rounds=1")
     assert (ended.code, ended.err.count("it goes on from there")) == (1, 0)
     assert "failed  exit 1: KeyError: 'a fault of the class'" in ended.out
     ended = multirun("acquisition=bald,entropy", "budget.rounds=1", "experiment_name=mistake")
@@ -126,7 +126,7 @@ def test_a_run_that_a_full_disk_has_stopped_goes_on(
     multirun: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("calrun.sweep.supervisor.AGAIN_SECONDS", 0.1)
-    ended = multirun("stop=fixed_epochs", "stop._target_=mine.FullOnce", "budget.rounds=1")
+    ended = multirun("stop=fixed_epochs", "stop._target_=dying.FullOnce", "budget.rounds=1")
     assert ended.code == 0, ended
     assert "stopped by its machine" in ended.err
     assert states(tmp_path / "outputs") == ["finished"]
