@@ -65,9 +65,9 @@ print(json.dumps(found))
 @pytest.fixture
 def own_net(small: tuple[str, ...], tmp_path: Path) -> tuple[str, ...]:
     """Words of a small run of CAL-ER with the network above."""
-    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "doubled.py").write_text(CODE)
     (tmp_path / "conf/model").mkdir(parents=True)
-    (tmp_path / "conf/model/mine.yaml").write_text("_target_: mine.Net\n")
+    (tmp_path / "conf/model/mine.yaml").write_text("_target_: doubled.Net\n")
     return (*small, "model=mine", f"--config-dir={tmp_path / 'conf'}", "method=cal_er", "trainer.batch_size=17")
 
 
@@ -137,7 +137,7 @@ def test_a_run_of_two_processes_of_which_one_is_killed_goes_on(
     own_net: tuple[str, ...], tmp_path: Path, victim: str, result_of: Callable[[Path], Any]
 ) -> None:
     words = (*own_net, "trainer.processes=2", "stop=fixed_epochs", "trainer.max_epochs=20", "trainer.cal_epochs=20")
-    slow = ("method.objective._target_=mine.Slow", "trainer.checkpoint_every_seconds=0.5")
+    slow = ("method.objective._target_=doubled.Slow", "trainer.checkpoint_every_seconds=0.5")
     unbroken = command(tmp_path, *words, "paths.outputs=unbroken")
     assert unbroken.wait() == 0, unbroken.communicate()
     broken = command(tmp_path, *words, *slow, "paths.outputs=broken")
