@@ -119,6 +119,12 @@ def last_error(folder: Path) -> str:
     return str(said.get("error", "")) if said.get("state") == "failed" else ""
 
 
+def last_exit_code(folder: Path) -> int:
+    """Returns the exit code of a run that has failed or was refused, as it was noted; 1 if none was."""
+    code = refusal(folder).get("exit_code", _said(folder / "status.json")[0].get("exit_code", 1))
+    return code if isinstance(code, int) else 1
+
+
 def is_run(folder: Path) -> bool:
     """Tells whether a folder is one of a run that has begun."""
     return any((folder / name).exists() for name in RUN_FILES)

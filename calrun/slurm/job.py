@@ -5,7 +5,6 @@ submitit calls a `Pack` in the job. Nothing is handed back to submitit: run fold
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -13,12 +12,13 @@ from types import FrameType
 from calrun.folder.deaths import Deaths
 from calrun.folder.sweep_file import note_refusal
 from calrun.machine.job import Job, this_job
+from calrun.machine.process import num_cpus
 from calrun.machine.signals import end_process
 from calrun.slurm.jobs_file import log_of
 from calrun.slurm.queue import ended, queue, requeue, seconds_left
 from calrun.sweep.child import AGAIN
 from calrun.sweep.order import Order
-from calrun.sweep.supervisor import FAULT, Ending, Supervisor
+from calrun.sweep.supervisor import FAULT, Supervisor
 from calrun.text.say import warn
 
 TOLD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -54,7 +54,7 @@ class Pack:
 
     def __call__(self) -> None:
         """Plays the runs; ends the process with the highest exit code of any."""
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cores() // self.at_once)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cpus() // self.at_once)))
         supervisor = Supervisor(self.at_once, lambda order: log_of(order.folder), (AGAIN, FAULT))  # nobody looks on
         came: list[int] = []
 
@@ -68,24 +68,23 @@ class Pack:
         orders = [order for order in self.orders if begins(order, job)]
         endings = supervisor.play(orders)
         if came:
-            code = self.goes_back(came[0], job, orders, endings)
+            over = {ending.order.folder for ending in endings}
+            code = self.goes_back(
+                came[0], job, [each for each in orders if each.folder not in over], supervisor.cut_off
+            )
         else:
             code = max((ending.code for ending in endings), default=0 if orders == [*self.orders] else FAULT)
-        for order in orders:
-            Deaths(order.folder).end()
         end_process(code)
 
-    def goes_back(self, signum: int, job: Job, orders: Sequence[Order], endings: Sequence[Ending]) -> int:
+    def goes_back(self, signum: int, job: Job, left: Sequence[Order], cut_off: Sequence[Order]) -> int:
         """Returns a job to the queue, unless it was cancelled or nothing is left of it; returns its exit code."""
         name, code = signal.Signals(signum).name, 128 + signum
-        over = {ending.order.folder for ending in endings}
-        left = [order for order in orders if order.folder not in over]
         now = queue([job.id]).get(job.id)
         if now is None or (now.state != "RUNNING" and now.reason in CANCELLED):
             warn(f"job {job.id} is ended by {name}; the same command goes on from here")
             return code
         if seconds_left(job.id) < self.signal_seconds + LIMIT_SECONDS:
-            left = [order for order in left if not stuck(order)]
+            left = [order for order in left if order not in cut_off or not stuck(order)]  # others waited for their turn
         if left and requeue(job.id):
             warn(f"job {job.id} is ended by {name} and returns to the queue; {len(left)} of its runs go on from there")
         return code
@@ -100,7 +99,6 @@ def begins(order: Order, job: Job) -> bool:
     if reason:
         note_refusal(order.folder, reason, FAULT)
         return False
-    deaths.begin()
     return True
 
 
@@ -110,8 +108,3 @@ def stuck(order: Order) -> bool:
     if reason:
         note_refusal(order.folder, reason, FAULT)
     return bool(reason)
-
-
-def num_cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from calrun.errors import FailedRun
 from calrun.folder.claim import is_held
 from calrun.folder.deaths import Deaths
+from calrun.folder.status import last_exit_code
 from calrun.folder.sweep_file import forget_refusal
 from calrun.run import finished_accuracy
 from calrun.slurm.job import AFTERWARDS, Pack
@@ -190,5 +191,5 @@ def standing(job: Asked, waited: bool) -> JobReturn:
     if accuracy is not None:
         return job_return(job.overrides, job.cfg, accuracy)
     status = state_of(job.folder, job_states(job.folder.parent, [job.folder.name]))
-    code = int(status.note[5]) if status.note.startswith("exit ") else 1
+    code = last_exit_code(job.folder) if status.state == "failed" else 1
     return job_return(job.overrides, job.cfg, FailedRun(f"{job.folder.name}: {status.state}  {status.note}", code))

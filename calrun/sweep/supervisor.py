@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -25,6 +24,7 @@ STOP_SECONDS = 4.0  # time in which a run that is told to end may close what it 
 LOOK_SECONDS = 0.2
 AGAIN_SECONDS = 20.0  # delay before a run goes on that the machine has failed, by a full disk for example
 FAULT = 1
+KILLED = 128  # exit codes above it: a process of the run was ended by the signal of that number and 128
 SERVED = "calrun.play"  # what the server imports: everything that trains
 TOLD = tuple(128 + getattr(signal, name) for name in ENDING)
 
@@ -59,6 +59,7 @@ class Supervisor:
         self.at_once, self.log, self.passing = at_once, log, (*passing, *TOLD)
         self.playing: dict[BaseProcess, Order] = {}
         self.later: list[tuple[float, Order]] = []  # orders that wait, and until when
+        self.cut_off: list[Order] = []  # those that were being played when it was told to end
         self.is_ending = False  # a signal handler may set it: no further run is begun, and those in play are ended
         self.context = multiprocessing.get_context("forkserver")
 
@@ -66,19 +67,19 @@ class Supervisor:
         """Plays all orders, unless it is told to end, and returns how each ended that did, in their sequence."""
         self.later = [(0.0, order) for order in orders]
         endings: dict[Path, Ending] = {}
-        with _server(self.context):
-            try:
-                while (self.later or self.playing) and not self.is_ending:
-                    self._start()
-                    for ending in self._ended():
-                        endings[ending.order.folder] = ending
-            finally:
-                self.stop()
+        _serve(self.context)
+        try:
+            while (self.later or self.playing) and not self.is_ending:
+                self._start()
+                for ending in self._ended():
+                    endings[ending.order.folder] = ending
+        finally:
+            self.stop()
         return [endings[order.folder] for order in orders if order.folder in endings]
 
     def stop(self) -> None:
         """Ends every run that is being played: each closes what it holds, and goes on later."""
-        self.later = []
+        self.later, self.cut_off = [], list(self.playing.values())
         for process in self.playing:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
@@ -86,6 +87,8 @@ class Supervisor:
             process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
+        for order in self.cut_off:
+            Deaths(order.folder).end()
         self.playing = {}
 
     def _start(self) -> None:
@@ -94,6 +97,7 @@ class Supervisor:
             self.later.remove(entry)
             order = entry[1]
             process = self.context.Process(target=play_order, args=(order, dict(os.environ), self.log(order)))
+            Deaths(order.folder).begin()
             process.start()
             self.playing[process] = order
 
@@ -107,9 +111,10 @@ class Supervisor:
             process.join()
             order, code = self.playing.pop(process), process.exitcode or 0
             process.close()
+            Deaths(order.folder).end()
             if code == 0:
                 Deaths(order.folder).forget()
-            if code >= 0 and code not in self.passing:
+            if 0 <= code <= KILLED and code not in self.passing:
                 yield Ending(order, code)
             elif reason := self._goes_on(order, code):
                 yield Ending(order, FAULT, reason)
@@ -118,7 +123,7 @@ class Supervisor:
         """Sends a run on whose process has died; returns why it does not go on, if it has died there before."""
         why, place = _words(code), place_of(order.folder)
         if code not in TOLD and (reason := Deaths(order.folder).note(why)):
-            if code < 0:
+            if code < 0 or code > KILLED:
                 note_refusal(order.folder, reason, FAULT)
             return reason
         warn(f"{order.name}  its process was {why} at {place}; it goes on from there")
@@ -128,14 +133,13 @@ class Supervisor:
 
 def _words(code: int) -> str:
     """Returns what an exit code says of a process."""
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
+    if code < 0 or (code > KILLED and code not in TOLD):
+        return f"killed by {signal.Signals(abs(code) % KILLED).name}"
     return {FAULT: "ended by an error", AGAIN: "stopped by its machine"}.get(code, "told to end")
 
 
-@contextmanager
-def _server(context: multiprocessing.context.ForkServerContext) -> Iterator[None]:
-    """Has a server that ignores the signals which a terminal or a scheduler sends to all processes of this command."""
+def _serve(context: multiprocessing.context.ForkServerContext) -> None:
+    """Starts a server, unless there is one, that ignores the signals which a terminal or a scheduler sends to all processes of this command."""
     from multiprocessing.forkserver import ensure_running
 
     context.set_forkserver_preload([SERVED])
@@ -145,4 +149,3 @@ def _server(context: multiprocessing.context.ForkServerContext) -> Iterator[None
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
-    yield
