@@ -9,7 +9,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 
-class Processes(Launcher):
+class Ordering(Launcher):
+    """What both launchers have in common; Hydra takes it for no launcher, because it cannot launch."""
+
+    config: DictConfig
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Takes the multirun's configuration."""
+        self.config = config
+
+
+class Processes(Ordering):
     """Plays runs side by side on this machine, each in a process of its own.
 
     Args:
@@ -18,21 +28,15 @@ class Processes(Launcher):
 
     def __init__(self, n_jobs: int) -> None:
         self.n_jobs = n_jobs
-        self.config: DictConfig | None = None
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Takes the multirun's configuration."""
-        self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Plays the jobs and returns how each ended."""
         from calrun.sweep.launch import play_here  # here, because Hydra imports this module for every command
 
-        assert self.config is not None
         return play_here(self.config, job_overrides, initial_job_idx, self.n_jobs)
 
 
-class Slurm(Launcher):
+class Slurm(Ordering):
     """Sends runs to SLURM, several to a job if wanted, and waits until they have ended.
 
     Args:
@@ -44,15 +48,9 @@ class Slurm(Launcher):
             key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
             for key, value in options.items()
         }
-        self.config: DictConfig | None = None
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Takes the multirun's configuration."""
-        self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Submits the jobs and returns how each run stands."""
         from calrun.slurm.launch import play_there
 
-        assert self.config is not None
         return play_there(self.config, job_overrides, initial_job_idx, self.options)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from calrun.machine.files import replace_text
+from calrun.machine.process import num_cpus
 
 PACKAGES = ("calrun", "torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "scikit-learn", "timm")
 
@@ -38,7 +39,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "device": device_name(device),
         "cpu": _cpu_name(),
-        "cpu_count": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu_count": num_cpus(),
         "threads": torch.get_num_threads(),
         "host": socket.gethostname(),
         "slurm": {name: os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT") if name in os.environ},

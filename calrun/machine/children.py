@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import parent_process
 from types import TracebackType
 
 FOR_THE_PARENT = ("SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCONT")
@@ -72,13 +71,6 @@ def run_bound(command: list[str]) -> int:
     """Runs a command that dies with this process; returns its exit code."""
     bind = partial(die_with, os.getpid()) if sys.platform == "linux" else None  # elsewhere it would need a thread
     return subprocess.run(command, check=False, preexec_fn=bind).returncode
-
-
-def die_with_launcher() -> None:
-    """Makes a job that a launcher plays in a child process die with the launcher; otherwise does nothing."""
-    launcher = parent_process()
-    if launcher is not None and launcher.pid is not None:
-        die_with(launcher.pid)
 
 
 def _for_the_parent() -> set[signal.Signals]:

@@ -6,6 +6,11 @@ from functools import cache
 from pathlib import Path
 
 
+def num_cpus() -> int:
+    """Returns how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @cache
 def machine() -> str:
     """Returns a text that two processes share if they can find each other by process number.

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calrun.folder.status import RunStatus
+from calrun.folder.status import RunStatus, runs_below
 from calrun.report.page.naming import short_names, short_value
 from calrun.report.table.plain import encoding_of, say, shown
 from calrun.search.grid import Candidate, Search, searches
 from calrun.search.hparams_file import chosen_with, refuse_place, write_hparams
-from calrun.search.runs import listed, metric_name, read_runs, runs_below
+from calrun.search.runs import listed, metric_name, read_runs
 
 PERCENT = ("accuracy", "balanced_accuracy")  # metrics that are shown in %
 
@@ -28,7 +28,8 @@ def best(folder: Path, metric: str, method: str | None, out: Path | None, partia
     name = metric_name(metric)
     if out is not None:
         refuse_place(out)
-    statuses = {place: status for place, status in runs_below(folder).items() if _is_of(status.name, method)}
+    runs = sorted(runs_below(folder.resolve()).items())
+    statuses = {place: status for place, status in runs if _is_of(status.name, method)}
     finished = [place for place, status in statuses.items() if status.state == "finished"]
     left = [status for status in statuses.values() if status.state != "finished"]
     _refuse_unfinished(folder, finished, left, partial)

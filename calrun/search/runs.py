@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from calrun.folder.round_line import is_number
-from calrun.folder.status import RUN_FILES, RunStatus, folders_below, is_run, not_begun, run_status
 from calrun.places import SHOWN_GROUPS
 from calrun.report.read.configuration import digest
 from calrun.report.read.runs import DAMAGE, Folder, read_folder, said
@@ -47,25 +46,6 @@ class SearchedRun:
     def candidate(self) -> str:
         """A digest that is shared by runs that differ only in their seed."""
         return digest(self.leaves)
-
-
-def runs_below(folder: Path) -> dict[Path, RunStatus]:
-    """Returns the runs at or below a folder, those that multiruns have yet to begin included.
-
-    Raises:
-        ValueError: if there is no such folder, or no run.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}; give an experiment's folder, such as outputs/search/al_sgd")
-    found: dict[Path, RunStatus] = {}
-    for place, files in folders_below(folder.resolve()):
-        if files & RUN_FILES:
-            found[place] = run_status(place)
-        else:
-            found |= {run: status for run, status in not_begun(place) if not is_run(run)}
-    if not found:
-        raise ValueError(f"{folder} holds no run; give an experiment's folder, such as outputs/search/al_sgd")
-    return dict(sorted(found.items()))
 
 
 def metric_name(asked: str) -> str:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from calrun.dataset.check.pixels import WHITE_16, eight_bit, is_16_bit, loaded, reason
 from calrun.dataset.check.verdicts import Verdict, Verdicts
+from calrun.machine.process import num_cpus
 from calrun.rng import numpy_rng
 
 Level = Literal["all", "sample", "off"]
@@ -89,11 +90,6 @@ def examine(
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             verdicts.keep()
-
-
-def num_cpus() -> int:
-    """Returns how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def verdict_on(path: Path, stat: tuple[int, int], decode: bool, white: float | None) -> Verdict:
