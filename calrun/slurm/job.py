@@ -69,9 +69,8 @@ class Pack:
         endings = supervisor.play(orders)
         if came:
             over = {ending.order.folder for ending in endings}
-            code = self.goes_back(
-                came[0], job, [each for each in orders if each.folder not in over], supervisor.cut_off
-            )
+            left = [order for order in orders if order.folder not in over]
+            code = self.goes_back(came[0], job, left, supervisor.cut_off)
         else:
             code = max((ending.code for ending in endings), default=0 if orders == [*self.orders] else FAULT)
         end_process(code)

@@ -139,7 +139,7 @@ def _words(code: int) -> str:
 
 
 def _serve(context: multiprocessing.context.ForkServerContext) -> None:
-    """Starts a server, unless there is one, that ignores the signals which a terminal or a scheduler sends to all processes of this command."""
+    """Starts a server, unless there is one, that ignores the signals sent to all processes of this command."""
     from multiprocessing.forkserver import ensure_running
 
     context.set_forkserver_preload([SERVED])

@@ -1,6 +1,7 @@
 """What is read from SLURM's answers, and what becomes of them in `calrun status`; no SLURM is needed."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,15 @@ from typing import Any
 import pytest
 
 from calrun.folder.status import RunStatus
+from calrun.folder.sweep_file import refused_names
+from calrun.machine.job import Job
 from calrun.slurm import queue as asked
 from calrun.slurm.commands import submit_words
+from calrun.slurm.job import Pack
 from calrun.slurm.jobs_file import SentJob, add_jobs, jobs_folder, latest_jobs
 from calrun.slurm.queue import Queued, ended, queue, seconds_left, tasks
 from calrun.slurm.state import JobState, with_job
+from calrun.sweep.order import Order
 
 SENT = SentJob("7_1", ("run",), "2026-01-01T10:00:00+00:00")
 EARLIER, LATER = "2026-01-01T09:59:59+00:00", "2026-01-01T10:00:05+00:00"
@@ -101,6 +106,23 @@ def test_status_without_an_answer_of_slurm_shows_the_folders(
     assert answer.out.splitlines()[1].split() == ["run", "waiting"]
     assert len(answer.err.splitlines()) == 1
     assert "only run folders are shown" in answer.err
+
+
+def test_a_run_that_waits_for_its_turn_in_a_job_is_not_blamed_for_the_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_back: list[str] = []
+    monkeypatch.setattr("calrun.slurm.job.queue", lambda jobs: {"7": Queued("RUNNING")})
+    monkeypatch.setattr("calrun.slurm.job.seconds_left", lambda job: 30.0)
+    monkeypatch.setattr("calrun.slurm.job.requeue", lambda job: not asked_back.append(job))
+    played, waiting = (Order((), tmp_path / name, tmp_path) for name in ("played", "waiting"))
+    pack = Pack((played, waiting), 1, 120.0)
+    for _ in range(3):
+        assert pack.goes_back(signal.SIGUSR2, Job("7"), [played, waiting], [played]) == 128 + signal.SIGUSR2
+    assert asked_back == ["7", "7", "7"]  # for the one that waits
+    assert list(refused_names(tmp_path)) == ["played"]
+    assert pack.goes_back(signal.SIGUSR2, Job("7"), [played], [played]) == 128 + signal.SIGUSR2
+    assert asked_back == ["7", "7", "7"]  # nothing is left of it
 
 
 def test_a_log_that_is_not_there_is_one_sentence(refusal: Callable[..., str], tmp_path: Path) -> None:
