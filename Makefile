@@ -1,6 +1,6 @@
 # Each target does its own set-up on a fresh machine. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-realdata test-slurm test-slurm-core mutate lint bench bench-acquisition bench-startup bench-text bench-loader clean
+.PHONY: help setup run test test-slow test-realdata test-slurm test-slurm-core test-gpu mutate lint bench bench-acquisition bench-startup bench-text bench-loader clean
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -35,6 +35,9 @@ test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by sc
 
 test-slurm-core: setup ## two minutes of test-slurm
 	@$(PYTEST) -m "slurm and core"
+
+test-gpu: setup ## runs and selections on a GPU
+	@$(PYTEST) -n 4 -m gpu
 
 mutate: setup ## break calrun line by line and see whether the tests notice
 	@$(BIN)/python scripts/mutate.py --jobs 2

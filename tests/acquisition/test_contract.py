@@ -28,6 +28,7 @@ SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
     "vaal": ["acquisition.nets.epochs=1", "acquisition.nets.width=4"],
 }  # the rest runs with its defaults
+DRAW_ON_THE_DEVICE = ("batch_bald", "vaal")  # whose generator gives other numbers
 SCRATCH = TemporaryDirectory()
 PER_ROW = ("logits", "features", "mc_log_probs", "oracle")
 ENOUGH_GIB = 5e-5  # for every acquisition, a few rows at a time
@@ -44,7 +45,10 @@ class ToyImages:
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         for start in range(0, len(rows), batch_size):
             part = rows[start : start + batch_size]
-            yield part, self.x[torch.from_numpy(part)]
+            yield part, self.x[torch.from_numpy(part).to(self.x.device)]
+
+    def to(self, device: str) -> "ToyImages":
+        return ToyImages(self.x.to(device))
 
 
 def toy_model() -> Classifier:
@@ -307,3 +311,18 @@ def test_half_precision_columns_choose_as_their_single_precision_copies(option: 
               for name, column in stored.items()}  # fmt: skip
     acquisition = acquisition_of(option)
     np.testing.assert_array_equal(selected(acquisition, stored, 7), selected(acquisition, copies, 7))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_gpu_chooses_as_the_processor_does(option: str) -> None:
+    """Every tensor lies there, also what the loop leaves on the host (`head_weight`, `labelled_targets`)."""
+    acquisition = acquisition_of(option)
+    here = selected(acquisition, ordinary(), 7)
+    columns = {name: column.to("cuda") if hasattr(column, "to") else column for name, column in ordinary().items()}
+    there = selected(acquisition, columns, 7)
+    np.testing.assert_array_equal(selected(acquisition, columns, 7), there)
+    if option in DRAW_ON_THE_DEVICE:
+        assert len(set(there.tolist())) == 7
+    else:
+        np.testing.assert_array_equal(there, here)
