@@ -219,21 +219,22 @@ def report_command(  # noqa: PLR0913 - the options of a command
 
 
 @app.command("reproduce")
-def reproduce_command(
+def reproduce_command(  # noqa: PLR0913 - the options of a command
     table: Annotated[str, typer.Argument(help="a recipe, such as cal/table1 (calrun list experiment)")],
     overrides: Annotated[list[str] | None, typer.Argument(help="further GROUP=OPTION KEY=VALUE for every run")] = None,
     seeds: Annotated[str | None, typer.Option(help="seeds to play, such as 0,1,2; default: the recipe's")] = None,
     scale: Annotated[float, typer.Option(help="shrinks pool, budgets and epochs alike; marks the table")] = 1.0,
     launcher: Annotated[str | None, typer.Option(help="where runs go, such as processes or slurm")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="play nothing, compare the rounds that are there")] = False,
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
-    from calrun.sweep.reproduce import reproduce
+    from calrun.sweep.reproduce import reproduce, reproduction
     from calrun.training.trainer import silence_lightning
 
     silence_lightning()
     more = [*(overrides or []), *([f"hydra/launcher={launcher}"] if launcher else [])]
-    reproduce(table, seeds, scale, more, dry_run)
+    reproduce(reproduction(table, seeds, scale, more), dry_run, no_run)
 
 
 app.command("cancel")(cancel_command)

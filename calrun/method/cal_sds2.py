@@ -113,25 +113,12 @@ def uncertainty(logits_AC: Tensor, kind: str) -> Tensor:
 
 
 def greedy_summary(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: float) -> Tensor:
-    """Returns the positions of the greedy maximiser of G, in the order of choice; ties go to the lower position."""
-    if kernel_AA.is_cpu:
-        return torch.from_numpy(_lazy_greedy(kernel_AA.numpy(), uncertainty_A.double().numpy(), size, weight))
-    return dense_greedy(kernel_AA, uncertainty_A, size, weight)
+    """Returns the positions of the greedy maximiser of G, in the order of choice; ties go to the lower position.
 
-
-def dense_greedy(kernel_AA: Tensor, uncertainty_A: Tensor, size: int, weight: float) -> Tensor:
-    """Returns the same, computing every gain at every step, and never waits for the device."""
-    covered_A, mass = torch.zeros_like(uncertainty_A), torch.zeros((), device=uncertainty_A.device)
-    taken_A, picks = torch.zeros_like(uncertainty_A), []
-    for _ in range(size):
-        gain_A = (kernel_AA - covered_A[:, None]).relu_().sum(dim=0)
-        gain_A += weight * torch.log1p(uncertainty_A / (1 + mass)) - taken_A
-        pick = gain_A.argmax().reshape(1)
-        picks.append(pick)
-        taken_A = taken_A.index_fill(0, pick, math.inf)
-        covered_A = torch.maximum(covered_A, kernel_AA.index_select(1, pick).squeeze(1))
-        mass = mass + uncertainty_A.index_select(0, pick).squeeze(0)
-    return torch.cat(picks)
+    The host chooses, also for a GPU: there each pick would be a dozen tiny kernels that wait for the pick before it.
+    """
+    picks = _lazy_greedy(kernel_AA.cpu().numpy(), uncertainty_A.double().cpu().numpy(), size, weight)
+    return torch.from_numpy(picks).to(kernel_AA.device)
 
 
 @compiled

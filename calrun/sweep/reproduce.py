@@ -131,42 +131,42 @@ def job_of(overrides: Sequence[str]) -> Job:
 
 
 def reproduce(
-    name: str,
-    seeds: str | None = None,
-    scale: float = 1.0,
-    more: Sequence[str] = (),
-    dry_run: bool = False,
-    console: Console | None = None,
+    planned: Reproduction, dry_run: bool = False, no_run: bool = False, console: Console | None = None
 ) -> Report | None:
     """Plays what is missing of a paper's table and prints it with verdicts; writes them beside the runs' report.
 
     Args:
-        name: as for `reproduction`, with seeds, scale and more.
+        planned: the table's runs.
         dry_run: whether to say only what would run; then nothing is returned.
+        no_run: whether to play nothing and to compare the rounds that are there.
         console: where the table is printed.
 
     Raises:
-        ValueError: as in `reproduction`, or a run failed.
+        ValueError: a run failed, or with `no_run` there is none.
     """
     console = console or Console()
-    planned = reproduction(name, seeds, scale, more)
+    name = planned.name
     print_reproduction(planned, console)
     if dry_run:
         return None
-    if planned.missing:
+    if planned.missing and not no_run:
         command = [sys.executable, "-m", "calrun.cli", "run", "-m", *planned.arguments]
         if run_bound(command):
             raise ValueError(
                 f"{name}: some runs failed; calrun status {planned.jobs[0].folder.parent} says which and why"
             )
-    folders = [job.folder for job in planned.jobs]
+    folders = [job.folder for job in planned.jobs if job.folder.is_dir() or not no_run]
+    if not folders:
+        raise ValueError(
+            f"{name}: none of its runs has begun below {planned.jobs[0].folder.parent}; leave out --no-run"
+        )
     out = planned.jobs[0].folder.parent / "report"
     result = report(folders, out, console=console)
     paper = paper_table(name)
     if paper is None:
         say(console, f"{name}: the paper prints no numbers for it, so there is no verdict")
         return result
-    return Report(result.runs, result.files + write_verdict(result.runs, paper, scale, out, console))
+    return Report(result.runs, result.files + write_verdict(result.runs, paper, planned.scale, out, console))
 
 
 def print_reproduction(planned: Reproduction, console: Console) -> None:

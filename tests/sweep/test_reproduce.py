@@ -1,4 +1,5 @@
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from calrun.machine.children import run_bound
 from calrun.places import CONF
 from calrun.report.read.configuration import read_configuration
 from calrun.report.verdict.departures import departures
@@ -88,7 +90,7 @@ def test_seeds_may_have_spaces_and_count_once() -> None:
 def test_dry_run_lists_what_is_missing_and_an_estimate(tmp_path: Path) -> None:
     printed = io.StringIO()
     more = [f"paths.outputs={tmp_path}", "method=al,cal_er"]
-    assert reproduce("digits", seeds="0", more=more, dry_run=True, console=Console(file=printed)) is None
+    assert reproduce(reproduction("digits", seeds="0", more=more), dry_run=True, console=Console(file=printed)) is None
     assert "2 runs, 0 finished, 2 to run" in printed.getvalue()
     assert "estimate: at most" in printed.getvalue()
 
@@ -96,9 +98,22 @@ def test_dry_run_lists_what_is_missing_and_an_estimate(tmp_path: Path) -> None:
 def test_dry_run_without_the_data_lists_what_is_missing_and_says_why_there_is_no_estimate(tmp_path: Path) -> None:
     printed = io.StringIO()
     more = [f"paths.outputs={tmp_path}", f"paths.data={tmp_path}", "method=al"]
-    reproduce("cal/table3", seeds="0", more=more, dry_run=True, console=Console(file=printed, width=300))
+    reproduce(reproduction("cal/table3", seeds="0", more=more), dry_run=True, console=Console(file=printed, width=300))
     assert "1 runs, 0 finished, 1 to run" in printed.getvalue()
     assert "no estimate: no file" in printed.getvalue()
+
+
+def test_without_playing_the_rounds_that_are_there_are_compared(tmp_path: Path) -> None:
+    small = [f"paths.outputs={tmp_path}", "model=mlp", "trainer=cpu", "trainer.max_epochs=1", "budget.rounds=1"]
+    both = reproduction("digits", seeds="0", more=[*small, "method=al,cal_er"])
+    with pytest.raises(ValueError, match=r"none of its runs has begun below .*leave out --no-run"):
+        reproduce(both, no_run=True)
+    assert run_bound([sys.executable, "-m", "calrun.cli", "run", *both.jobs[0].overrides]) == 0
+    printed = io.StringIO()
+    result = reproduce(both, no_run=True, console=Console(file=printed, width=300))
+    assert result is not None
+    assert set(result.runs.table["method"]) == {"al"}
+    assert len(list(tmp_path.rglob("rounds.jsonl"))) == 1
 
 
 def test_claims_stand_beside_the_papers_own_answers() -> None:
