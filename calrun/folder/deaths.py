@@ -47,7 +47,7 @@ class Deaths:
         self._write(said) if said.get("places") else self.forget()
 
     def was_playing(self) -> bool:
-        """Tells whether a job that has begun the run has not said that it ended."""
+        """Tells whether a job that has begun the run has not said that it ended: it plays it, or will go on with it."""
         return bool(self._said().get("playing"))
 
     def note(self, why: str) -> str:

@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from calrun.errors import FailedRun
 from calrun.folder.anew import wanted
@@ -91,12 +92,20 @@ def play_together(folder: Path, processes: int) -> None:
                 codes = [process.poll() for process in ranks]
         finally:
             end(ranks)
-        if codes[0]:
-            raise SystemExit(codes[0] if codes[0] > 0 else 128 - codes[0])  # the first has said why
-        if code := next(filter(None, codes), 0):
-            number = codes.index(code)
-            print((Path(scratch) / f"{number}.log").read_text(errors="replace").strip(), file=sys.stderr)
-            raise FailedRun(f"process {number} of {processes} has ended with {code}", 1)
+        if code := next((code for code in codes if code and code < 0), 0) or next(filter(None, codes), 0):
+            failed(codes.index(code), code, processes, Path(scratch))
+
+
+def failed(number: int, code: int, processes: int, scratch: Path) -> NoReturn:
+    """Ends this process for another that has failed, with the exit code that a shell would give it.
+
+    A killed one comes before those that fail because it is gone.
+    """
+    killed = 128 - code if code < 0 else 0
+    if number == 0:
+        raise SystemExit(killed or code)  # it has said why
+    print((scratch / f"{number}.log").read_text(errors="replace").strip(), file=sys.stderr)
+    raise FailedRun(f"process {number} of {processes} has ended with {code}", killed or 1)
 
 
 def started(number: int, processes: int, scratch: Path, fresh: bool) -> subprocess.Popen[bytes]:

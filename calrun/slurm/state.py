@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from calrun.folder.deaths import Deaths
 from calrun.folder.status import RunStatus, run_status
 from calrun.slurm.jobs_file import SentJob, latest_jobs
 from calrun.slurm.queue import Queued, ended, queue
@@ -47,13 +48,16 @@ def job_states(experiment: Path, names: Iterable[str] | None = None) -> dict[str
 
 def state_of(folder: Path, states: Mapping[str, JobState]) -> RunStatus:
     """Returns how a run stands."""
-    return with_job(run_status(folder), states.get(folder.name))
+    return with_job(folder, run_status(folder), states.get(folder.name))
 
 
-def with_job(status: RunStatus, job: JobState | None) -> RunStatus:
+def with_job(folder: Path, status: RunStatus, job: JobState | None) -> RunStatus:
     """Returns how a run stands, given what its folder says and its job."""
     if job is None or status.state in NOT_ASKED:
         return status
+    runs = job.queued is not None and job.queued.state == "RUNNING"
+    if status.state == "failed" and runs and Deaths(folder).was_playing():
+        return replace(status, state=QUEUED[1], note=f"job {job.sent.job} goes on with it")
     if status.state == "failed" and status.updated >= job.sent.submitted:
         return status
     name = f"job {job.sent.job}"

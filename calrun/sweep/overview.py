@@ -43,7 +43,7 @@ def with_jobs(runs: Mapping[Path, RunStatus]) -> list[RunStatus]:
             warn(f"SLURM does not say how the jobs of {experiment} stand ({error}); only run folders are shown")
             continue
         jobs |= {experiment / name: job for name, job in known.items()}
-    return [with_job(run, jobs.get(path)) for path, run in runs.items()]
+    return [with_job(path, run, jobs.get(path)) for path, run in runs.items()]
 
 
 def show(folder: Path, watched: bool = False) -> None:

@@ -79,7 +79,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Ends every run that is being played: each closes what it holds, and goes on later."""
-        self.later, self.cut_off = [], list(self.playing.values())
+        waiting, self.later, self.cut_off = self.later, [], list(self.playing.values())
         for process in self.playing:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
@@ -87,7 +87,7 @@ class Supervisor:
             process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 process.kill()
-        for order in self.cut_off:
+        for order in (*self.cut_off, *(order for _, order in waiting)):
             Deaths(order.folder).end()
         self.playing = {}
 
@@ -111,12 +111,11 @@ class Supervisor:
             process.join()
             order, code = self.playing.pop(process), process.exitcode or 0
             process.close()
-            Deaths(order.folder).end()
-            if code == 0:
-                Deaths(order.folder).forget()
             if 0 <= code <= KILLED and code not in self.passing:
+                Deaths(order.folder).end() if code else Deaths(order.folder).forget()
                 yield Ending(order, code)
             elif reason := self._goes_on(order, code):
+                Deaths(order.folder).end()
                 yield Ending(order, FAULT, reason)
 
     def _goes_on(self, order: Order, code: int) -> str:

@@ -124,7 +124,11 @@ class Cluster:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-        subprocess.run(["scancel", "--me"], env=self.environment, check=False)
+        listed = ("squeue", "--noheader", "--Format=jobid:|,workdir:1000|")
+        told = subprocess.run(listed, env=self.environment, check=False, capture_output=True, text=True).stdout
+        jobs = [line.split("|")[0].strip() for line in told.splitlines() if str(self.folder) in line]
+        if jobs:
+            subprocess.run(["scancel", *jobs], env=self.environment, check=False)
 
 
 def wait(look: Callable[[], Answer]) -> Answer:

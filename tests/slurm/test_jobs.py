@@ -109,6 +109,23 @@ def test_a_job_whose_processes_are_killed_goes_on(cluster: Any, small: tuple[str
     assert cluster.endings(job)[-1] == "COMPLETED|0:0"
 
 
+@pytest.mark.parametrize("victim", ["first", "other"])
+def test_a_run_of_two_processes_goes_on_in_its_job_when_one_is_killed(
+    cluster: Any, small: tuple[str, ...], victim: str, result_of: Callable[[Path], Any]
+) -> None:
+    together = (*small, "trainer=ddp", "trainer.processes=2", "trainer.accelerator=cpu", "stop=fixed_epochs")
+    words = (*together, "trainer.max_epochs=20", "trainer.batch_size=8")
+    unbroken = cluster.run(*words, "paths.outputs=unbroken")
+    slow = (SLOW[0], "trainer.checkpoint_every_seconds=0.5")
+    assert "1 of 1 runs sent" in cluster.submit(*words, *slow, "cpus_per_task=2", "paths.outputs=jobs")
+    first = cluster.reached("jobs", 2)["pid"]
+    others = {*map(int, cluster.said("pgrep", "-f", "calrun.*paths.outputs=jobs").split())} - {first}
+    cluster.said("kill", "-9", str(first if victim == "first" else max(others)))
+    assert cluster.watch("jobs")[-1] == "1 finished"
+    assert unbroken.wait() == 0
+    assert result_of(folder_of(cluster, "jobs")) == result_of(folder_of(cluster, "unbroken"))
+
+
 def test_a_job_that_is_cancelled_ends_with_one_line_and_stays_so_until_it_is_sent_again(
     cluster: Any, small: tuple[str, ...]
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from calrun.folder.deaths import Deaths
 from calrun.folder.status import RunStatus
 from calrun.folder.sweep_file import refused_names
 from calrun.machine.job import Job
@@ -71,9 +72,17 @@ def test_the_time_that_a_job_has_left(answers: dict[str, str], told: str, second
     ],
 )
 def test_how_a_run_stands_by_its_folder_and_its_job(
-    state: str, updated: str, job: JobState | None, expected: str
+    state: str, updated: str, job: JobState | None, expected: str, tmp_path: Path
 ) -> None:
-    assert with_job(RunStatus("run", state, updated=updated), job).state == expected
+    assert with_job(tmp_path / "run", RunStatus("run", state, updated=updated), job).state == expected
+
+
+def test_a_run_whose_job_goes_on_with_it_has_not_failed(tmp_path: Path) -> None:
+    status = RunStatus("run", "failed", updated=LATER)
+    Deaths(tmp_path / "run").begin()
+    assert with_job(tmp_path / "run", status, JobState(SENT, Queued("RUNNING"))).state == "requeued"
+    Deaths(tmp_path / "run").end()
+    assert with_job(tmp_path / "run", status, JobState(SENT, Queued("RUNNING"))).state == "failed"
 
 
 def test_the_last_job_of_a_run_counts_and_a_line_cut_off_does_not(tmp_path: Path) -> None:

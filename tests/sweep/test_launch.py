@@ -196,6 +196,10 @@ def test_deaths_are_counted_by_place_and_forgotten_on_demand(tmp_path: Path) -> 
     deaths.end()
     assert not Deaths(folder).was_playing()
     assert "twice" in deaths.note("killed by SIGKILL")  # the end of a job forgets no death
+    deaths.forget()
+    deaths.begin()
+    deaths.end()
+    assert not (tmp_path / ".deaths").exists()  # of a run that nothing has happened to
 
 
 def test_a_claim_is_no_reason_to_wait_for_a_folder_that_is_not_there(tmp_path: Path) -> None:
