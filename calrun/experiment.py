@@ -30,6 +30,7 @@ from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
 from calrun.oracle.base import Oracle
 from calrun.parallel.world import of_first
+from calrun.part.dynamics import NAME, Dynamics
 from calrun.part.setup import Setup
 from calrun.pool import Pool
 from calrun.rng import numpy_rng, torch_seed
@@ -51,6 +52,7 @@ class Experiment:
         initial: the rule that chooses the rows of round 1.
         sizes: labelled rows in each round.
         seed_set_seed: the seed of the initial rows.
+        dynamics: watches the fits if `record.dynamics` asks for it.
     """
 
     data: Dataset
@@ -65,6 +67,7 @@ class Experiment:
     seed: int
     seed_set_seed: int
     record: RecordOptions
+    dynamics: Dynamics | None = None
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
         """Yields the rounds after round `after`, whose rows have been bought; those of round 1 are bought here.
@@ -130,7 +133,9 @@ def build(cfg: DictConfig) -> Experiment:
     if problems:
         raise ValueError(SEPARATOR.join(problems))
     acquisition = chosen["acquisition"]
-    method.attach(acquisition.parts(), any(column.previous for column in acquisition.wanted()))
+    dynamics = Dynamics() if cfg.record.dynamics else None
+    beside = {} if dynamics is None else {NAME: dynamics}
+    method.attach({**acquisition.parts(), **beside}, any(column.previous for column in acquisition.wanted()))
     return Experiment(
         data,
         task,
@@ -143,6 +148,7 @@ def build(cfg: DictConfig) -> Experiment:
         seed=cfg.seed,
         seed_set_seed=cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed,
         record=RecordOptions(**cfg.record),
+        dynamics=dynamics,
     )
 
 

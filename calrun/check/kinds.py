@@ -32,6 +32,7 @@ UNDECLARED: dict[str, Any] = {  # types in nodes without a _target_; numbers are
     "record.metrics": list[str],
     "record.test_entropy": bool,
     "record.keep_states": bool,
+    "record.dynamics": bool,
     "record.energy": bool,
 }
 GIVEN = {

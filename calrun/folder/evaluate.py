@@ -20,6 +20,8 @@ from calrun.machine.files import replace_file
 from calrun.parallel.world import is_first
 from calrun.round import Round
 
+DYNAMICS_FILE = "dynamics.npz"
+
 
 def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
     """Returns the metrics of each test set, those of the validation split, and what `record` asks for besides."""
@@ -29,11 +31,19 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
         entropies = this_round.folder / "test_entropy.npy" if exp.record.test_entropy and name == first else None
         line["test"][name] = metrics_on(exp, test, name, entropies)
     line["test"] |= group_means(line["test"])
+    write_dynamics(exp, this_round)
     return {
         **line,
         **({} if exp.data.val is None else {"validation": metrics_on(exp, exp.data.val, "validation")}),
         **({"accuracy_by_round": accuracy_by_round(exp, this_round)} if exp.record.accuracy_by_round else {}),
     }
+
+
+def write_dynamics(exp: Experiment, this_round: Round) -> None:
+    """Writes what `record.dynamics` has seen of the round's fits."""
+    table = None if exp.dynamics is None else exp.dynamics.table()
+    if table is not None and is_first():
+        replace_file(this_round.folder / DYNAMICS_FILE, partial(_save_arrays, arrays=table))
 
 
 def metrics_on(exp: Experiment, source: Source, name: str, entropies: Path | None = None) -> dict[str, float]:
@@ -105,6 +115,11 @@ def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
         task.metrics(kept_N[torch.from_numpy(rows)], targets[rows], exp.data.num_classes)["accuracy"]
         for rows in of_round
     ]
+
+
+def _save_arrays(path: Any, arrays: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type] # names that are no arguments
 
 
 def _save_array(path: Any, array: np.ndarray) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from calrun.experiment import Experiment
     from calrun.folder.record import Record
 
+OF_FITS = ("energy", "dynamics")  # cannot be found out once a fit has ended
 FIELD = {"metrics": "test", "further_tests": "test"}  # where a round's line holds what `record` calls by another name
 
 
@@ -30,7 +31,7 @@ class MissingRecords:
     def say(self, quiet: bool) -> None:
         """Says what can no longer be recorded."""
         for name, rounds in self.lost.items():
-            why = "" if name == "energy" else ", and their states are gone (record.keep_states=true keeps them)"
+            why = "" if name in OF_FITS else ", and their states are gone (record.keep_states=true keeps them)"
             say(
                 f"record.{name} was not asked for when rounds {', '.join(map(str, rounds))} were played{why}: they "
                 "stay without it; --fresh plays anew",
@@ -48,11 +49,12 @@ def missing_records(folder: Path, lines: list[dict[str, Any]], options: Mapping[
             "metrics": {*options.get("metrics", ())} <= {name.partition("/")[0] for name in headline(line)},
             "test_entropy": (folder / f"round-{number}" / "test_entropy.npy").exists(),
             "energy": "energy_kwh" in line,
+            "dynamics": (folder / f"round-{number}" / "dynamics.npz").exists(),
             "further_tests": has_further_tests(line, options.get("further_tests", "never")),
         }
         with_state = (folder / f"state-{number}.pt").exists()
         for name in (name for name, found in there.items() if options.get(name) and not found):
-            where = missing.can_be_made if with_state and name != "energy" else missing.lost
+            where = missing.can_be_made if with_state and name not in OF_FITS else missing.lost
             where.setdefault(name, []).append(number)
     return missing
 

@@ -17,6 +17,7 @@ class RecordOptions:
         metrics: further metrics of the test sets, those of the task's `more`.
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
+        dynamics: how the fits of each round see every row they train on (see calrun/part/dynamics.py).
         energy: the energy of each fit, which needs codecarbon (see calrun/training/energy.py).
 
     Raises:
@@ -28,6 +29,7 @@ class RecordOptions:
     metrics: Sequence[str] = ()
     test_entropy: bool = False
     keep_states: bool = False
+    dynamics: bool = False
     energy: bool = False
 
     def __post_init__(self) -> None:

@@ -193,7 +193,7 @@ class Composed(FitModule, Method):
             self.previous.load_state_dict(carried["previous"])
         self._lay_out()  # or the next scores would differ in their last bits from those of an unbroken run
         for name, piece in self.pieces.items():
-            piece.restore(carried["pieces"][name])
+            piece.restore(carried["pieces"].get(name, {}))
 
     def _lay_out(self) -> None:
         for net in filter(None, (self.net, self.previous)):

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from calrun.report.draw import plots
 from calrun.report.draw.correlations import correlation_figure
+from calrun.report.draw.maps import dynamics_of_lines, map_figure
 from calrun.report.draw.panels import Panel, label_of, lines_of, panels
 from calrun.report.measure.curves import LINE
 from calrun.report.measure.entropy import entropy_correlation
@@ -17,7 +18,9 @@ from calrun.report.measure.forgetting import mean_forgetting_matrix
 from calrun.report.measure.prices import Prices
 from calrun.report.page.html import Part, page
 from calrun.report.page.render import to_text
+from calrun.report.read.dynamics import recorded_dynamics
 from calrun.report.read.runs import Problem, Runs, read
+from calrun.report.table.dynamics_table import dynamics_table
 from calrun.report.table.headline import headline
 from calrun.report.table.overview import budget_figure, overview_figure, overview_points
 from calrun.report.table.plain import encoding_of, printable, say
@@ -64,13 +67,16 @@ def report(
     refuse_unknown(baseline, runs)
     alike = paper_names(runs.table, stand_ins or {})
     entropies, damaged = runs.test_entropies()
-    runs = replace(runs, problems=[*runs.problems, *damaged])
+    dynamics, unread = recorded_dynamics(runs)
+    runs = replace(runs, problems=[*runs.problems, *damaged, *unread])
     parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
     remove_abandoned_parts(out)
     files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
     for part in parts:
         print_part(part, console)
+        part.tables.extend(dynamics_table(part.panel, dynamics))
         files += [path for table in part.tables for path in write_table(out, table)]
+        files += write_maps(part.panel, dynamics, out)
         files += [*write_figures(part.panel, out, baseline), *write_correlations(part.panel, entropies, out)]
     across, written = write_overview(runs, out, baseline, alike)
     for table in across:
@@ -179,6 +185,12 @@ def write_correlations(panel: Panel, entropies: Mapping[tuple[str, int], np.ndar
         return []
     name = f"{panel.name}-entropy-correlation-rounds"
     return [write_frame(out / f"{name}.csv", found), *plots.save(correlation_figure(panel.title, found), out, name)]
+
+
+def write_maps(panel: Panel, dynamics: Mapping[str, pd.DataFrame], out: Path) -> list[Path]:
+    """Writes a data map of each line whose runs recorded their dynamics."""
+    lines = dynamics_of_lines(panel, dynamics)
+    return plots.save(map_figure(panel.title, lines), out, f"{panel.name}-data-maps") if lines else []
 
 
 def forgetting_matrices(panel: Panel) -> list[tuple[str, np.ndarray]]:

@@ -117,7 +117,7 @@ class FitModule(pl.LightningModule):
         self.epoch, self.work = len(self.history), Work(**state["work"])
         self.finish.load_fit_state(state["finish"])
         for name, piece in self.pieces.items():
-            piece.load_fit_state(state["pieces"][name])
+            piece.load_fit_state(state["pieces"].get(name, {}))  # what is recorded may have changed
 
     def configure_optimizers(self) -> Any:
         factory, visit, this_round = self.phase.optimizer or self.optimizer, self.visit, self.this_round
