@@ -3,20 +3,18 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from math import nan
 from pathlib import Path
 from typing import Annotated, cast
 
 import hydra
 import typer
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun import __version__
-from calrun.check.keys import chosen_hparams, keys, refuse_unread
+from calrun.check.keys import keys, refuse_unknown_hparams, refuse_unread
 from calrun.errors import report as report_error
 from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
@@ -51,22 +49,6 @@ def run_task(cfg: DictConfig) -> float:
             raise  # with Hydra's line, which tells which job of a multirun it was
         failed.append(error)
         return nan
-
-
-def refuse_unknown_hparams(choices: dict[str, str], overrides: Sequence[str]) -> None:
-    """Refuses a misspelt option of hparams, which Hydra ignores in silence because the group is optional.
-
-    Raises:
-        ValueError: if there is no such option.
-    """
-    pair = f"{choices.get('dataset')}_{choices.get('method')}"
-    wanted = [name for name in chosen_hparams(choices, overrides) if name != pair]
-    if not wanted:
-        return
-    legal = GlobalHydra.instance().config_loader().get_group_options("hparams")
-    for name in wanted:
-        if name not in legal:
-            raise ValueError(f"hparams={name} is no option; choose one of: {', '.join(legal)}")
 
 
 def tidied(words: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 import yaml
 from hydra.conf import HydraConf
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -125,6 +126,24 @@ def _taken_away(cfg: DictConfig) -> Iterator[str]:
                 key = f"{node}.{name}" if node else name
                 choose = f" and choose one of: {', '.join(legal[key])}" if key in legal else ""
                 yield f"a run wants {key}, but it is taken away; leave ~{key} out{choose}"
+
+
+def refuse_unknown_hparams(choices: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Refuses a misspelt option of hparams, which Hydra ignores in silence because the group is optional.
+
+    Raises:
+        ValueError: if there is no such option.
+    """
+    pair = f"{choices.get('dataset')}_{choices.get('method')}"
+    wanted = [name for name in chosen_hparams(choices, overrides) if name != pair]
+    if not wanted:
+        return
+    legal = GlobalHydra.instance().config_loader().get_group_options("hparams")
+    for name in wanted:
+        if name not in legal:
+            close = nearest(name, legal)
+            guess = f", the nearest is {close}" if close else ""
+            raise ValueError(f"hparams={name} is no option{guess}; choose one of: {', '.join(legal)}")
 
 
 def chosen_hparams(choices: dict[str, Any], overrides: Sequence[str]) -> list[str]:

@@ -38,6 +38,9 @@ def runs_below(folder: Path) -> dict[Path, RunStatus]:
         ValueError: if the folder does not exist or holds no run.
     """
     if not folder.is_dir():
+        planned = {} if not folder.parent.is_dir() else dict(not_begun(folder.parent))
+        if folder in planned:
+            return {folder: planned[folder]}
         raise ValueError(f"there is no folder {folder}; give a run folder, an experiment's folder or outputs")
     begun: dict[Path, RunStatus] = {}
     others: dict[Path, RunStatus] = {}
@@ -91,8 +94,8 @@ def run_status(folder: Path) -> RunStatus:
     }
     last = f"{accuracy(lines[-1]):.2%}" if lines else ""
     note = {"finished": last, "running": _joined(last, _left(said))}.get(state) or notes.get(state, "")
-    if state == "running" and complaint == MISSING:
-        complaint = "starting"
+    if complaint == MISSING and state in ("running", "interrupted"):
+        complaint = "starting" if state == "running" else "before it began"
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 
 

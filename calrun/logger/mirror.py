@@ -13,7 +13,7 @@ from typing import Any
 
 from calrun.folder.epochs_file import Epoch, add_epoch, read_epochs, write_epochs
 from calrun.folder.round_line import flatten
-from calrun.folder.unsent import OPEN_FILE
+from calrun.folder.unsent import OPEN_FILE, id_file
 from calrun.logger.base import Logger
 from calrun.machine.files import replace_text
 from calrun.part.figures import EpochFigures
@@ -212,7 +212,7 @@ def unsent(values: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]
 
 def id_of(folder: Path, option: str, config: Mapping[str, Any]) -> str:
     """Returns a library's id of a folder, which keeps it: another folder of the same configuration is another run."""
-    path = folder / f"{option}-id"
+    path = id_file(folder, option)
     known = path.read_text().strip() if path.exists() else ""
     if ID.fullmatch(known):
         return known

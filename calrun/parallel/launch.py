@@ -1,6 +1,7 @@
 """Starts the processes that play one run, on this machine or as tasks of a SLURM step, and ends them together."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,11 +102,14 @@ def failed(number: int, code: int, processes: int, scratch: Path) -> NoReturn:
 
     A killed one comes before those that fail because it is gone.
     """
-    killed = 128 - code if code < 0 else 0
-    if number == 0:
-        raise SystemExit(killed or code)  # it has said why
-    print((scratch / f"{number}.log").read_text(errors="replace").strip(), file=sys.stderr)
-    raise FailedRun(f"process {number} of {processes} has ended with {code}", killed or 1)
+    if code > 0 and number == 0:
+        raise SystemExit(code)  # it has said why
+    if said := (scratch / f"{number}.log").read_text(errors="replace").strip():
+        print(said, file=sys.stderr)
+    if code > 0:
+        raise FailedRun(f"process {number} of {processes} has ended with {code}", code)
+    name = signal.Signals(-code).name
+    raise FailedRun(f"process {number} of {processes} was killed by {name}; the same command goes on", 128 - code)
 
 
 def started(number: int, processes: int, scratch: Path, fresh: bool) -> subprocess.Popen[bytes]:

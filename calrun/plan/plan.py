@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.kernel.memory import GIB, free_bytes
-from calrun.check.keys import refuse_unread
+from calrun.check.keys import refuse_unknown_hparams, refuse_unread
 from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
 from calrun.look.columns import column_bytes, looked_at
@@ -118,6 +118,7 @@ def composed(overrides: Sequence[str], config_dir: Path | None = None) -> DictCo
     more = [] if config_dir is None else [f"hydra.searchpath=[file://{config_dir.resolve()}]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=[*overrides, *more], return_hydra_config=True)
+        refuse_unknown_hparams(dict(cfg.hydra.runtime.choices), overrides)
     with open_dict(cfg):
         hydra = cfg.pop("hydra")
     refuse_unread(cfg, dict(hydra.runtime.choices), hydra)

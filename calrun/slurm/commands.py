@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,14 @@ from calrun.folder.claim import newest
 from calrun.folder.status import RunStatus
 from calrun.machine.process import machine
 from calrun.places import CONF
-from calrun.slurm.jobs_file import latest_jobs, log_of
+from calrun.slurm.jobs_file import SentJob, latest_jobs, log_of, mark_cancelled
 from calrun.slurm.queue import cancel, queue
+from calrun.slurm.state import QUEUED, job_states, state_of
 from calrun.text.say import say
 from calrun.text.words import at_home
 
 LAUNCHER = "hydra/launcher"
-FOLLOW_SECONDS = 0.5
+FOLLOW_SECONDS = 1.0
 Runs = Annotated[list[Path], typer.Argument(metavar="FOLDER", help="runs, or folders that hold them")]
 
 
@@ -45,18 +47,23 @@ def cancel_command(folders: Runs) -> None:
     """Cancels the jobs of runs, and ends those that run on this machine; the same command goes on with them later."""
     from calrun.sweep.overview import overview
 
-    runs = {path: run for folder in folders for path, run in overview(folder).items()}
-    waiting = {path: run for path, run in runs.items() if run.state not in ("finished", "failed", "labels wanted")}
-    jobs = dict.fromkeys(job for path in waiting if (job := _job(path)))
-    here = queue(jobs)
-    if here and not cancel([*here]):
-        raise ValueError(f"SLURM has not cancelled all of {', '.join(here)}; scancel says why")
-    for path, run in waiting.items():
-        if (job := _job(path)) in here:
-            say(f"{path.name}  job {job} cancelled")
-        elif run.state == "running":
-            say(f"{path.name}  {_ended(path, run)}")
-    if not here and not any(run.state == "running" for run in waiting.values()):
+    runs = {path.absolute(): run for folder in folders for path, run in overview(folder).items()}
+    alive = {path: run for path, run in runs.items() if run.state in ("running", *QUEUED)}
+    jobs = _by_job(alive)
+    here = {job: jobs[job] for job in queue(jobs)}
+    others = {job: _others(runs) for job, runs in here.items()}
+    for path in (path for job, runs in here.items() if others[job] for path in runs):
+        mark_cancelled(path)
+    whole = [job for job in here if not others[job]]
+    if whole and not cancel(whole):
+        raise ValueError(f"SLURM has not cancelled all of {', '.join(whole)}; scancel says why")
+    for job, path in ((job, path) for job, runs in here.items() for path in runs):
+        kept = f"taken out of job {job}, which goes on with {', '.join(others[job])}"
+        say(f"{path.name}  {kept if others[job] else f'job {job} cancelled'}")
+    told = {path for runs in here.values() for path in runs}
+    for path in (path for path, run in alive.items() if run.state == "running" and path not in told):
+        say(f"{path.name}  {_ended(path, alive[path])}")
+    if not alive:
         say(f"nothing to cancel: none of {len(runs)} runs is running or has a job in the queue")
 
 
@@ -65,23 +72,48 @@ def logs_command(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="shows what is added, until Ctrl-C")] = False,
 ) -> None:
     """Prints what a run's jobs have written, all attempts one after the other."""
-    path = log_of(run.absolute())
+    folder = run.absolute()
+    path = log_of(folder)
     if not path.exists():
-        raise ValueError(
-            f"there is no log of {run} ({path}); only runs that were sent in jobs have one: name a folder that calrun "
-            "status shows"
-        )
+        raise ValueError(_no_log(folder))
     with path.open(encoding="utf-8", errors="replace") as file:
         shutil.copyfileobj(file, sys.stdout)
-        while follow:
+        while follow and _stands(folder).state in ("running", *QUEUED):
             sys.stdout.flush()
             time.sleep(FOLLOW_SECONDS)
             shutil.copyfileobj(file, sys.stdout)
 
 
-def _job(folder: Path) -> str:
-    sent = latest_jobs(folder.parent).get(folder.name)
-    return sent.job if sent else ""
+def _stands(folder: Path) -> RunStatus:
+    return state_of(folder, job_states(folder.parent, [folder.name]))
+
+
+def _no_log(folder: Path) -> str:
+    if _sent(folder) is None:
+        return f"there is no log of {folder}: it was sent in no job; name a run that calrun submit has sent"
+    status = _stands(folder)
+    return f"there is no log of {folder.name} yet: it is {status.state} ({status.note}); look again when it has begun"
+
+
+def _sent(folder: Path) -> SentJob | None:
+    return latest_jobs(folder.parent).get(folder.name)
+
+
+def _by_job(folders: Iterable[Path]) -> dict[str, list[Path]]:
+    """Returns the runs that were sent in each job."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        if sent := _sent(folder):
+            found.setdefault(sent.job, []).append(folder)
+    return found
+
+
+def _others(named: Sequence[Path]) -> list[str]:
+    """Returns the runs that share a job with some and are neither over nor cancelled."""
+    sent = _sent(named[0])
+    names = [path.name for path in named]
+    rest = [named[0].parent / name for name in (sent.runs if sent else ()) if name not in names]
+    return [path.name for path in rest if _stands(path).state in ("running", *QUEUED)]
 
 
 def _ended(folder: Path, run: RunStatus) -> str:

@@ -14,7 +14,7 @@ from calrun.folder.sweep_file import note_refusal
 from calrun.machine.job import Job, this_job
 from calrun.machine.process import num_cpus
 from calrun.machine.signals import end_process
-from calrun.slurm.jobs_file import log_of
+from calrun.slurm.jobs_file import is_cancelled, log_of
 from calrun.slurm.queue import ended, queue, requeue, seconds_left
 from calrun.sweep.child import AGAIN
 from calrun.sweep.order import Order
@@ -55,7 +55,12 @@ class Pack:
     def __call__(self) -> None:
         """Plays the runs; ends the process with the highest exit code of any."""
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, num_cpus() // self.at_once)))
-        supervisor = Supervisor(self.at_once, lambda order: log_of(order.folder), (AGAIN, FAULT))  # nobody looks on
+        supervisor = Supervisor(
+            self.at_once,
+            lambda order: log_of(order.folder),
+            (AGAIN, FAULT),  # nobody looks on
+            lambda order: is_cancelled(order.folder),
+        )
         came: list[int] = []
 
         def told(signum: int, frame: FrameType | None) -> None:
@@ -69,7 +74,7 @@ class Pack:
         endings = supervisor.play(orders)
         if came:
             over = {ending.order.folder for ending in endings}
-            left = [order for order in orders if order.folder not in over]
+            left = [order for order in orders if order.folder not in over and not is_cancelled(order.folder)]
             code = self.goes_back(came[0], job, left, supervisor.cut_off)
         else:
             code = max((ending.code for ending in endings), default=0 if orders == [*self.orders] else FAULT)

@@ -53,6 +53,25 @@ def latest_jobs(experiment: Path) -> dict[str, SentJob]:
     return found
 
 
+def mark_cancelled(folder: Path) -> None:
+    """Notes that a run is not to be played by the job that it was sent in, which may hold others."""
+    _mark(folder).touch()
+
+
+def is_cancelled(folder: Path) -> bool:
+    """Tells whether a run was cancelled since it was sent."""
+    return _mark(folder).exists()
+
+
+def forget_cancelled(folder: Path) -> None:
+    """Forgets that a run was cancelled: it is sent again."""
+    _mark(folder).unlink(missing_ok=True)
+
+
+def _mark(folder: Path) -> Path:
+    return jobs_folder(folder.parent) / f"{folder.name}.cancelled"
+
+
 @contextmanager
 def submitting(experiment: Path) -> Iterator[None]:
     """Holds the right to submit runs of an experiment; waits while another process does."""

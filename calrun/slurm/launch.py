@@ -4,7 +4,6 @@ import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -20,52 +19,14 @@ from calrun.folder.status import last_exit_code
 from calrun.folder.sweep_file import forget_refusal
 from calrun.run import finished_accuracy
 from calrun.slurm.job import AFTERWARDS, Pack
-from calrun.slurm.jobs_file import SentJob, add_jobs, jobs_folder, submitting
+from calrun.slurm.jobs_file import SentJob, add_jobs, forget_cancelled, jobs_folder, submitting
+from calrun.slurm.options import Wanted
 from calrun.slurm.state import QUEUED, JobState, job_states, state_of
 from calrun.sweep.launch import Asked, asked_for, job_return, ordered
 from calrun.sweep.order import Order
 from calrun.text.say import say
 
 LOOK_SECONDS = 2.0
-OURS = ("pack", "side_by_side", "wait", "only", "setup")  # options that are not submitit's
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a multirun asks of SLURM.
-
-    Args:
-        resources: arguments of submitit's executor, by their names there.
-        pack: how many runs one job plays.
-        side_by_side: whether it plays them at the same time rather than one after the other.
-        only: states of runs that are sent; empty: all that want to be played.
-        wait: whether to wait until the runs have ended.
-    """
-
-    resources: dict[str, Any]
-    pack: int
-    side_by_side: bool
-    only: tuple[str, ...]
-    wait: bool
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> "Wanted":
-        """Returns what the options of the group hydra/launcher say.
-
-        Raises:
-            ValueError: if one of them is not of its kind.
-        """
-        for key, low in (("pack", 1), ("timeout_min", 1), ("signal_delay_s", 0)):
-            value = options[key]
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise ValueError(f"hydra.launcher.{key} wants a whole number from {low} on, got {value!r}")
-        if (options["nodes"], options["tasks_per_node"]) != (1, 1):
-            raise ValueError("a run is one task of its job; set the launcher's nodes and its tasks_per_node to 1")
-        resources = {key: value for key, value in options.items() if key not in OURS and value is not None}
-        resources["setup"] = [str(line) for line in options["setup"] or []]
-        only = options["only"] or ()
-        states = tuple(only.split(",") if isinstance(only, str) else map(str, only))
-        return cls(resources, options["pack"], bool(options["side_by_side"]), states, bool(options["wait"]))
 
 
 def play_there(
@@ -102,7 +63,7 @@ def submit(experiment: Path, orders: Sequence[Order], wanted: Wanted) -> list[Se
         states = job_states(experiment)
         waiting = []
         for order in orders:
-            state = state_of(order.folder, states)
+            state = state_of(order.folder, states, anew=order.fresh is not None)
             if state.state in QUEUED or is_held(order.folder):
                 say(f"{order.name}  {state.state if state.state in QUEUED else 'running'}  {state.note}".rstrip())
             elif not wanted.only or state.state in wanted.only:
@@ -129,6 +90,7 @@ def send(experiment: Path, orders: Sequence[Order], wanted: Wanted) -> list[Sent
     for order in orders:
         Deaths(order.folder).forget()
         forget_refusal(order.folder)
+        forget_cancelled(order.folder)
     made = [Pack(pack, len(pack) if wanted.side_by_side else 1, wanted.resources["signal_delay_s"]) for pack in packs]
     with refusals(), redirect_stderr(io.StringIO()):  # submitit repeats there what sbatch says
         ids = [job.job_id for job in executor(experiment, wanted.resources).map_array(Pack.__call__, made)]
@@ -171,9 +133,14 @@ def refusals() -> Iterator[None]:
 
 
 def wait_for(folders: Sequence[Path]) -> None:
-    """Waits until no job of the runs is in the queue."""
-    while any(jobs_in_queue(folders)):
-        time.sleep(LOOK_SECONDS)
+    """Waits until no job of the runs is in the queue; Ctrl-C ends the waiting alone."""
+    try:
+        while any(jobs_in_queue(folders)):
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        places = " ".join(dict.fromkeys(str(folder.parent) for folder in folders))
+        say(f"the jobs stay in the queue and go on; calrun cancel {places} ends them")
+        raise
 
 
 def jobs_in_queue(folders: Sequence[Path]) -> Iterator[JobState]:

@@ -49,12 +49,14 @@ def ended(jobs: Iterable[str]) -> dict[str, str]:
     """
     wanted = set(jobs)
     found: dict[str, str] = {}
+    whole: dict[str, str] = {}  # of arrays that were cancelled before SLURM had made tasks of them
     for numbers in _chunks(sorted({job.partition("_")[0] for job in wanted})):
         told = _ask("sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State", numbers)
         for line in told.splitlines():
             named, _, state = line.partition("|")
             found |= dict.fromkeys(wanted.intersection(tasks(named)), state)
-    return found
+            whole[named] = state
+    return {job: whole[array] for job in wanted if (array := job.partition("_")[0]) in whole} | found
 
 
 def tasks(named: str) -> Iterator[str]:

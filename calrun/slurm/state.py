@@ -6,10 +6,11 @@ from pathlib import Path
 
 from calrun.folder.deaths import Deaths
 from calrun.folder.status import RunStatus, run_status
-from calrun.slurm.jobs_file import SentJob, latest_jobs
+from calrun.slurm.jobs_file import SentJob, is_cancelled, jobs_folder, latest_jobs
 from calrun.slurm.queue import Queued, ended, queue
 
 QUEUED = ("queued", "requeued")
+NEVER = ("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints")  # reasons that do not pass
 NOT_ASKED = ("finished", "running", "damaged", "labels wanted")  # states that no job can change
 
 
@@ -46,27 +47,40 @@ def job_states(experiment: Path, names: Iterable[str] | None = None) -> dict[str
     return {name: JobState(job, here.get(job.job), gone.get(job.job, "")) for name, job in sent.items()}
 
 
-def state_of(folder: Path, states: Mapping[str, JobState]) -> RunStatus:
-    """Returns how a run stands."""
-    return with_job(folder, run_status(folder), states.get(folder.name))
+def state_of(folder: Path, states: Mapping[str, JobState], anew: bool = False) -> RunStatus:
+    """Returns how a run stands; with `anew` as if nothing of it were there, because it is to be played again."""
+    status = RunStatus(folder.name, "waiting") if anew else run_status(folder)
+    return with_job(folder, status, states.get(folder.name))
 
 
 def with_job(folder: Path, status: RunStatus, job: JobState | None) -> RunStatus:
     """Returns how a run stands, given what its folder says and its job."""
     if job is None or status.state in NOT_ASKED:
         return status
+    name = f"job {job.sent.job}"
+    if is_cancelled(folder):
+        return replace(status, state="cancelled", note=f"{name} does not play it any longer")
     runs = job.queued is not None and job.queued.state == "RUNNING"
     if status.state == "failed" and runs and Deaths(folder).was_playing():
-        return replace(status, state=QUEUED[1], note=f"job {job.sent.job} goes on with it")
+        return replace(status, state=QUEUED[1], note=f"{name} goes on with it")
     if status.state == "failed" and status.updated >= job.sent.submitted:
         return status
-    name = f"job {job.sent.job}"
     if job.queued is None:
         state = "cancelled" if job.ended.startswith("CANCELLED") else "lost"
-        return replace(status, state=state, note=f"{name} has left the queue ({job.ended or 'no account of it'})")
+        note = f"{name} has left the queue ({job.ended or 'no account of it'})"
+        return replace(status, state=state, note=note + (_log(folder, job.sent.job) if state == "lost" else ""))
     state = QUEUED[bool(job.queued.restarts)]
     if job.queued.state == "PENDING":
-        return replace(
-            status, state=state, note=f"{name} waits{f' ({job.queued.reason})' if job.queued.reason else ''}"
-        )
+        return replace(status, state=state, note=f"{name} waits{_why(job.queued.reason)}")
     return replace(status, state=state, note=f"{name} is {job.queued.state.lower()}; this run has not begun in it")
+
+
+def _why(reason: str) -> str:
+    never = "; it asks for more than there is, and does not start" if reason in NEVER else ""
+    return f" ({reason}{never})" if reason else ""
+
+
+def _log(folder: Path, job: str) -> str:
+    """Returns where the errors of a job stand, if it left any."""
+    found = sorted(jobs_folder(folder.parent).glob(f"{job}/{job}_*_log.err"))
+    return f"; log: {found[-1]}" if found else ""

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from calrun.check.early import refuse_early
 from calrun.errors import MISTAKES, FailedRun, exit_code, sentence
 from calrun.folder.deaths import Deaths
 from calrun.folder.identity import identity
@@ -75,6 +76,7 @@ def asked(config: DictConfig, overrides: Sequence[str], number: int) -> Asked:
     job = Asked(overrides, cfg, located(cfg, choices).absolute())
     is_fresh = bool(sweep and job.folder in sweep.replaced)
     try:
+        refuse_early(cfg)
         now = identity(cfg)
         accuracy = None if is_fresh else answered(cfg, job.folder, now)
     except MISTAKES as error:

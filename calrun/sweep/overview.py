@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -53,7 +54,7 @@ def show(folder: Path, watched: bool = False) -> None:
         folder: a run, an experiment, or all outputs.
         watched: whether to show it anew until no run is running or in the queue.
     """
-    runs = list(overview(folder).values())
+    runs = named(folder, overview(folder))
     table = table_of(runs)
     widest = Console(width=1000).measure(table).maximum
     console = Console(width=max(widest, Console().width), highlight=False, soft_wrap=True)  # names are never cut
@@ -64,8 +65,15 @@ def show(folder: Path, watched: bool = False) -> None:
     with Live(_whole(runs), console=console, auto_refresh=False) as live:
         while any(run.state in ("running", *QUEUED) for run in runs):
             time.sleep(WATCH_SECONDS)
-            runs = list(overview(folder).values())
+            runs = named(folder, overview(folder))
             live.update(_whole(runs), refresh=True)
+
+
+def named(folder: Path, runs: Mapping[Path, RunStatus]) -> list[RunStatus]:
+    """Returns runs by names that tell them apart: those of several experiments with the experiment before them."""
+    if len({path.parent for path in runs}) == 1:
+        return list(runs.values())
+    return [replace(run, name=str(path.relative_to(folder))) for path, run in runs.items()]
 
 
 def table_of(runs: list[RunStatus]) -> Table:

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -26,6 +27,7 @@ AGAIN_SECONDS = 20.0  # delay before a run goes on that the machine has failed, 
 FAULT = 1
 KILLED = 128  # exit codes above it: a process of the run was ended by the signal of that number and 128
 SERVED = "calrun.play"  # what the server imports: everything that trains
+CANCELLED = 128 + signal.SIGTERM
 TOLD = tuple(128 + getattr(signal, name) for name in ENDING)
 
 
@@ -51,12 +53,17 @@ class Supervisor:
         at_once: how many of them.
         log: where the output of an order goes; by default to this process's own.
         passing: exit codes after which a run goes on, because what has ended it may pass.
+        unwanted: whether a run has been cancelled meanwhile: it is ended, or not begun.
     """
 
     def __init__(
-        self, at_once: int, log: Callable[[Order], Path | None] = lambda order: None, passing: Sequence[int] = (AGAIN,)
+        self,
+        at_once: int,
+        log: Callable[[Order], Path | None] = lambda order: None,
+        passing: Sequence[int] = (AGAIN,),
+        unwanted: Callable[[Order], bool] = lambda order: False,
     ) -> None:
-        self.at_once, self.log, self.passing = at_once, log, (*passing, *TOLD)
+        self.at_once, self.log, self.passing, self.unwanted = at_once, log, (*passing, *TOLD), unwanted
         self.playing: dict[BaseProcess, Order] = {}
         self.later: list[tuple[float, Order]] = []  # orders that wait, and until when
         self.cut_off: list[Order] = []  # those that were being played when it was told to end
@@ -70,9 +77,9 @@ class Supervisor:
         _serve(self.context)
         try:
             while (self.later or self.playing) and not self.is_ending:
-                self._start()
-                for ending in self._ended():
+                for ending in (*self._cancelled(), *self._ended()):
                     endings[ending.order.folder] = ending
+                self._start()
         finally:
             self.stop()
         return [endings[order.folder] for order in orders if order.folder in endings]
@@ -101,6 +108,17 @@ class Supervisor:
             process.start()
             self.playing[process] = order
 
+    def _cancelled(self) -> list[Ending]:
+        """Tells the runs to end that are unwanted; returns those that had not begun."""
+        for process, order in self.playing.items():
+            if self.unwanted(order):
+                process.terminate()
+        gone = [entry for entry in self.later if self.unwanted(entry[1])]
+        self.later = [entry for entry in self.later if entry not in gone]
+        for _, order in gone:
+            Deaths(order.folder).end()
+        return [Ending(order, CANCELLED, "cancelled") for _, order in gone]
+
     def _ended(self) -> Iterator[Ending]:
         """Yields how runs have ended for good since the last look, and sends the others on."""
         sentinels = {process.sentinel: process for process in self.playing}
@@ -111,7 +129,10 @@ class Supervisor:
             process.join()
             order, code = self.playing.pop(process), process.exitcode or 0
             process.close()
-            if 0 <= code <= KILLED and code not in self.passing:
+            if code and self.unwanted(order):
+                Deaths(order.folder).end()
+                yield Ending(order, CANCELLED, "cancelled")
+            elif 0 <= code <= KILLED and code not in self.passing:
                 Deaths(order.folder).end() if code else Deaths(order.folder).forget()
                 yield Ending(order, code)
             elif reason := self._goes_on(order, code):
@@ -125,7 +146,11 @@ class Supervisor:
             if code < 0 or code > KILLED:
                 note_refusal(order.folder, reason, FAULT)
             return reason
-        warn(f"{order.name}  its process was {why} at {place}; it goes on from there")
+        said = f"{order.name}  its process was {why} at {place}; it goes on from there"
+        warn(said)
+        if (log := self.log(order)) is not None:
+            with suppress(OSError), log.open("a", encoding="utf-8") as file:
+                file.write(f"{said}\n")
         self.later.append((time.monotonic() + (AGAIN_SECONDS if code == AGAIN else 0.0), order))
         return ""
 

@@ -20,6 +20,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from calrun.check.keys import refuse_unknown_hparams
 from calrun.errors import exit_code, report, sentence
 from calrun.folder.anew import accept_code, number_of, refuse_held, wanted
 from calrun.folder.identity import identity
@@ -52,6 +53,7 @@ class Sweep(Callback):
             self.folders = [located(cfg, choices) for cfg, choices in self.composed.values()]
         except UNNAMED:
             return
+        self.refuse_hparams()
         if wanted.fresh or wanted.accept_code:
             self.begin_anew([cfg for cfg, _ in self.composed.values()])
         self.sweep = secrets.token_hex(8)
@@ -62,6 +64,18 @@ class Sweep(Callback):
             os.environ["CALRUN_QUIET"] = "1"  # the jobs print nothing: the watcher shows their folders
             self.watcher = Watcher(self.folders)
             self.watcher.start()
+
+    def refuse_hparams(self) -> None:
+        """Ends the command if a job names values that there are not, before any is launched.
+
+        Raises:
+            SystemExit: then.
+        """
+        try:
+            for overrides, (_, choices) in self.composed.items():
+                refuse_unknown_hparams(choices, overrides)
+        except ValueError as error:  # which Hydra would turn into a warning, and play on
+            raise SystemExit(report(error)) from None
 
     def begin_anew(self, configurations: Sequence[DictConfig]) -> None:
         """Does to every run what --accept-code asks for, and notes the folders for --fresh, which each job moves aside.

@@ -126,6 +126,26 @@ def test_a_run_of_two_processes_goes_on_in_its_job_when_one_is_killed(
     assert result_of(folder_of(cluster, "jobs")) == result_of(folder_of(cluster, "unbroken"))
 
 
+def test_one_run_of_a_pack_is_cancelled_and_the_others_go_on(cluster: Any, small: tuple[str, ...]) -> None:
+    words = (*small, *SLOW, "trainer.max_epochs=30", "seed=0,1", "pack=2", "paths.outputs=jobs")
+    assert "2 of 2 runs sent in 1 job" in cluster.submit(*words)
+    cluster.reached("jobs", 1)
+    folder = folder_of(cluster, "jobs")
+    said = cluster.said(*cluster.calrun, "cancel", str(folder))
+    assert re.search(rf"{folder.name}  taken out of job \S+, which goes on with \S+-s1-", said), said
+    assert sorted(line.split()[1] for line in cluster.watch("jobs")[1:3]) == ["cancelled", "finished"]
+    assert "1 of 1 runs sent" in cluster.submit(*words).replace("1 of 2", "1 of 1")
+    assert cluster.watch("jobs")[-1] == "2 finished"
+
+
+def test_a_setup_that_fails_begins_no_run_and_is_said(cluster: Any, small: tuple[str, ...]) -> None:
+    cluster.submit(*small, "setup=[true, no_such_command]", "paths.outputs=jobs")
+    cluster.watch("jobs")
+    (line,) = cluster.status("jobs")[:1]
+    log = cluster.folder / re.search(r"lost .*; log: (\S+)", line)[1]
+    assert "calrun: setup has failed, so that no run begins: no_such_command" in log.read_text()
+
+
 def test_a_job_that_is_cancelled_ends_with_one_line_and_stays_so_until_it_is_sent_again(
     cluster: Any, small: tuple[str, ...]
 ) -> None:

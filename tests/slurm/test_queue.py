@@ -10,12 +10,12 @@ import pytest
 
 from calrun.folder.deaths import Deaths
 from calrun.folder.status import RunStatus
-from calrun.folder.sweep_file import refused_names
+from calrun.folder.sweep_file import add_runs, refused_names
 from calrun.machine.job import Job
 from calrun.slurm import queue as asked
 from calrun.slurm.commands import submit_words
 from calrun.slurm.job import Pack
-from calrun.slurm.jobs_file import SentJob, add_jobs, jobs_folder, latest_jobs
+from calrun.slurm.jobs_file import SentJob, add_jobs, forget_cancelled, jobs_folder, latest_jobs, mark_cancelled
 from calrun.slurm.queue import Queued, ended, queue, seconds_left, tasks
 from calrun.slurm.state import JobState, with_job
 from calrun.sweep.order import Order
@@ -135,4 +135,79 @@ def test_a_run_that_waits_for_its_turn_in_a_job_is_not_blamed_for_the_time_limit
 
 
 def test_a_log_that_is_not_there_is_one_sentence(refusal: Callable[..., str], tmp_path: Path) -> None:
-    assert "only runs that were sent in jobs have one" in refusal("logs", str(tmp_path / "run"))
+    assert "it was sent in no job" in refusal("logs", str(tmp_path / "run"))
+
+
+def test_an_array_that_was_cancelled_before_it_had_tasks_has_ended(answers: dict[str, str]) -> None:
+    answers["sacct"] = "9|CANCELLED by 0\n8_0|COMPLETED\n"
+    assert ended(["9_0", "9_1", "8_0"]) == {"9_0": "CANCELLED by 0", "9_1": "CANCELLED by 0", "8_0": "COMPLETED"}
+
+
+def test_a_cancelled_run_of_a_pack_is_cancelled_until_it_is_sent_again(tmp_path: Path) -> None:
+    jobs_folder(tmp_path).mkdir()
+    run, status = tmp_path / "run", RunStatus("run", "interrupted", updated=LATER)
+    mark_cancelled(run)
+    assert with_job(run, status, JobState(SENT, Queued("RUNNING"))).state == "cancelled"
+    forget_cancelled(run)
+    assert with_job(run, status, JobState(SENT, Queued("RUNNING"))).state == "queued"
+
+
+def test_what_never_starts_is_said(tmp_path: Path) -> None:
+    job = JobState(SENT, Queued("PENDING", "PartitionConfig"))
+    assert "does not start" in with_job(tmp_path / "run", RunStatus("run", "waiting"), job).note
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("cpus_per_task=x", "hydra.launcher.cpus_per_task wants a whole number from 1 to 10,000, got 'x'"),
+        ("gpus_per_node=none", "hydra.launcher.gpus_per_node wants a whole number from 0"),
+        ("timeout_min=999999999999", "hydra.launcher.timeout_min wants a whole number from 1 to 5,256,000"),
+        ("mem_gb=much", "hydra.launcher.mem_gb wants a number of GB above 0, got 'much'"),
+        ("side_by_side=maybe", "hydra.launcher.side_by_side wants true or false, got 'maybe'"),
+        ("setup=module", "hydra.launcher.setup wants [COMMAND, COMMAND], got 'module'"),
+        ("additional_parameters=nice", "hydra.launcher.additional_parameters wants {NAME: VALUE}, got 'nice'"),
+        ("hparams=fuond", "hparams=fuond is no option"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_sent(
+    word: str, reason: str, refusal: Callable[..., str], small: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert reason in refusal("submit", *small, word, f"paths.outputs={tmp_path / 'outputs'}")
+
+
+def test_an_unknown_state_is_refused(refusal: Callable[..., str], small: tuple[str, ...], tmp_path: Path) -> None:
+    said = refusal("submit", *small, "--only", "failed,fialed", f"paths.outputs={tmp_path / 'outputs'}")
+    assert "only wants states among waiting, interrupted, failed" in said
+    assert "got fialed" in said
+
+
+def test_a_run_that_cannot_work_is_not_sent(calrun: Callable[..., Any], small: tuple[str, ...], tmp_path: Path) -> None:
+    answer = calrun("submit", *small, "optimizer.lr=abc", f"paths.outputs={tmp_path / 'outputs'}")
+    assert answer.code == 2
+    assert "optimizer.lr" in answer.out + answer.err
+    assert "sent" not in answer.out
+
+
+def test_a_run_that_was_sent_and_has_not_begun_can_be_named(calrun: Callable[..., Any], tmp_path: Path) -> None:
+    add_runs(tmp_path, ["digits-mlp-al-entropy-s0-1"])
+    jobs_folder(tmp_path).mkdir()
+    add_jobs(tmp_path, [SentJob("7_1", ("digits-mlp-al-entropy-s0-1",), LATER)])
+    folder = str(tmp_path / "digits-mlp-al-entropy-s0-1")
+    assert "digits-mlp-al-entropy-s0-1" in calrun("status", folder).out
+    assert calrun("cancel", folder).code == 0
+
+
+def test_a_queued_runs_log_is_not_there_yet(refusal: Callable[..., str], tmp_path: Path) -> None:
+    jobs_folder(tmp_path).mkdir()
+    add_jobs(tmp_path, [SentJob("7_1", ("run",), LATER)])
+    assert "there is no log of run yet: it is" in refusal("logs", str(tmp_path / "run"))
+
+
+def test_runs_of_several_experiments_are_told_apart(calrun: Callable[..., Any], tmp_path: Path) -> None:
+    for experiment in ("first", "second"):
+        (tmp_path / experiment).mkdir()
+        add_runs(tmp_path / experiment, ["digits-mlp-al-entropy-s0-1"])
+    out = calrun("status", str(tmp_path)).out
+    assert "first/digits-mlp-al-entropy-s0-1" in out
+    assert "second/digits-mlp-al-entropy-s0-1" in out
