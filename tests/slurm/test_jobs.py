@@ -139,7 +139,7 @@ def test_one_run_of_a_pack_is_cancelled_and_the_others_go_on(cluster: Any, small
 
 
 def test_a_setup_that_fails_begins_no_run_and_is_said(cluster: Any, small: tuple[str, ...]) -> None:
-    cluster.submit(*small, "setup=[true, no_such_command]", "paths.outputs=jobs")
+    cluster.submit(*small, "setup=[date, no_such_command]", "paths.outputs=jobs")
     cluster.watch("jobs")
     (line,) = cluster.status("jobs")[:1]
     log = cluster.folder / re.search(r"lost .*; log: (\S+)", line)[1]
