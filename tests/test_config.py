@@ -120,10 +120,10 @@ def test_every_method_can_be_built(option: str, configure: Configure) -> None:
     assert len(exp.method.phases) >= 1
 
 
-TEXT_MODELS = ("bert_base_uncased", "transformer", "vdcnn9")  # tests/model has them on texts
+ENCODERS = ("bert_base_uncased", "transformer", "vdcnn9", "hf_vision")  # tests/model has them on texts and in folders
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS["model"] if option not in TEXT_MODELS])
+@pytest.mark.parametrize("option", [option for option in OPTIONS["model"] if option not in ENCODERS])
 def test_every_model_can_be_built_for_digits(option: str, configure: Configure) -> None:
     overrides = [word for word in MISSING.get(option, []) if not word.startswith("model=")]
     net = build(configure(f"model={option}", *overrides)).method.net
@@ -133,15 +133,38 @@ def test_every_model_can_be_built_for_digits(option: str, configure: Configure) 
 # --- what wins over what ---
 
 
-@pytest.mark.parametrize("name", OPTIONS["hparams"])
+PAIRS = {f"{data}_{method}": (data, method) for data in OPTIONS["dataset"] for method in OPTIONS["method"]}
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS["hparams"] if name in PAIRS])
 def test_values_of_a_data_set_and_a_method_are_applied_when_both_are_chosen(name: str, configure: Configure) -> None:
-    dataset, _, method = name.partition("_cal_")
-    method = f"cal_{method}"
+    dataset, method = PAIRS[name]
     cfg = configure(f"dataset={dataset}", f"method={method}", small=False)
+    assert contains(OmegaConf.to_container(cfg), values_of(name))
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """What an option of hparams sets, with what it takes from others."""
     values = yaml.safe_load((CONF / "hparams" / f"{name}.yaml").read_text())
     for inherited in values.pop("defaults", []):
-        values |= yaml.safe_load((CONF / "hparams" / f"{inherited}.yaml").read_text())
-    assert contains(OmegaConf.to_container(cfg, resolve=True), values)
+        values |= values_of(inherited)
+    return values
+
+
+SETTINGS = {"emam2021_a_i": "finetune", "emam2021_b_i": "finetune", "emam2021_c_i": "finetune"}
+SETTINGS |= {"emam2021_c_ii": "linear_probe"}
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS["hparams"] if name not in PAIRS])
+def test_values_of_a_setting_are_applied_when_they_are_named(name: str, configure: Configure) -> None:
+    """Settings of a paper, and pairs whose data set may not be there yet."""
+    method = SETTINGS.get(name) or next(
+        each for each in sorted(OPTIONS["method"], key=len)[::-1] if name.endswith(each)
+    )
+    cfg = configure("dataset=cifar10", f"method={method}", f"hparams={name}", small=False)
+    assert contains(OmegaConf.to_container(cfg), values_of(name))
+    instantiate(cfg.optimizer)
+    assert [instantiate(each) for each in cfg.method.phases]
 
 
 def test_values_of_a_pair_are_not_those_of_another(configure: Configure) -> None:

@@ -149,7 +149,7 @@ class Composed(FitModule, Method):
         return [rule.scaled(self.setup_.scale) for rule in rules]
 
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
-        problems = []
+        problems = self.start.problems(self.net)
         rules = [rule for number in (1, 2) for rule in self.stop_rules(number)]
         if any(rule.needs_validation for rule in rules) and self.setup_.val is None:
             problems.append(

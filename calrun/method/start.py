@@ -6,6 +6,7 @@ Network Training". Checkpoints: Emam et al. 2021, Sec. 5; Kumar et al. 2022 (LP-
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 
@@ -26,6 +27,10 @@ class Start(ABC):
     def first(self, net: Classifier, fresh: Classifier) -> None:
         """Sets the weights of round 1, which has no last round: the fresh ones."""
         net.load_state_dict(fresh.state_dict())
+
+    def problems(self, net: Classifier) -> list[str]:
+        """Returns one sentence for each thing that cannot work with a network, which stays as it is."""
+        return []
 
 
 class Cold(Start):
@@ -74,13 +79,13 @@ class Checkpoint(Start):
 
     Args:
         path: a file of backbone weights; `None` for random weights.
-        prefix: what the backbone's keys begin with in the file.
+        prefix: what the backbone's keys begin with in the file; `None` finds it.
         leave_out: beginnings of further keys to pass over, such as the checkpoint's own head.
         head_std: standard deviation of the new head; `None` keeps the layer's own initialisation.
     """
 
     def __init__(
-        self, path: str | None, prefix: str = "", leave_out: Sequence[str] = (), head_std: float | None = None
+        self, path: str | None, prefix: str | None = None, leave_out: Sequence[str] = (), head_std: float | None = None
     ) -> None:
         if numbers := [each for each in leave_out if not isinstance(each, str)]:
             raise ValueError(
@@ -89,9 +94,24 @@ class Checkpoint(Start):
             )
         self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
 
-    def apply(self, net: Classifier, fresh: Classifier) -> None:
+    def fill(self, net: Classifier) -> None:
+        """Puts the file's weights into a backbone.
+
+        Raises:
+            ValueError: if they do not fit; then it stays as it is.
+        """
         if self.path is not None:
-            load_backbone(fresh, self.path, self.prefix, self.leave_out)
+            load_backbone(net, self.path, self.prefix, self.leave_out)
+
+    def problems(self, net: Classifier) -> list[str]:
+        try:
+            self.fill(deepcopy(net))
+        except ValueError as error:
+            return [str(error)]
+        return []
+
+    def apply(self, net: Classifier, fresh: Classifier) -> None:
+        self.fill(fresh)
         net.load_state_dict(fresh.state_dict())
         if self.head_std is not None:
             # the fresh head is already random for this round: rescaling it keeps the one source of randomness

@@ -15,7 +15,7 @@ def timm_classifier(
     model_name: str,
     pretrained: bool,
     checkpoint: str | None,
-    checkpoint_prefix: str,
+    checkpoint_prefix: str | None,
     **options: Any,
 ) -> Classifier:
     """Returns timm's network up to its pooled features, and a new head on it.
@@ -26,7 +26,7 @@ def timm_classifier(
         model_name: timm's name, such as resnet18 or vit_tiny_patch16_224, with or without its tag.
         pretrained: whether timm's default weights are taken, downloaded if need be.
         checkpoint: a local file of weights with timm's names; its head is left out.
-        checkpoint_prefix: what comes before those names in the file.
+        checkpoint_prefix: what comes before those names in the file; `None` finds it.
         options: further arguments of timm.create_model, such as img_size.
 
     Raises:

@@ -21,7 +21,7 @@ def torchvision_classifier(
     model_name: str,
     pretrained: bool,
     checkpoint: str | None,
-    checkpoint_prefix: str,
+    checkpoint_prefix: str | None,
     **options: Any,
 ) -> Classifier:
     """Returns the network without its last linear layer, and a new head on it.
@@ -32,7 +32,7 @@ def torchvision_classifier(
         model_name: torchvision's name, such as resnet50.
         pretrained: whether torchvision's default weights are taken, downloaded if need be.
         checkpoint: a local file of weights with torchvision's names; its head is left out.
-        checkpoint_prefix: what comes before those names in the file.
+        checkpoint_prefix: what comes before those names in the file; `None` finds it.
         options: further arguments of torchvision's own function, such as image_size.
 
     Raises:

@@ -48,6 +48,7 @@ def test_a_dataclass_takes_its_fields() -> None:
         "scales_lr",
         "schedule",
         "head_lr",
+        "schedule_every",
     ]
     assert arguments("calrun.logger.base.Logger") == []
 

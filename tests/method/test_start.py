@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -51,6 +54,16 @@ def test_checkpoint_gives_the_backbone_and_a_new_head(tmp_path) -> None:
     assert torch.equal(state["backbone.0.weight"], net(5).state_dict()["backbone.0.weight"])
     assert not state["head.bias"].any()
     assert 0.0005 < state["head.weight"].std() < 0.002
+
+
+@pytest.mark.parametrize("method", ["finetune", "linear_probe", "lp_ft", "lora"])
+def test_a_checkpoint_that_does_not_fit_is_refused_before_a_folder_is_made(
+    method: str, refusal: Callable[..., str], small: tuple[str, ...], tmp_path: Path
+) -> None:
+    torch.save({"conv1.weight": torch.zeros(2)}, tmp_path / "other.pt")
+    line = refusal("run", *small, f"method={method}", f"method.start.path={tmp_path / 'other.pt'}")
+    assert "has no key in common with the backbone: it holds conv1.weight, but the backbone wants 1.weight, " in line
+    assert not [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
 
 
 def test_names_that_yaml_reads_as_numbers_are_refused() -> None:

@@ -24,8 +24,9 @@ TEXTS = {"bert_base_uncased": 62, "transformer": 62, "vdcnn9": 69}  # models of 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_encoder(tiny_bert: Path) -> None:
-    """Encoders are those of a small folder."""
+def small_encoder(tiny_bert: Path, tiny_vit: Path) -> None:
+    """Encoders are those of small folders."""
+    CHOICES["hf_vision"] = {"path": str(tiny_vit)}
     CHOICES["transformer"] = CHOICES["bert_base_uncased"] = {"path": str(tiny_bert)}
 
 

@@ -125,9 +125,16 @@ class FitModule(pl.LightningModule):
         factor = visit.lr_factor(num_current, num_history, self.setup_.batch_size)
         beside = [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
         factory = factory.scaled(self.setup_.scale)
-        optimizer, schedule = factory.build(self.net, self.rule.max_epochs, factor, self.phase.trainable, beside)
+        epochs, trainable = self.rule.max_epochs, self.phase.trainable
+        optimizer, schedule = factory.build(self.net, epochs, factor, trainable, beside, self._steps_of(factory))
         self.head_group = len(optimizer.param_groups) - 1 - bool(beside)
         return optimizer if schedule is None else ([optimizer], [schedule])
+
+    def _steps_of(self, factory: OptimizerFactory) -> int:
+        """Returns the steps of an epoch, where the schedule moves at each."""
+        if factory.schedule_every == "epoch":
+            return 1
+        return len(self.visit.epoch(self.this_round, 0, self.setup_.batch_size, self.phase_number))
 
     def on_fit_start(self) -> None:
         self.setup_.train.to(self.device)

@@ -1,6 +1,7 @@
 """The optimizer and the learning-rate schedule of a round; both are new in every round.
 
-A schedule is a function of (epoch from 0, epochs of the round): the factor on the learning rate in that epoch.
+A schedule is a function of (epoch from 0, epochs of the round): the factor on the learning rate in that epoch, which is
+a fraction where the schedule moves at every step.
 """
 
 import math
@@ -13,8 +14,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from calrun.method.fit.scale import fewer
+from calrun.text.legal import one_of
 
-Schedule = Callable[[int, int], float]
+Schedule = Callable[[float, int], float]
 HEAD = "head."  # beginning of the names of the head's parameters, see calrun.model.base.Classifier
 
 
@@ -29,6 +31,7 @@ class OptimizerFactory:
             and not for Adam, in their public code only.
         schedule: factor on the learning rates by epoch; `None` leaves them constant.
         head_lr: the head's own learning rate, in a second parameter group; `None` gives it the backbone's.
+        schedule_every: whether the schedule moves at the end of each `epoch`, or at every `step`.
 
     Raises:
         ValueError: a learning rate is not finite, or not above 0.
@@ -39,8 +42,10 @@ class OptimizerFactory:
     scales_lr: bool
     schedule: Schedule | None = None
     head_lr: float | None = None
+    schedule_every: Literal["epoch", "step"] = "epoch"
 
     def __post_init__(self) -> None:
+        one_of("optimizer.schedule_every", self.schedule_every, ("epoch", "step"))
         for name, value in [("lr", self.lr), ("head_lr", self.head_lr)]:
             if value is not None and not (0 < value < math.inf):
                 raise ValueError(f"optimizer.{name} wants a finite learning rate above 0, but is {value}; correct it")
@@ -56,8 +61,11 @@ class OptimizerFactory:
         lr_scale: float = 1.0,
         trainable: Literal["all", "head"] = "all",
         beside: Sequence[nn.Parameter] = (),
+        steps: int = 1,
     ) -> tuple[Optimizer, LambdaLR | None]:
         """Returns a new optimizer over the parameters of `net` and its schedule, to be stepped after every epoch.
+
+        A schedule that moves at every step is part of the optimizer, whose state knows how many it has taken.
 
         Args:
             net: its parameters are given to the optimizer; none is frozen or thawed here.
@@ -66,6 +74,7 @@ class OptimizerFactory:
                 `scales_lr` is off.
             trainable: all parameters or the head's alone.
             beside: parameters of modules beside the network, in a last group of their own.
+            steps: of an epoch, for a schedule that moves at each.
 
         Raises:
             ValueError: the head is to be trained apart, but the network has none.
@@ -76,6 +85,8 @@ class OptimizerFactory:
         schedule = self.schedule
         if schedule is None:
             return optimizer, None
+        if self.schedule_every == "step":
+            return moving(optimizer, lambda step: schedule(min(step / steps, epochs), epochs)), None
         return optimizer, LambdaLR(optimizer, lambda epoch: schedule(min(epoch, epochs), epochs))
 
     def _groups(self, net: nn.Module, scale: float, trainable: Literal["all", "head"]) -> list[dict[str, Any]]:
@@ -95,15 +106,35 @@ class OptimizerFactory:
         return [{"params": [p for name, p in net.named_parameters() if not name.startswith(HEAD)]}, head_group]
 
 
-def cosine(epoch: int, epochs: int) -> float:
+def moving(optimizer: Optimizer, factor: Callable[[int], float]) -> Optimizer:
+    """Lets an optimizer set its learning rates after each step; the number of steps is kept in its groups.
+
+    Args:
+        optimizer: as it begins.
+        factor: on the learning rates it begins with, by the number of steps taken.
+    """
+    for group in optimizer.param_groups:
+        group["first_lr"], group["steps_taken"] = group["lr"], 0
+        group["lr"] = group["first_lr"] * factor(0)
+
+    def move(optimizer: Optimizer, *_: Any) -> None:
+        for group in optimizer.param_groups:
+            group["steps_taken"] += 1
+            group["lr"] = group["first_lr"] * factor(group["steps_taken"])
+
+    optimizer.register_step_post_hook(move)
+    return optimizer
+
+
+def cosine(epoch: float, epochs: int) -> float:
     """Returns half a cosine from 1 in the first epoch to 0 after the last: SGD in Das et al. and in Beck et al."""
     return (1 + math.cos(math.pi * epoch / epochs)) / 2
 
 
-def cosine_to_a_fifth(epoch: int, epochs: int) -> float:
+def cosine_to_a_fifth(epoch: float, epochs: int) -> float:
     """Returns cos(7/16 pi t), from 1 to 0.195 after the last epoch: linear probing in Wen et al. 2024.
 
-    Differs from the paper: t moves once an epoch; in the authors' code it moves at every step.
+    In the authors' code t moves at every step: `schedule_every: step`.
     """
     return math.cos(7 / 16 * math.pi * epoch / epochs)
 
@@ -121,7 +152,7 @@ class Step:
     milestones: Sequence[int | float]
     factor: float
 
-    def __call__(self, epoch: int, epochs: int) -> float:
+    def __call__(self, epoch: float, epochs: int) -> float:
         """Returns the factor in an epoch of a round, counted from 0."""
         at = [each if isinstance(each, int) else round(each * epochs, ndigits=6) for each in self.milestones]
         return float(self.factor ** sum(epoch >= milestone for milestone in at))

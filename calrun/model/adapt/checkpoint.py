@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,35 +11,76 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from calrun.model.adapt.adapter import first_line
+from calrun.model.adapt.layout import COUNTER, WRAPPERS, common_prefixes, fitting, flattened, under
 from calrun.model.base import Classifier
 
-WRAPPERS = ("state_dict", "model")  # keys under which training scripts keep the weights among other things
 HOST = torch.empty(0).device.type
-COUNTER = "num_batches_tracked"  # BatchNorm's counter of batches, which old files lack and nothing here reads
+FIRST = 5  # keys that an error shows
+OPTION = "its prefix (checkpoint_prefix or prefix)"
 
 
-def load_backbone(net: Classifier, path: str | Path, prefix: str = "", leave_out: Sequence[str] = ()) -> None:
+def load_backbone(net: Classifier, path: str | Path, prefix: str | None = None, leave_out: Sequence[str] = ()) -> None:
     """Fills the backbone of `net` from a file; the head stays as it is.
-
-    Args:
-        net: the file must hold exactly the names and shapes of its backbone.
-        path: a file of `torch.save` or safetensors: the weights by name, alone or under `state_dict` or `model`.
-        prefix: keeps the file's keys that start with it and takes it off (`module.encoder_q.`).
-        leave_out: beginnings of keys (without the prefix) to leave out, such as the checkpoint's own head (`fc.`).
 
     Raises:
         ValueError: if the file is missing, unreadable or does not fit; then the network is unchanged.
     """
+    weights = weights_for(net.backbone.state_dict(), path, prefix, leave_out)
+    net.backbone.load_state_dict(weights, strict=False)  # strict but for the counters: checked before
+
+
+def weights_for(
+    wanted: Mapping[str, Tensor], path: str | Path, prefix: str | None = None, leave_out: Sequence[str] = ()
+) -> dict[str, Tensor]:
+    """Returns a backbone's weights from a file.
+
+    Args:
+        wanted: the names and shapes that the file must hold.
+        path: a file of `torch.save` or safetensors: the weights by name, alone or in dictionaries (calrun.model.adapt
+            .layout says which).
+        prefix: keeps the file's keys that start with it and takes it off (`module.encoder_q.`), and then every key
+            counts. `None` finds the one that fits, and passes over heads.
+        leave_out: beginnings of keys (without the prefix) to leave out, such as the checkpoint's own head (`fc.`).
+
+    Raises:
+        ValueError: if the file is missing, unreadable or does not fit.
+    """
     stored = _read(Path(path))
-    chosen = {key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)}
-    weights = {key: value for key, value in chosen.items() if not key.startswith(tuple(leave_out))}
-    wanted = net.backbone.state_dict()
-    faults = _faults(wanted, weights)
-    if faults:
+    if prefix is None:
+        weights = _found(wanted, stored, path, leave_out)
+        faults, hint = _faults(wanted, weights), ""
+    else:
+        chosen = {key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)}
+        weights = {key: value for key, value in chosen.items() if not key.startswith(tuple(leave_out))}
+        faults = _faults(wanted, weights)
         lacks = any(key not in weights for key in wanted if not key.endswith(COUNTER))
-        hint = _hint(wanted, stored, prefix) if lacks else ""
+        hint = _hint(wanted, stored, prefix, leave_out) if lacks else ""
+    if faults:
         raise ValueError(f"checkpoint {path} does not fit the backbone: {'; '.join(faults)}{hint}")
-    net.backbone.load_state_dict(weights, strict=False)  # strict but for the counters: checked above
+    return weights
+
+
+def _found(
+    wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor], path: str | Path, leave_out: Sequence[str]
+) -> dict[str, Tensor]:
+    """Returns the weights under the one prefix that fits, or under the one with most of the backbone's names."""
+    prefixes = common_prefixes(wanted, stored)
+    if not prefixes:
+        raise ValueError(
+            f"checkpoint {path} has no key in common with the backbone: it holds {_shown(stored)}, but the backbone "
+            f"wants {_shown(wanted)}; choose the model that it was made with"
+        )
+    fit = fitting(prefixes, wanted, stored, leave_out)
+    if len(fit) > 1:
+        raise ValueError(
+            f"checkpoint {path} holds {len(fit)} networks that fit the backbone; choose {OPTION} among {fit[:FIRST]}"
+        )
+    return under(stored, (fit or prefixes)[0], leave_out, wanted)
+
+
+def _shown(keys: Mapping[str, Tensor]) -> str:
+    more = f" and {len(keys) - FIRST} more" if len(keys) > FIRST else ""
+    return f"{', '.join([*keys][:FIRST])}{more}"
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -48,14 +90,15 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     for wrapper in WRAPPERS:
         if isinstance(stored, Mapping) and isinstance(stored.get(wrapper), Mapping):
             stored = stored[wrapper]
-    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+    if isinstance(stored, Mapping) and not stored:
+        raise ValueError(f"checkpoint {path} holds no weights; save the state_dict of a network")
+    weights = dict(flattened(stored)) if isinstance(stored, Mapping) else {}
+    if not weights:
         raise ValueError(
             f"checkpoint {path} wants to be a dictionary of tensors by name, alone or under one of {list(WRAPPERS)}, "
             f"but holds {_contents(stored)}; save the state_dict alone with torch.save"
         )
-    if not stored:
-        raise ValueError(f"checkpoint {path} holds no weights; save the state_dict of a network")
-    return stored
+    return weights
 
 
 def _stored(path: Path) -> object:
@@ -63,7 +106,8 @@ def _stored(path: Path) -> object:
     try:
         if is_safetensors(path):
             return load_file(path)
-        with warnings.catch_warnings(action="ignore"):  # about old formats, which are read or refused below
+        ignored = warnings.catch_warnings(action="ignore")  # about old formats, which are read or refused below
+        with ignored, torch.serialization.safe_globals([Namespace]):  # DINO keeps the words of its command
             return torch.load(path, map_location=HOST, weights_only=True)
     except Exception as error:  # readers answer damaged bytes with errors of many kinds
         if re.search(r"Unsupported (global|class)|GLOBAL |TorchScript", str(error)):  # a pickle of more than tensors
@@ -104,16 +148,15 @@ def _faults(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list
     ]
     broken = [key for key in wanted if key in weights and not weights[key].isfinite().all()]
     kinds = {"missing": missing, "unexpected": unexpected, "of another size": differing, "not finite": broken}
-    return [f"{len(keys)} keys {kind} (first: {', '.join(keys[:5])})" for kind, keys in kinds.items() if keys]
+    return [f"{len(keys)} keys {kind} (first: {', '.join(keys[:FIRST])})" for kind, keys in kinds.items() if keys]
 
 
-def _hint(wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor], prefix: str) -> str:
+def _hint(wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor], prefix: str, leave_out: Sequence[str]) -> str:
     """Returns advice on the prefix that may be meant, or an empty text."""
-    first = next(iter(wanted))
-    others = [key.removesuffix(first) for key in stored if key.endswith(first) and key != prefix + first]
+    others = [other for other in common_prefixes(wanted, stored) if other != prefix]
     if not others:
         return ""
-    fitting = [each for each in others if all(each + key in stored for key in wanted if not key.endswith(COUNTER))]
-    if len(fitting) == 1:
-        return f"; set its prefix (checkpoint_prefix or prefix) to {fitting[0]!r}"
-    return f"; choose its prefix (checkpoint_prefix or prefix) among {others[:5]}"
+    fit = fitting(others, wanted, stored, leave_out)
+    if len(fit) == 1:
+        return f"; set {OPTION} to {fit[0]!r}, or leave it out"
+    return f"; choose {OPTION} among {(fit or others)[:FIRST]}"

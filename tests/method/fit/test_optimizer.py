@@ -1,3 +1,5 @@
+import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,78 @@ def test_cosine_is_pytorchs_schedule_to_zero() -> None:
 def test_the_probing_cosine_ends_at_a_fifth() -> None:
     assert cosine_to_a_fifth(0, 9) == 1.0
     assert cosine_to_a_fifth(9, 9) == pytest.approx(0.19509, abs=1e-5)
+
+
+def stepped(factory: OptimizerFactory, epochs: int, steps: int) -> list[list[float]]:
+    """The rates of every step of a fit."""
+    net = network()
+    optimizer, schedule = factory.build(net, epochs, steps=steps)
+    assert schedule is None
+    lrs = []
+    for _ in range(epochs * steps):
+        lrs.append([group["lr"] for group in optimizer.param_groups])
+        train(net, optimizer, steps=1)
+    return lrs
+
+
+def test_a_schedule_of_steps_is_cos_7_16_pi_t_at_each() -> None:
+    """Wen et al. 2024: lr 0.5 of the head, t from 0 by 1 over the number of all steps."""
+    factory = OptimizerFactory(SGD, 0.5, False, cosine_to_a_fifth, head_lr=0.25, schedule_every="step")
+    lrs = stepped(factory, epochs=2, steps=3)
+    by_hand = [math.cos(7 * math.pi / 16 * step / 6) for step in range(6)]
+    assert lrs == [pytest.approx([0.5 * factor, 0.25 * factor]) for factor in by_hand]
+
+
+def test_a_schedule_of_steps_goes_on_from_a_saved_state() -> None:
+    factory = OptimizerFactory(SGD, 0.5, False, cosine, schedule_every="step")
+    net = network()
+    optimizer, _ = factory.build(net, 2, steps=3)
+    train(net, optimizer, steps=4)
+    state = optimizer.state_dict()
+    again, _ = factory.build(net, 2, steps=3)
+    again.load_state_dict(state)
+    train(net, again, steps=1)
+    assert again.param_groups[0]["lr"] == pytest.approx(0.5 * cosine(5 / 3, 2))
+
+
+class Killed(Exception):
+    """Stands for the end of a process."""
+
+
+def test_a_fit_of_steps_reaches_the_end_of_its_schedule_and_survives_a_kill(
+    configure: Callable[..., Any], play_in: Callable[..., Any], tmp_path: Path, result_of: Callable[[Path], Any]
+) -> None:
+    words = ["method=linear_probe", "stop=fixed_epochs", "trainer.max_epochs=3", "budget.rounds=1"]
+    schedule = "{_target_: calrun.method.fit.optimizer.cosine_to_a_fifth, _partial_: true}"
+    cfg = configure(*words, "+optimizer.schedule_every=step", f"optimizer.schedule={schedule}", "trainer.batch_size=8")
+    lrs: list[float] = []
+
+    def watched(dies: bool) -> Callable[[Any], None]:
+        def watch(exp: Any) -> None:
+            end = exp.method.end_epoch
+
+            def ended() -> Any:
+                lrs.append(exp.method.raw_optimizer.param_groups[0]["lr"])
+                if dies and len(exp.method.history) == 1:
+                    raise Killed
+                return end()
+
+            exp.method.end_epoch = ended
+
+        return watch
+
+    play_in(tmp_path / "whole", cfg, prepare=watched(dies=False))
+    assert lrs == pytest.approx([cfg.optimizer.lr * math.cos(7 * math.pi / 16 * epoch / 3) for epoch in (1, 2, 3)])
+    with pytest.raises(Killed):
+        play_in(tmp_path / "broken", cfg, every=0.0, prepare=watched(dies=True))
+    play_in(tmp_path / "broken", cfg, every=0.0, prepare=watched(dies=False))
+    assert lrs[-1] == lrs[2]
+    assert result_of(tmp_path / "broken") == result_of(tmp_path / "whole")
+
+
+def test_a_schedule_moves_at_epochs_or_steps() -> None:
+    with pytest.raises(ValueError, match=r"optimizer\.schedule_every wants epoch or step, got 'batch'"):
+        OptimizerFactory(SGD, 0.5, False, cosine, schedule_every="batch")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

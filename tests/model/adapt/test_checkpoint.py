@@ -51,31 +51,32 @@ def test_every_kind_of_misfit_is_listed_at_once_and_nothing_changes(tmp_path: Pa
     before = net.backbone[1].bias.clone()
     stored = {"1.weight": torch.zeros(9, 9), "extra": torch.zeros(1)}
     with pytest.raises(ValueError, match="does not fit the backbone") as caught:
-        load_backbone(net, saved(tmp_path, stored))
+        load_backbone(net, saved(tmp_path, stored), prefix="")
     assert "1 keys missing (first: 1.bias)" in str(caught.value)
     assert "1 keys unexpected (first: extra)" in str(caught.value)
     assert "1.weight is (9, 9), wanted (4, 3)" in str(caught.value)
     assert torch.equal(net.backbone[1].bias, before)
 
 
-def test_a_forgotten_prefix_is_suggested(tmp_path: Path) -> None:
+def test_a_wrong_prefix_is_answered_with_the_right_one(tmp_path: Path) -> None:
     net, weights = net_and_weights()
     stored = {f"module.{name}": value for name, value in weights.items()}
-    with pytest.raises(ValueError, match=r"set its prefix \(checkpoint_prefix or prefix\) to 'module\.'"):
-        load_backbone(net, saved(tmp_path, stored))
+    with pytest.raises(ValueError, match=r"set its prefix \(checkpoint_prefix or prefix\) to 'module\.', or leave it"):
+        load_backbone(net, saved(tmp_path, stored), prefix="")
     twice = {f"{prefix}{name}": value for name, value in weights.items() for prefix in ("q.", "k.")}
-    with pytest.raises(ValueError, match=r"choose its prefix \(checkpoint_prefix or prefix\) among \['q\.', 'k\.'\]"):
-        load_backbone(net, saved(tmp_path, twice))
+    with pytest.raises(ValueError, match=r"choose its prefix \(checkpoint_prefix or prefix\) among \['k\.', 'q\.'\]"):
+        load_backbone(net, saved(tmp_path, twice), prefix="")
     other = {"encoder.thing": torch.zeros(1)}
     with pytest.raises(ValueError, match=r"unexpected \(first: encoder\.thing\)$"):
-        load_backbone(net, saved(tmp_path, other))
+        load_backbone(net, saved(tmp_path, other), prefix="")
 
 
 def test_another_shape_is_not_taken_for_another_prefix(tmp_path: Path) -> None:
     net, weights = net_and_weights()
     stored = {**weights, "deep.1.weight": torch.zeros(1), "1.weight": torch.zeros(9, 9)}
-    with pytest.raises(ValueError, match=r"1\.weight is \(9, 9\), wanted \(4, 3\)\)$"):
-        load_backbone(net, saved(tmp_path, stored))
+    for prefix in ("", None):
+        with pytest.raises(ValueError, match=r"1\.weight is \(9, 9\), wanted \(4, 3\)\)$"):
+            load_backbone(net, saved(tmp_path, stored), prefix)
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "pytorch_model.bin"])
