@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from calrun import __version__
 from calrun.check.keys import keys, refuse_unknown_hparams, refuse_unread
 from calrun.errors import report as report_error
+from calrun.feature_store.command.commands import features_app
 from calrun.machine.signals import Ended, end_process, heeded
 from calrun.machine.streams import make_patient
 from calrun.network.commands import predict_command, select_command
@@ -224,6 +225,7 @@ app.command("logs")(logs_command)
 app.command("predict")(predict_command)
 app.command("select")(select_command)
 app.command("best")(best_command)
+app.add_typer(features_app, name="features")
 
 
 @app.command("completion")

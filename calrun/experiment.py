@@ -1,7 +1,7 @@
 """Turns a configuration into the objects of a run, and finds everything that cannot work before the first fit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,10 @@ from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.recorded import unrecordable
 from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
-from calrun.dataset.source.subset import Subset
+from calrun.dataset.source.held_out import hold_out
+from calrun.feature_store.fit.behind import Behind
+from calrun.feature_store.fit.told import build_store
+from calrun.feature_store.fit.unfit import stands_in, unfit
 from calrun.folder.record_options import RecordOptions
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
@@ -33,7 +36,7 @@ from calrun.parallel.world import of_first
 from calrun.part.dynamics import NAME, Dynamics
 from calrun.part.setup import Setup
 from calrun.pool import Pool
-from calrun.rng import numpy_rng, torch_seed
+from calrun.rng import torch_seed
 from calrun.round import Round
 from calrun.row_transform.base import RowTransform
 from calrun.task.base import Task
@@ -52,6 +55,7 @@ class Experiment:
         initial: the rule that chooses the rows of round 1.
         sizes: labelled rows in each round.
         seed_set_seed: the seed of the initial rows.
+        behind: what lies behind `data` if that holds features.
         dynamics: watches the fits if `record.dynamics` asks for it.
     """
 
@@ -67,6 +71,7 @@ class Experiment:
     seed: int
     seed_set_seed: int
     record: RecordOptions
+    behind: Behind | None = None
     dynamics: Dynamics | None = None
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
@@ -75,6 +80,8 @@ class Experiment:
         Raises:
             LabelsWanted: if the oracle has not answered yet with the labels of a round.
         """
+        if self.behind is not None:
+            self.behind.compute()
         if after == 0:
             self.pool.label(self._choose_initial(folder), 1)
             self.pool.require(1, self.sizes[0], "choice of initial rows")
@@ -127,11 +134,16 @@ def build(cfg: DictConfig) -> Experiment:
         *unrecordable(cfg.record, data, task),
         *oracle.problems(),
         *conflicts(data, method, chosen),
+        *unfit(method, chosen),
         *method.problems(sizes, data.input_shape),
         *of_budget,
     ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
+    behind = Behind.of(method, loaded) if stands_in(method) else None
+    if behind is not None:
+        data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)
+        method = build_method(cfg, data, task, predictor, behind)
     acquisition = chosen["acquisition"]
     dynamics = Dynamics() if cfg.record.dynamics else None
     beside = {} if dynamics is None else {NAME: dynamics}
@@ -148,6 +160,7 @@ def build(cfg: DictConfig) -> Experiment:
         seed=cfg.seed,
         seed_set_seed=cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed,
         record=RecordOptions(**cfg.record),
+        behind=behind,
         dynamics=dynamics,
     )
 
@@ -226,8 +239,10 @@ def build_predictor(trainer: DictConfig, task: Task) -> Predictor:
     )
 
 
-def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predictor) -> Method:
-    """Instantiates the method with what the run gives it.
+def build_method(
+    cfg: DictConfig, data: Dataset, task: Task, predictor: Predictor, behind: Behind | None = None
+) -> Method:
+    """Instantiates the method with what the run gives it; with features, its network is a head alone.
 
     Raises:
         ValueError: if the method does not take the arguments of its YAML.
@@ -238,7 +253,7 @@ def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predicto
 
     trainer = cfg.trainer
     setup = Setup(
-        build_net,
+        build_net if behind is None else behind.build_head,
         data.train,
         data.val,
         predictor,
@@ -248,6 +263,7 @@ def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predicto
         cfg.scale,
         trainer.channels_last,
         trainer.compile,
+        build_store(cfg),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))
@@ -257,33 +273,8 @@ def build_method(cfg: DictConfig, data: Dataset, task: Task, predictor: Predicto
             signature(get_object(cfg.method._target_)).bind(**pieces.keywords, setup=setup)
         except TypeError as error:
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
-        method = is_a("method", pieces(setup=setup), Method)
+        of_head = {} if behind is None else {"start": pieces.keywords["start"].of_head()}
+        method = is_a("method", pieces(setup=setup, **of_head), Method)
     if not safe_channels_last(method.evaluated(), predictor.device):
         setup.channels_last = predictor.channels_last = False
     return method
-
-
-def hold_out(data: Dataset, val_fraction: float, scale: float) -> tuple[Dataset, np.ndarray]:
-    """Takes a validation split out of the pool, and leaves `scale` of the rest in it.
-
-    The rows are the same for every seed, so that runs stay comparable.
-
-    Raises:
-        ValueError: if the fraction is less than a row, or the data set has a validation split already.
-    """
-    if val_fraction > 0 and data.val is not None:
-        raise ValueError(
-            f"val_fraction is {val_fraction}, but this data set has a validation split of its own; set it to 0"
-        )
-    order = numpy_rng(0, 0, "held-out rows").permutation(len(data.train))
-    num_val = round(val_fraction * len(order))
-    if val_fraction > 0 and not num_val:
-        raise ValueError(
-            f"val_fraction {val_fraction} of {len(order)} rows is no row; set it to {1 / len(order):.2g} or more, "
-            "or to 0"
-        )
-    num_pool = round(scale * (len(order) - num_val))
-    val_rows, held_out = np.sort(order[:num_val]), np.sort(np.r_[order[:num_val], order[num_val + num_pool :]])
-    if num_val:
-        data = replace(data, val=Subset(data.train, val_rows))
-    return data, held_out

@@ -85,7 +85,9 @@ def begun(folder: Path, config: dict[str, Any], exp: Experiment) -> Record:
         return Follower(folder, config)
     record = Record(folder, config)
     try:
-        write_inputs(record.folder, exp.data)
+        write_inputs(record.folder, exp.data if exp.behind is None else exp.behind.data)
+        if exp.behind is not None:
+            exp.behind.keep_backbone(record.folder)
     except Exception as error:
         record.fail(error)
         record.close()

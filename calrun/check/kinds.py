@@ -41,6 +41,9 @@ GIVEN = {
     "model.vocabulary": "the data set",
     "method.setup": "calrun",
     "dataset.seed": "the run",
+    "feature_store.content": "the run",
+    "feature_store.reading": "the run",
+    "feature_store.what": "the run",
 }
 
 

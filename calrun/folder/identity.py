@@ -26,6 +26,8 @@ RESULTS = 2  # number that goes up with every change of calrun that changes what
 NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
 NEUTRAL_LEAVES = ("dataset.check",)
+STORE_FOLDER = "feature_store.folder"
+WITHOUT_STORE = "calrun.feature_store.none.InMemory"  # counts as no store at all, as in runs from before there were any
 ROUNDS = "budget.rounds"
 HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
     *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
@@ -108,7 +110,7 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: _canonical(value, key, ours=True) for key, value in kept_blocks(tree).items()}
     kept["data"] = [place.name for place in data_places(tree)]
     alone = ["trainer.processes"] if (tree.get("trainer") or {}).get("processes", 1) == 1 else []
-    for leaf in [*NEUTRAL_LEAVES, *alone, *([] if looks_at_last_round(tree) else [ROUNDS])]:
+    for leaf in [*NEUTRAL_LEAVES, STORE_FOLDER, *alone, *([] if looks_at_last_round(tree) else [ROUNDS])]:
         block, _, key = leaf.partition(".")
         if isinstance(kept.get(block), dict):
             kept[block].pop(key, None)
@@ -117,7 +119,9 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def kept_blocks(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the top-level parts of a configuration that can decide a result."""
-    return {key: value for key, value in tree.items() if key not in NEUTRAL_BLOCKS}
+    stored = (tree.get("feature_store") or {}).get("_target_") not in (None, WITHOUT_STORE)
+    neutral = (*NEUTRAL_BLOCKS, *([] if stored else ["feature_store"]))
+    return {key: value for key, value in tree.items() if key not in neutral}
 
 
 def looks_at_last_round(tree: Mapping[str, Any]) -> bool:

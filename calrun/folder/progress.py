@@ -16,6 +16,7 @@ from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining
 from calrun.folder.round_line import round_text
 from calrun.part.figures import EpochFigures
+from calrun.text import doing
 from calrun.text.duration import duration
 from calrun.text.say import say
 
@@ -83,11 +84,12 @@ class Progress:
         """Returns what the run is doing."""
         now = self.record.last_status
         if "round" not in now:
-            return self.name
+            return "  ".join(filter(None, (self.name, doing.now.text)))
         parts = [self.name, f"round {now['round']}/{now['rounds']}", str(now.get("phase", ""))]
         if "epoch" in now and now.get("phase") == "fit":
             parts.append(f"epoch {now['epoch']}/{now['epochs']}")
             parts += [] if self.figures is None else [f"train accuracy {self.figures.train_accuracy:.1%}"]
+        parts += [doing.now.text] if doing.now.text else []
         left = self.remaining.left(now["round"], now.get("epoch", 0))
         return "  ".join([*parts, *([] if left is None else [f"at most {duration(left)} left"])])
 

@@ -99,7 +99,7 @@ class Predictor:
     ) -> None:
         alone = LightningEnvironment()  # under SLURM, Fabric would look for other tasks
         self.fabric = Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[alone])  # type: ignore[arg-type]
-        self.batch_size = batch_size
+        self.batch_size, self.precision = batch_size, precision
         self.channels_last, self.reduced = channels_last, reduced
 
     @property

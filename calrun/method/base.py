@@ -16,8 +16,11 @@ Fit = Callable[[Any, Round], FitResult]  # runs all phases of one round, of a me
 class Method(ABC):
     """Trains in every round, looks at the candidates, and gives the network that is evaluated.
 
-    `work` counts what the current round has cost so far.
+    `work` counts what the current round has cost so far. A method that asks `Setup.feature_store` itself says so by
+    `reads_features`; for any other, a store that is in the fit takes the place of the data set.
     """
+
+    reads_features: bool = False
 
     setup_: Setup
     work: Work

@@ -32,12 +32,22 @@ class Start(ABC):
         """Returns one sentence for each thing that cannot work with a network, which stays as it is."""
         return []
 
+    def of_head(self) -> "Start | None":
+        """Returns what the rule does to the head alone; `None` if it does anything else to a backbone than fill it.
+
+        With it, a head can be trained on the features of a backbone that is no longer there.
+        """
+        return None
+
 
 class Cold(Start):
     """Every round starts from new random weights, BatchNorm statistics included."""
 
     def apply(self, net: Classifier, fresh: Classifier) -> None:
         net.load_state_dict(fresh.state_dict())
+
+    def of_head(self) -> Start:
+        return self
 
 
 class Warm(Start):
@@ -47,6 +57,9 @@ class Warm(Start):
 
     def apply(self, net: Classifier, fresh: Classifier) -> None:
         """Keeps the weights as they are."""
+
+    def of_head(self) -> Start:
+        return self
 
 
 class ShrinkPerturb(Start):
@@ -121,3 +134,6 @@ class Checkpoint(Start):
 
     def first(self, net: Classifier, fresh: Classifier) -> None:
         self.apply(net, fresh)
+
+    def of_head(self) -> Start:
+        return Checkpoint(None, head_std=self.head_std)

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from calrun.dataset.base import Inputs
+from calrun.feature_store.fit.behind import completed
 from calrun.folder.begun import damaged, recorded_in
 from calrun.folder.identity import HEADER, is_place
 from calrun.folder.inputs_file import read_inputs
@@ -42,6 +43,7 @@ class RunFiles:
         The accelerator is what there is here, and the weights that the model began with are not asked for.
         """
         own = {key: value for key, value in self.config.items() if key not in (*HEADER, "data_fingerprint")}
+        own.pop("feature_store", None)  # the network is whole again, and looks at rows as the data set has them
         own["trainer"] = {**own["trainer"], "accelerator": "auto"}
         if str(own["model"].get("_target_")).startswith("calrun."):
             own["model"] = {key: BEGINNING.get(key, value) for key, value in own["model"].items()}
@@ -68,7 +70,8 @@ class RunFiles:
     def state(self) -> dict[str, Any]:
         """Returns what the method carried out of the round."""
         with whole(self.state_path):
-            return load_tensors(self.state_path)
+            state = load_tensors(self.state_path)
+        return completed(self.folder, state)
 
 
 def run_files(run: str | Path, number: int | None = None) -> RunFiles:

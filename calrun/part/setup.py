@@ -1,9 +1,11 @@
 """What a run gives its method, and what a method counts of its work."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calrun.dataset.base import Source
+from calrun.feature_store.base import FeatureStore
+from calrun.feature_store.none import InMemory
 from calrun.look.predict import Predictor
 from calrun.model.base import Classifier
 from calrun.part.figures import EpochFigures
@@ -27,6 +29,7 @@ class Setup:
         scale: factor on numbers of epochs.
         channels_last: whether pictures and weights are kept channels-last.
         compile: whether training passes go through torch.compile.
+        feature_store: gives the features of a network that does not change.
     """
 
     build_net: Callable[[], Classifier]
@@ -39,6 +42,7 @@ class Setup:
     scale: float = 1.0
     channels_last: bool = False
     compile: bool = False
+    feature_store: FeatureStore = field(default_factory=InMemory)
 
 
 @dataclass

@@ -48,7 +48,9 @@ def refused_choices(exp: Experiment) -> list[str]:
 
 
 def _num_features(exp: Experiment) -> int:
-    """Returns D, found by passing one row through the network."""
+    """Returns D, found by passing one row through the network, which would compute features that are not there yet."""
+    if exp.behind is not None:
+        return exp.behind.width
     rows = exp.pool.unlabelled[:1]
     with exp.predictor.evaluating(exp.method.evaluated()):
         _, x = next(iter(exp.predictor.batches(exp.data.train, rows)))

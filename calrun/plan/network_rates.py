@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from calrun.experiment import Experiment
+from calrun.feature_store.fit.behind import Behind
 from calrun.model.adapt.forward_work import forward_work
 from calrun.plan.rates import seconds_of
 
@@ -58,7 +60,20 @@ def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
     return NetworkRates(num_features, *work, pass_seconds, seconds_of_a_row(step, setup.batch_size))
 
 
+def pass_rates(exp: Experiment, behind: Behind, device_flops: float) -> tuple[float, float]:
+    """Returns FLOP and seconds that one row takes to pass the backbone behind an experiment's features."""
+    net, predictor, rows = behind.net, exp.predictor, np.arange(min(2, len(exp.data.train)))
+    _, x = next(iter(predictor.batches(behind.data.train, rows)))
+    with predictor.evaluating(net):
+        flops = forward_work(net, x)[0]
+        most_rows = max(2, min(predictor.batch_size, int(SECONDS / 4 * device_flops / max(flops, 1))))
+        _, x = next(iter(predictor.batches(behind.data.train, np.arange(min(most_rows, len(exp.data.train))))))
+        return flops, seconds_of(lambda: net(x), x.device, SECONDS) / len(x)
+
+
 def first_rows(exp: Experiment, num_rows: int) -> Tensor:
-    """Returns x of the first rows, on the device."""
+    """Returns x of the first rows, on the device; of features, which may not be there yet, zeros."""
+    if exp.behind is not None:
+        return torch.zeros(num_rows, exp.behind.width, device=exp.predictor.device)
     rows = np.arange(min(num_rows, len(exp.data.train)))
     return reduce(exp.data.train.joined, [x for _, x in exp.predictor.batches(exp.data.train, rows)])

@@ -18,7 +18,7 @@ from calrun.look.columns import column_bytes, looked_at
 from calrun.part.setup import BACKWARD, FitWork
 from calrun.places import CONF
 from calrun.plan.choices import acquisition_of, choice_sizes
-from calrun.plan.network_rates import network_rates
+from calrun.plan.network_rates import network_rates, pass_rates
 from calrun.plan.rates import Rates, measure
 from calrun.round import planned_rounds
 from calrun.training.trainer import silence_lightning
@@ -68,6 +68,16 @@ class RoundPlan:
 
 
 @dataclass(frozen=True)
+class FeaturesPlan:
+    """The one pass of the backbone behind features, before round 1: rows that no earlier run has passed."""
+
+    rows: int
+    flops: float
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """All rounds, and the rates of the device from which seconds are computed.
 
@@ -80,6 +90,7 @@ class Plan:
         needed_bytes: the most bytes that a round's scoring and selection need.
         disk_bytes: bytes of the state files that are kept.
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
+        features: the pass that fills the feature store; `None` without one.
     """
 
     device: str
@@ -90,10 +101,12 @@ class Plan:
     needed_bytes: float
     disk_bytes: int
     problems: list[str]
+    features: FeaturesPlan | None = None
 
     def totals(self) -> dict[str, dict[str, float]]:
         """Returns the FLOP and the seconds of all rounds, by kind of work."""
         work = {kind: [getattr(each, kind) for each in self.rounds] for kind in ("fit", "score", "select")}
+        work |= {} if self.features is None else {"features": [self.features]}
         return {
             kind: {
                 name: sum(getattr(part, name) for part in parts if part is not None) for name in ("flops", "seconds")
@@ -145,7 +158,17 @@ def plan(cfg: DictConfig) -> Plan:
         needed_bytes=max(needed_bytes(each.score, each.select) for each in rounds),
         disk_bytes=sum(states) if exp.record.keep_states else states[-1],
         problems=planner.problems,
+        features=features_plan(exp, measure(device).flops),
     )
+
+
+def features_plan(exp: Experiment, device_flops: float) -> FeaturesPlan | None:
+    """Returns what filling the feature store takes; `None` if the run reads no features."""
+    if exp.behind is None:
+        return None
+    rows, num_bytes = exp.behind.missing()
+    flops, seconds = pass_rates(exp, exp.behind, device_flops)
+    return FeaturesPlan(rows, rows * flops, rows * seconds, num_bytes)
 
 
 def needed_bytes(score: ScorePlan | None, select: SelectPlan | None) -> float:

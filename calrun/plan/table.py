@@ -83,6 +83,14 @@ def remarks(plan: Plan) -> list[str]:
         "fit counts all epochs that the stopping rules allow, but neither optimizer nor augmentation; selections that "
         "skip work by bounds depend on the rows and may take a few times as long",
     ]
+    if plan.features is not None:
+        passing = plan.features
+        lines.append(
+            f"features: {passing.rows:,} rows pass the backbone once, before round 1, {passing.flops:.1e} FLOP in "
+            f"{seconds_text(passing.seconds)}, and take {size_text(passing.bytes)} on disk; later runs read them"
+            if passing.rows
+            else "features: all are there, no row passes the backbone"
+        )
     if plan.problems:
         return [*lines, *(f"does not fit: {problem}" for problem in plan.problems)]
     return [*lines, f"fits: at most {size_text(plan.needed_bytes)} of the {size_text(plan.free_bytes)} that are free"]
