@@ -275,6 +275,6 @@ def build_method(
             raise ValueError(f"method: {error}; correct its YAML or choose another method") from error
         of_head = {} if behind is None else {"start": pieces.keywords["start"].of_head()}
         method = is_a("method", pieces(setup=setup, **of_head), Method)
-    if not safe_channels_last(method.evaluated(), predictor.device):
+    if not all(safe_channels_last(net, predictor.device) for net in (method.evaluated(), method.answering())):
         setup.channels_last = predictor.channels_last = False
     return method

@@ -15,7 +15,7 @@ from calrun.folder.anew import accept_code, wanted
 from calrun.folder.begun import refuse_changed, refuse_changed_since, renamed, siblings
 from calrun.folder.identity import Identity, identity, run_id
 from calrun.folder.later import missing_records
-from calrun.folder.round_line import accuracy, committed_rounds
+from calrun.folder.round_line import accuracy, committed_rounds, percent
 from calrun.folder.settle import settle
 from calrun.folder.unsent import is_unsent
 from calrun.parallel.launch import is_part, play_together
@@ -80,7 +80,7 @@ def answered(cfg: DictConfig, folder: Path, now: Identity, quiet: bool = False) 
     if final is None or unrecorded.can_be_made or is_unsent(folder, cfg):
         return None
     settle(folder, cfg.record.keep_states)
-    say(f"{folder}  finished  accuracy {final:.2%}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
+    say(f"{folder}  finished  accuracy {percent(final)}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
     unrecorded.say(quiet)
     return final
 

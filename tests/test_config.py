@@ -17,6 +17,7 @@ from calrun.experiment import build
 from calrun.logger.base import Logger
 from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.places import CONF, options
+from calrun.round import planned_rounds
 
 Configure = Callable[..., DictConfig]
 OPTIONS = options()
@@ -116,8 +117,9 @@ def test_every_logger_can_be_made(option: str, composed: Configure) -> None:
 @pytest.mark.parametrize("option", OPTIONS["method"])
 def test_every_method_can_be_built(option: str, configure: Configure) -> None:
     exp = build(configure(f"method={option}"))
-    assert exp.method.stop.max_epochs == 2
-    assert len(exp.method.phases) >= 1
+    work = exp.method.planned(next(planned_rounds(exp.sizes)))
+    assert work.epochs >= 2
+    assert work.steps >= 1
 
 
 ENCODERS = ("bert_base_uncased", "transformer", "vdcnn9", "hf_vision")  # tests/model has them on texts and in folders

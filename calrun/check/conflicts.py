@@ -25,7 +25,7 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
                 "measured on; give it its labels or leave it out"
             )
     for group, acquisition in acquisitions.items():
-        problems += _unmet_needs(group, acquisition, data, method.evaluated())
+        problems += _unmet_needs(group, acquisition, data, method.answering())
     return problems
 
 

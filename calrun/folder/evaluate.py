@@ -24,7 +24,12 @@ DYNAMICS_FILE = "dynamics.npz"
 
 
 def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
-    """Returns the metrics of each test set, those of the validation split, and what `record` asks for besides."""
+    """Returns the metrics of each test set, those of the validation split, and what `record` asks for besides.
+
+    A round whose network is not evaluated has unknown ones.
+    """
+    if not exp.method.is_evaluated():
+        return {"test": {name: {"accuracy": None} for name in exp.data.tests}}
     tests, line = tests_of(exp, this_round), {"test": dict[str, dict[str, float]]()}
     first = next(iter(tests))
     for name, test in tests.items():

@@ -1,11 +1,12 @@
 """What `record` asks for after rounds were played without it: what their states still give, and what is lost."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calrun.folder.round_line import headline
+from calrun.folder.round_line import accuracy, headline
 from calrun.text.say import say
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def missing_records(folder: Path, lines: list[dict[str, Any]], options: Mapping[
             "dynamics": (folder / f"round-{number}" / "dynamics.npz").exists(),
             "further_tests": has_further_tests(line, options.get("further_tests", "never")),
         }
+        if math.isnan(accuracy(line)):  # a round that was not evaluated lacks nothing of that
+            there = {"energy": there["energy"]}
         with_state = (folder / f"state-{number}.pt").exists()
         for name in (name for name, found in there.items() if options.get(name) and not found):
             where = missing.can_be_made if with_state and name not in OF_FITS else missing.lost

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from calrun.folder.record import Record
 from calrun.folder.remaining import Remaining
-from calrun.folder.round_line import round_text
+from calrun.folder.round_line import percent, round_text
 from calrun.part.figures import EpochFigures
 from calrun.text import doing
 from calrun.text.duration import duration
@@ -71,7 +71,7 @@ class Progress:
     def end(self, final: float) -> None:
         """Says that the run is finished, and where, and its accuracy after the last round."""
         self.close()
-        say(f"{self.record.folder}  finished  accuracy {final:.2%}", self.quiet)
+        say(f"{self.record.folder}  finished  accuracy {percent(final)}", self.quiet)
 
     def close(self) -> None:
         """Clears the live line."""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from calrun.round import planned_rounds
 
+AROUND_FIT = ("evaluate", "score", "select", "commit")
+
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
 
@@ -32,7 +34,7 @@ class Remaining:
 
     def round(self, line: "dict[str, dict[str, float]]") -> None:
         """Takes a committed round."""
-        self.others.append(sum(seconds for phase, seconds in line["seconds"].items() if phase != "fit"))
+        self.others.append(sum(line["seconds"].get(phase, 0.0) for phase in AROUND_FIT))
 
     def left(self, number: int, done: int) -> float | None:
         """Returns the seconds left after `done` epochs of round `number`; `None` while nothing has been timed."""

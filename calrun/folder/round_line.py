@@ -94,8 +94,14 @@ def headline(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 def accuracy(line: Mapping[str, Any]) -> float:
-    """Returns the accuracy of a round on the first test set, which stands for the run."""
-    return headline(line)["accuracy"]
+    """Returns the accuracy of a round on the first test set, which stands for the run; NaN if it was not evaluated."""
+    found: float | None = headline(line)["accuracy"]
+    return math.nan if found is None else found
+
+
+def percent(share: float) -> str:
+    """Returns an accuracy as text; a dash for that of a round that was not evaluated."""
+    return "-" if math.isnan(share) else f"{share:.2%}"
 
 
 def round_text(name: str, line: dict[str, Any]) -> str:
@@ -103,7 +109,7 @@ def round_text(name: str, line: dict[str, Any]) -> str:
     seconds = line["seconds"]
     return (
         f"{name}  round {line['round']:>2}/{line['rounds']:<2}  labels {line['labelled']:>7}  "
-        f"accuracy {accuracy(line):6.2%}  train {line['train_accuracy']:6.2%}  fit {seconds['fit']:7.1f} s  "
+        f"accuracy {percent(accuracy(line)):>6}  train {line['train_accuracy']:6.2%}  fit {seconds['fit']:7.1f} s  "
         f"score {seconds.get('score', 0):5.1f} s  select {seconds.get('select', 0):5.1f} s  "
         f"epochs {line['epochs']:>3}  stop: {line['stop_reason']}"
     )
@@ -182,9 +188,11 @@ def check_line(line: Any) -> None:
         value = line.get(name)
         if not fits(value) and (value is not None or name in NEEDED):
             raise ValueError(f"{name} is of the wrong kind: {value!r}"[:80])
-    first, *others = (numbers.get("accuracy") for numbers in line["test"].values())
-    if wild := [share for share in (first, *(each for each in others if each is not None)) if not is_share(share)]:
-        raise ValueError(f"an accuracy is no number from 0 to 1: {wild[0]!r}"[:80])
+    first, *others = line["test"].values()
+    shares = [numbers.get("accuracy") for numbers in (first, *others)]
+    wild = [share for share in shares if share is not None and not is_share(share)]  # null: was not evaluated
+    if wild or "accuracy" not in first:
+        raise ValueError(f"an accuracy is no number from 0 to 1: {next(iter(wild), None)!r}"[:80])
 
 
 def check_committed(line: Any) -> None:
@@ -211,7 +219,7 @@ def round_line(exp: "Experiment", this_round: "Round", result: "FitResult", metr
         "labelled_fraction": len(labelled) / len(pool),
         **metrics,
         "train_accuracy": result.train_accuracy,
-        "seconds": {"fit": result.seconds},
+        "seconds": {"fit": result.seconds, **result.seconds_of},
         **({} if math.isnan(result.energy_kwh) else {"energy_kwh": result.energy_kwh}),
         "steps": work.steps,
         "epochs": work.epochs,
@@ -235,7 +243,7 @@ def timed(line: dict[str, Any], seconds: Mapping[str, float], past: Iterable[dic
     """Returns a round's line with the seconds of its phases, and those of all fits so far."""
     fit = line["seconds"]["fit"]  # without the work around the fits
     fits = fit + sum(earlier["seconds"]["fit"] for earlier in past)
-    return {**line, "seconds": {**seconds, "fit": fit}, "cumulative_fit_seconds": fits}
+    return {**line, "seconds": {**seconds, **line["seconds"]}, "cumulative_fit_seconds": fits}
 
 
 def in_order(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calrun.folder.claim import Found, newest
-from calrun.folder.round_line import accuracy, read_rounds
+from calrun.folder.round_line import accuracy, percent, read_rounds
 from calrun.folder.sweep_file import SWEEP_FILE, planned_names, refusal, refused_names
 from calrun.machine.files import BROKEN
 from calrun.text.duration import duration
@@ -92,7 +92,7 @@ def run_status(folder: Path) -> RunStatus:
         "labels wanted": _reason(said),
         "interrupted": str(claim or "it has stopped") + _log(said),
     }
-    last = f"{accuracy(lines[-1]):.2%}" if lines else ""
+    last = percent(accuracy(lines[-1])) if lines else ""
     note = {"finished": last, "running": _joined(last, _left(said))}.get(state) or notes.get(state, "")
     if complaint == MISSING and state in ("running", "interrupted"):
         complaint = "starting" if state == "running" else "before it began"

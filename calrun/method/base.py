@@ -46,6 +46,14 @@ class Method(ABC):
     def evaluated(self) -> Classifier:
         """Returns the network that is evaluated on the test sets."""
 
+    def is_evaluated(self) -> bool:
+        """Tells whether that network belongs to the current round, whose line has no metrics otherwise."""
+        return True
+
+    def answering(self) -> Classifier:
+        """Returns the network through which `candidates` sees the rows: the evaluated one, unless a proxy answers."""
+        return self.evaluated()
+
     @abstractmethod
     def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
         """Returns the unlabelled rows as the trained method sees them."""

@@ -3,6 +3,7 @@
 Dimension key: N rows.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition
 from calrun.dataset.base import UNKNOWN, Block, Dataset, Source, StepRows
 from calrun.experiment import build_method, made
+from calrun.folder.round_line import accuracy, committed_rounds
 from calrun.look.predict import Predictor
 from calrun.machine.files import whole
 from calrun.method.base import Method
@@ -44,6 +46,11 @@ def rebuilt(
 
 def evaluated_in(files: RunFiles, state: dict[str, Any], predictor: Predictor) -> Classifier:
     """Returns the network that a method evaluates, without the data that it was trained on."""
+    if all(math.isnan(accuracy(line)) for line in committed_rounds(files.folder)[: files.number]):
+        raise ValueError(
+            f"{files.folder} has evaluated no round up to round {files.number}, and so trained no network that could "
+            "be used; let the run go on"
+        )
     inputs, names = files.inputs, files.class_names
     absent = Absent(inputs.num_rows, inputs.shape, inputs.vocabulary is not None)
     data = Dataset(absent, {}, len(names), names, inputs.shape, vocabulary=inputs.vocabulary)

@@ -30,6 +30,7 @@ class Setup:
         channels_last: whether pictures and weights are kept channels-last.
         compile: whether training passes go through torch.compile.
         feature_store: gives the features of a network that does not change.
+        first_phase: number of the first fit of a round among those of all networks that the round trains.
     """
 
     build_net: Callable[[], Classifier]
@@ -43,6 +44,7 @@ class Setup:
     channels_last: bool = False
     compile: bool = False
     feature_store: FeatureStore = field(default_factory=InMemory)
+    first_phase: int = 0
 
 
 @dataclass
@@ -61,7 +63,8 @@ class FitResult:
 
     `seconds` and `energy_kwh` count killed attempts up to the checkpoint they left.
 
-    `energy_kwh` is NaN if it was not measured throughout; `warning` says what makes the result doubtful.
+    `energy_kwh` is NaN if it was not measured throughout; `warning` says what makes the result doubtful; `seconds_of`
+    says of what the seconds are made, by name, where a method trains several networks.
     """
 
     stop_reason: str
@@ -70,6 +73,7 @@ class FitResult:
     energy_kwh: float
     epochs: list[EpochFigures]
     warning: str = ""
+    seconds_of: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 
 from calrun.dataset.base import Source
-from calrun.model.adapt.checkpoint import COUNTER
+from calrun.model.adapt.layout import COUNTER
 from calrun.model.base import Classifier
 
 LAYER = "penultimate"

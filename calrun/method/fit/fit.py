@@ -130,7 +130,8 @@ class EpochKeeper(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.history = self.method.end_epoch()
-        self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1], self.phase)
+        phase = self.method.setup_.first_phase + self.phase
+        self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1], phase)
         self.reason = world.of_first(lambda: self.rule.reason(self.history)) or ""
         now = time.perf_counter()
         if self.reason:

@@ -81,12 +81,15 @@ def learning_curves(panel: Panel) -> Figure:
         axes = figure.subplots()
         ends = []
         for line, own in lines_of(summary, panel.rows):
+            known = own.dropna(subset=["mean"])
+            if known.empty:
+                continue
             y = draw_curve(axes, own, styles[line])
             differs = f" ({seed_range(own['n'])})" if seed_range(own["n"]) != seed_range(summary["n"]) else ""
             below = f" ↓ {y:.1f}" if y < floor else ""
             ends.append(
                 (
-                    own["labelled"].iloc[-1],
+                    known["labelled"].iloc[-1],
                     max(y, floor),
                     drawn_name(line, panel.rows) + differs + below,
                     styles[line].ink,
@@ -101,16 +104,20 @@ def learning_curves(panel: Panel) -> Figure:
 
 
 def draw_curve(axes: Axes, own: pd.DataFrame, style: Style) -> float:
-    """Draws one line's means and their intervals in percent; returns its last mean."""
+    """Draws one line's means and their intervals in percent; returns its last mean.
+
+    A round that was not evaluated leaves a gap.
+    """
     x = own["labelled"].to_numpy(float)
     y, lower, upper = (100 * own[name].to_numpy(float) for name in ("mean", "lower", "upper"))
     axes.plot(x, y, color=style.colour, marker=style.marker, ms=4, lw=1.5, ls=dash_of(style))
     axes.fill_between(x, lower, upper, color=style.colour, alpha=0.12, lw=0)
-    return float(y[-1])
+    return float(y[np.isfinite(y)][-1])
 
 
 def set_heights(axes: Axes, y_N: np.ndarray, floor: float) -> None:
     """Lets the axis span the runs: an interval over few seeds may be many times as high, and is cut off."""
+    y_N = y_N[np.isfinite(y_N)]
     low, high = y_N[y_N >= floor].min(), y_N.max()
     room = 0.08 * max(high - low, 1.0)
     axes.set_ylim(low - room, min(high + room, max(high, 100.5)))

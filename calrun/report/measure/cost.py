@@ -23,7 +23,8 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
 
     Columns: time, steps, samples, energy and relative_accuracy (App. A.1 of Das et al. 2023). What cannot be paired is
     NaN: a seed or a budget that the baseline lacks; time and energy also if the two ran on different devices; the costs
-    of a round 1 that both trained alike, for which a ratio is only noise of the clock.
+    of a round 1 that both trained alike, for which a ratio is only noise of the clock, and of a round that one of them
+    did not evaluate.
     """
     base = table.loc[table["method"] == baseline]
     one = base.drop_duplicates(PAIR, keep=False)  # two variants of the baseline leave open which of them is meant
@@ -33,7 +34,8 @@ def speed_up(table: pd.DataFrame, baseline: str = "al") -> pd.DataFrame:
         result[name] = paired[f"{column}_base"] / paired[column].where(paired[column] > 0)
     for name in ("time", "energy"):
         result[name] = result[name].where(same_device(paired))
-    result.loc[one_first_fit(paired), [*COSTS]] = float("nan")
+    unknown = paired["accuracy"].isna() | paired["accuracy_base"].isna()  # of a round that was not evaluated
+    result.loc[one_first_fit(paired) | unknown, [*COSTS]] = float("nan")
     result["relative_accuracy"] = paired["accuracy"] / paired["accuracy_base"]
     return result
 

@@ -101,7 +101,7 @@ def cost_at_equal_accuracy(
     last = base.drop_duplicates(RUN, keep="last").drop_duplicates(PARTNER, keep=False)[[*PARTNER, "accuracy", "cost"]]
     rows = []
     for keys, run in priced.groupby(RUN):
-        ordered = run.sort_values("labelled")
+        ordered = run.dropna(subset=["accuracy"]).sort_values("labelled")
         named = dict(zip(RUN, keys, strict=True))
         partner = last[(last[PARTNER] == [named[name] for name in PARTNER]).all(axis=1)]
         if len(partner):

@@ -1,0 +1,82 @@
+"""Where a proxy and the fine-tuned network disagree, and how hard rows are. Wen et al. 2024, Sec. 4 and Fig. 4.
+
+Both want the true labels of the pool, and so belong to an analysis and to no run.
+
+Dimension key: N rows of the pool, T epochs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+IMAGENET_MEANS = (0.25, 0.5, 0.75)  # of p(true class): very hard below the first, easy from the last on
+CIFAR10_SPREADS = (0.05, 0.10, 0.15)  # standard deviations: easy below the first, very hard from the last on
+BY_MEAN = ("very hard", "hard", "medium", "easy")
+BY_SPREAD = ("easy", "medium", "hard", "very hard")
+
+
+def regions(
+    full_chosen: np.ndarray, proxy_chosen: np.ndarray, full_right: np.ndarray, proxy_right: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns the rows of each region of two choices of one size, made by the same rule: O, A1, A2, B1, B2, C, D.
+
+    O is chosen by both. Of what only the fine-tuned network chooses, it is right about A and wrong about B (the sheet's
+    reading of Fig. 4), and the proxy is wrong about A1 and B1 and right about A2 and B2. Of what only the proxy
+    chooses, the fine-tuned network is right about C and wrong about D.
+
+    Args:
+        full_chosen: rows that the fine-tuned network chooses.
+        proxy_chosen: rows that the proxy chooses.
+        full_right: whether the fine-tuned network is right, for each row of the pool (N,).
+        proxy_right: likewise for the proxy (N,).
+    """
+    only_full, only_proxy = np.setdiff1d(full_chosen, proxy_chosen), np.setdiff1d(proxy_chosen, full_chosen)
+    right, seen = full_right[only_full], proxy_right[only_full]
+    return {
+        "O": np.intersect1d(full_chosen, proxy_chosen),
+        "A1": only_full[right & ~seen],
+        "A2": only_full[right & seen],
+        "B1": only_full[~right & ~seen],
+        "B2": only_full[~right & seen],
+        "C": only_proxy[full_right[only_proxy]],
+        "D": only_proxy[~full_right[only_proxy]],
+    }
+
+
+def replaced_tail(chosen: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
+    """Returns a choice, best first, whose last rows give way to the first of a region that it does not hold yet.
+
+    Args:
+        chosen: the proxy's rows, in its order.
+        region: rows to put in, in the order in which they are wanted.
+        share: of the choice, from 0 to 1; fewer rows give way where the region is too small.
+    """
+    new = region[~np.isin(region, chosen)][: round(share * len(chosen))]
+    return np.concatenate([chosen[: len(chosen) - len(new)], new])
+
+
+@dataclass(frozen=True)
+class DataMap:
+    """How a row went through a training on all rows. Swayamdipta et al. 2020, "Dataset Cartography".
+
+    Args:
+        confidence_N: mean of p(true class) over the epochs.
+        variability_N: its standard deviation, over the epochs as a population.
+        correctness_N: the share of epochs in which the row was predicted right.
+    """
+
+    confidence_N: np.ndarray
+    variability_N: np.ndarray
+    correctness_N: np.ndarray
+
+
+def data_map(p_true_TN: np.ndarray, right_TN: np.ndarray) -> DataMap:
+    """Returns the map of a training from what each epoch has shown."""
+    return DataMap(p_true_TN.mean(axis=0), p_true_TN.std(axis=0), right_TN.mean(axis=0))
+
+
+def binned(values_N: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> Mapping[str, np.ndarray]:
+    """Returns the rows in each bin; a value on an edge is in the upper one."""
+    of_N = np.digitize(values_N, edges)
+    return {name: np.flatnonzero(of_N == number) for number, name in enumerate(names)}
