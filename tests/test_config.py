@@ -33,6 +33,12 @@ MISSING = {
     "jpeg_npz": ["dataset.path=x.npz"],
     "image_folder": ["dataset.root=x", "model.model_name=resnet18"],
     "file": ["initial.path=rows.txt"],
+    "imbalance": ["row_transform.ratio=10"],
+    **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("table4", "table12")},
+    **{
+        f"emam/{name}": ["method.start.path=backbone.pt"]
+        for name in ("fig2_finetune", "fig2_linear", "fig4", "fig5", "table1", "table2")
+    },
     **{
         f"search/{name}": ["hparams=cifar10_cal_er"]  # for the winner of an earlier search
         for name in ("cal_der", "cal_er", "cal_mir", "cal_sd", "cal_sds2", "lp_ft_2_head_lr", "lp_ft_3_weight_decay")
@@ -166,7 +172,8 @@ def test_values_of_a_setting_are_applied_when_they_are_named(name: str, configur
     cfg = configure("dataset=cifar10", f"method={method}", f"hparams={name}", small=False)
     assert contains(OmegaConf.to_container(cfg), values_of(name))
     instantiate(cfg.optimizer)
-    assert [instantiate(each) for each in cfg.method.phases]
+    holds = [cfg.method, *(cfg.method[part] for part in ("full", "aligned") if part in cfg.method)]
+    assert [instantiate(each) for own in holds for each in own.get("phases", [])]
 
 
 def test_values_of_a_pair_are_not_those_of_another(configure: Configure) -> None:

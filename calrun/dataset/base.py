@@ -70,6 +70,7 @@ class Source(ABC):
     """One split. Its targets belong to the oracle: nobody but the pool and the evaluation reads them."""
 
     targets: np.ndarray  # int64 (N, ...); UNKNOWN where nobody knows the label
+    is_part = False  # whether these are some rows of a larger source, so that a run writes down which
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -24,13 +24,7 @@ def load(root: str, transform: Transform, download: bool) -> Dataset:
     Raises:
         ValueError: if files are absent or incomplete, and the download failed or is off.
     """
-    splits = {}
-    for split in ("train", "test"):
-        pictures = official(root, split == "train", download)
-        inputs = torch.from_numpy(pictures.data).permute(0, 3, 1, 2)
-        splits[split] = (inputs, torch.tensor(pictures.targets).numpy())
-        class_names = list(pictures.classes)
-    return resident_dataset(splits, class_names, transform)
+    return read(CIFAR10, root, transform, download)
 
 
 def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform) -> Source:
@@ -38,22 +32,35 @@ def rows(place: str, inputs: Inputs, splits: Sequence[str], transform: Transform
     return archive_rows(place, [f"x_{split}" if split else "x" for split in splits], inputs, transform)
 
 
-def official(root: str, train: bool, download: bool) -> CIFAR10:
+def read(kind: type[CIFAR10], root: str, transform: Transform, download: bool) -> Dataset:
+    """Reads a set of the CIFAR family: `load` for another one of torchvision's classes."""
+    splits = {}
+    for split in ("train", "test"):
+        pictures = official(kind, root, split == "train", download)
+        inputs = torch.from_numpy(pictures.data).permute(0, 3, 1, 2)
+        splits[split] = (inputs, torch.tensor(pictures.targets).numpy())
+        class_names = list(pictures.classes)
+    return resident_dataset(splits, class_names, transform)
+
+
+def official(kind: type[CIFAR10], root: str, train: bool, download: bool) -> CIFAR10:
     """Returns one split as torchvision reads it."""
     try:
-        return CIFAR10(root, train=train)
+        return kind(root, train=train)
     except RuntimeError:  # absent, or a checksum disagrees
         if not download:
-            raise ValueError(f"{wanted_files(root)}; they are absent or incomplete") from None
+            raise ValueError(f"{wanted_files(kind, root)}; they are absent or incomplete") from None
     try:
-        return CIFAR10(root, train=train, download=True)
+        return kind(root, train=train, download=True)
     except (OSError, RuntimeError, HTTPException) as error:
-        raise ValueError(f"{wanted_files(root)}; the download failed ({error})") from error
+        raise ValueError(f"{wanted_files(kind, root)}; the download failed ({error})") from error
 
 
-def wanted_files(root: str) -> str:
+def wanted_files(kind: type[CIFAR10], root: str) -> str:
     """Returns the part of an error that says which files go where."""
-    folder = Path(root) / CIFAR10.base_folder
+    parts = [file for file, _ in kind.train_list]
+    names = f"{parts[0]}..{len(parts)}" if len(parts) > 1 else parts[0]
     return (
-        f"put data_batch_1..5, test_batch and batches.meta of CIFAR-10 into {folder}, or {CIFAR10.filename} into {root}"
+        f"put {names}, {kind.test_list[0][0]} and {kind.meta['filename']} of {kind.__name__} into "
+        f"{Path(root) / kind.base_folder}, or {kind.filename} into {root}"
     )

@@ -7,10 +7,14 @@ from calrun.dataset.base import Dataset, Inputs
 from calrun.machine.files import replace_text, whole
 
 NAME = "inputs.json"
+ITEMS = "train_items.txt"  # the item ids of a training set that is a part of a larger one, in the order of its rows
 
 
 def write_inputs(folder: Path, data: Dataset) -> None:
-    """Records what the data set alone knows, so that its rows need not be there when the network is used."""
+    """Records what the data set alone knows, so that its rows need not be there when the network is used.
+
+    Where the training set is a part of a larger one, its items go to a file that row_transform=split reads.
+    """
     known = {
         "shape": data.input_shape,
         "num_rows": len(data.train),
@@ -18,6 +22,8 @@ def write_inputs(folder: Path, data: Dataset) -> None:
         "vocabulary": data.vocabulary,
     }
     replace_text(folder / NAME, json.dumps(known) + "\n")
+    if data.train.is_part and not (folder / ITEMS).exists():
+        replace_text(folder / ITEMS, "".join(f"{data.train.item_id(row)}\n" for row in range(len(data.train))))
 
 
 def read_inputs(folder: Path) -> Inputs:

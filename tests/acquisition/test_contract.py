@@ -27,8 +27,9 @@ OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
 SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
     "vaal": ["acquisition.nets.epochs=1", "acquisition.nets.width=4"],
+    "vaal_emam": ["acquisition.nets.epochs=1", "acquisition.nets.width=4"],
 }  # the rest runs with its defaults
-DRAW_ON_THE_DEVICE = ("batch_bald", "vaal")  # whose generator gives other numbers
+DRAW_ON_THE_DEVICE = ("batch_bald", "vaal", "vaal_emam")  # whose generator gives other numbers
 SCRATCH = TemporaryDirectory()
 PER_ROW = ("logits", "features", "mc_log_probs", "oracle")
 ENOUGH_GIB = 5e-5  # for every acquisition, a few rows at a time

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.kernel.vaal_nets import AdversarialPair, NetOptions, Pairs, descend, told_apart
+from calrun.acquisition.kernel.vaal_nets import AdversarialPair, NetOptions, Pairs, cropped, descend, told_apart
 from calrun.acquisition.vaal import Vaal, labelled_logits
 
 OPTIONS = NetOptions(
@@ -165,3 +165,25 @@ def test_a_loss_that_is_no_number_ends_the_fit_of_the_pair(scratch: Path) -> Non
 def test_without_labelled_rows_it_says_so(scratch: Path) -> None:
     with pytest.raises(ValueError, match="no labelled rows"):
         picks(Pictures(noise(20, 1, 8, 8)), np.arange(0), np.arange(20), 3, OPTIONS, scratch)
+
+
+def test_a_crop_is_one_place_for_a_step_and_the_middle_for_the_choice() -> None:
+    options = replace(OPTIONS, crop=8)
+    pair = AdversarialPair((1, 20, 16), options, seed=0).eval()
+    x = torch.arange(2 * 20 * 16.0).view(2, 1, 20, 16)
+    one, two = pair.cropped_alike(x, x + 1_000)
+    assert one.shape == (2, 1, 8, 8)
+    torch.testing.assert_close(two, one + 1_000)
+    tops = {int(pair.cropped_alike(x, x)[0][0, 0, 0, 0]) // 16 for _ in range(400)}
+    assert tops == {*range(13)}  # every row at which 8 of 20 can begin
+    torch.testing.assert_close(cropped(x, 8, (0.5, 0.5)), x[:, :, 6:14, 4:12])
+    logits = pair.discriminator(pair.autoencoder.latent_mean(x[:, :, 6:14, 4:12])).squeeze(1)
+    torch.testing.assert_close(pair.labelled_logits(x), logits)
+
+
+def test_pictures_smaller_than_the_crop_are_seen_whole(scratch: Path) -> None:
+    x = noise(40, 1, 8, 8)
+    arguments = Pictures(x), np.arange(10), np.arange(10, 40), 5
+    whole, cut = (picks(*arguments, replace(OPTIONS, crop=crop), scratch / str(crop)) for crop in (8, 64))
+    assert whole == cut
+    assert len(picks(Pictures(noise(40, 1, 20, 20)), *arguments[1:], replace(OPTIONS, crop=8), scratch / "crop")) == 5

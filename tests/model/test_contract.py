@@ -16,6 +16,8 @@ CHOICES: dict[str, dict[str, Any]] = {  # what the user must choose, and smaller
     "resnet18": {"width": 8},
     "timm": {"model_name": "test_resnet"},
     "torchvision": {"model_name": "shufflenet_v2_x0_5"},
+    "resnet50": {"model_name": "shufflenet_v2_x0_5"},
+    "resnet18_224": {"model_name": "shufflenet_v2_x0_5"},
 }
 OPTIONS = sorted(path.stem for path in CONF.glob("*.yaml"))
 

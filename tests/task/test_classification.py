@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, log_loss
 
-from calrun.task.classification import Classification, auc, matthews, recall
+from calrun.task.classification import Classification, auc, matthews, recall, top5
 
 
 def metrics(logits_NC: torch.Tensor, targets: np.ndarray) -> dict[str, float]:
@@ -69,3 +69,15 @@ def test_auc_is_the_share_of_pairs_in_order_and_leaves_out_a_class_that_does_not
 def test_recall_by_hand() -> None:
     logits = torch.eye(3)[torch.tensor([0, 1, 1, 1])]
     assert dict(recall(logits, np.array([0, 0, 1, 1]))) == {"recall/0": 0.5, "recall/1": 1.0}
+
+
+def test_top5_is_the_share_of_labels_among_the_five_largest_logits() -> None:
+    logits_NC = torch.randn(9_000, 12, generator=torch.Generator().manual_seed(0))
+    targets = np.random.default_rng(0).integers(0, 12, 9_000)
+    among = [target in row.argsort()[-5:] for row, target in zip(logits_NC.numpy(), targets, strict=True)]
+    assert dict(top5(logits_NC, targets)) == {"top5": pytest.approx(np.mean(among))}
+
+
+def test_top5_counts_the_first_of_equal_logits_and_every_row_of_few_classes() -> None:
+    assert dict(top5(torch.zeros(8, 8), np.arange(8))) == {"top5": 5 / 8}
+    assert dict(top5(torch.randn(6, 3), np.array([0, 1, 2, 0, 1, 2]))) == {"top5": 1.0}

@@ -6,7 +6,7 @@ in a 1 x 1 layer, here it mirrors the encoder; it draws first weights by Kaiming
 Dimension key: B batch, Z latent dimensions, H W height and width.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import log2
 
@@ -21,6 +21,7 @@ from calrun.acquisition.base import Images
 from calrun.acquisition.kernel.cost import Cost, input_bytes
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.model.adapt.forward_work import forward_work
+from calrun.text.legal import at_least
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class NetOptions:
         num_discriminator_steps: discriminator steps per training step; the authors' code takes 1.
         normalize_kld: takes the mean of the divergence over the batch instead of the authors' sum, which in large
             batches all but switches off the latent space.
+        crop: side in pixels of the square that the nets see of larger pictures, at one random place for each step and
+            in the middle for the choice; `None` is whole pictures. Emam et al. 2021 (App. A.3) take 64 on ImageNet.
     """
 
     latent_dim: int
@@ -55,6 +58,10 @@ class NetOptions:
     num_vae_steps: int
     num_discriminator_steps: int
     normalize_kld: bool
+    crop: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least(1, "acquisition.nets", crop=self.crop)
 
 
 class Autoencoder(nn.Module):
@@ -102,7 +109,9 @@ class AdversarialPair(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.options, self.seed = options, seed
-        self.autoencoder = Autoencoder(input_shape, options)
+        channels, height, width = input_shape
+        crop = options.crop or max(height, width)
+        self.autoencoder = Autoencoder((channels, min(height, crop), min(width, crop)), options)
         width = options.hidden_width
         self.discriminator = nn.Sequential(
             nn.Linear(options.latent_dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
@@ -120,6 +129,7 @@ class AdversarialPair(pl.LightningModule):
     def training_step(self, batch: list[tuple[Tensor, Tensor]], batch_idx: int) -> None:
         autoencoder, discriminator = self.optimizers()  # type: ignore[attr-defined]
         losses = []
+        batch = [self.cropped_alike(*pair) for pair in batch]
         for labelled, unlabelled in batch[: self.options.num_vae_steps]:
             losses.append(self.autoencoder_loss(labelled, unlabelled))
             descend(self, autoencoder, losses[-1])
@@ -129,6 +139,13 @@ class AdversarialPair(pl.LightningModule):
         self.block_losses_T = torch.stack(
             [loss.detach() for loss in losses]
         )  # calrun/training/loss_watch.py looks at them
+
+    def cropped_alike(self, labelled: Tensor, unlabelled: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns both with the crop of a step, at one random place."""
+        if self.options.crop is None:
+            return labelled, unlabelled
+        place = tuple(torch.rand(2).tolist())
+        return cropped(labelled, self.options.crop, place), cropped(unlabelled, self.options.crop, place)
 
     def autoencoder_loss(self, labelled: Tensor, unlabelled: Tensor) -> Tensor:
         """Returns Eq. 5: reconstruct both, stay near the prior, and look labelled to the discriminator."""
@@ -151,8 +168,21 @@ class AdversarialPair(pl.LightningModule):
 
     def labelled_logits(self, x: Tensor) -> Tensor:
         """Returns how labelled each row looks (B,), as a logit: probabilities saturate and tie."""
-        logits_B1: Tensor = self.discriminator(self.autoencoder.latent_mean(x))
+        seen = x if self.options.crop is None else cropped(x, self.options.crop, (0.5, 0.5))
+        logits_B1: Tensor = self.discriminator(self.autoencoder.latent_mean(seen))
         return logits_B1.squeeze(1)
+
+
+def cropped(x: Tensor, side: int, place: Sequence[float]) -> Tensor:
+    """Returns a square of pictures (B, ch, H, W), or as much of it as they have.
+
+    Args:
+        x: the pictures.
+        side: pixels.
+        place: of its upper left corner among the possible ones, down and across, each in [0, 1).
+    """
+    starts = [int(share * (max(0, size - side) + 1)) for share, size in zip(place, x.shape[2:], strict=True)]
+    return x[:, :, starts[0] : starts[0] + side, starts[1] : starts[1] + side]
 
 
 def told_apart(labelled_logits_B1: Tensor, unlabelled_logits_B1: Tensor) -> Tensor:
@@ -220,7 +250,7 @@ def pair_cost(options: NetOptions, sizes: Sizes) -> Cost:
     channels, height, width = sizes.input_shape
     with torch.device("meta"):  # shapes alone
         pair, x = AdversarialPair((channels, height, width), options, seed=0), torch.empty(2, *sizes.input_shape)
-    autoencoder = forward_work(pair.autoencoder, x)
+    autoencoder = forward_work(pair.autoencoder, x if options.crop is None else cropped(x, options.crop, (0.5, 0.5)))
     looked = forward_work(pair, x, pair.labelled_logits)
     parameters = sum(parameter.numel() for parameter in pair.parameters())
     batch = max(2, min(options.batch_size, sizes.candidates))

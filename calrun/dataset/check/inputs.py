@@ -64,13 +64,19 @@ def scale_of(inputs: Tensor) -> dict[str, Any]:
     return {"stored": kind(inputs)}
 
 
-def check_known(name: str, inputs: Tensor, known: Inputs) -> None:
+def check_known(name: str, inputs: Tensor, known: Inputs, seen_shape: tuple[int, ...]) -> None:
     """Refuses rows that are stored in another way than those that a network was trained on, which are there no more.
+
+    Args:
+        name: of the rows.
+        inputs: as they are stored.
+        known: what the network takes.
+        seen_shape: the shape of a row once it is transformed.
 
     Raises:
         ValueError: if they have another shape, type or scale.
     """
-    if tuple(inputs.shape[1:]) != known.shape:
+    if seen_shape != known.shape:
         raise ValueError(
             f"{name} has rows of shape {tuple(inputs.shape[1:])}, but the network was trained on rows of shape "
             f"{known.shape}; bring them to this shape"

@@ -114,7 +114,7 @@ class ResidentBlock:
     def __iter__(self) -> Iterator[tuple[Shot, Shot | None]]:
         inputs, rows_KB = self.source.inputs, self.rows_KB
         generator = torch.Generator(inputs.device).manual_seed(self.seed)
-        bytes_per_step = 4 * rows_KB.shape[1] * prod(inputs.shape[1:])
+        bytes_per_step = 4 * rows_KB.shape[1] * prod(self.source.transform.seen_shape(tuple(inputs.shape[1:])))
         for part_KB in torch.split(rows_KB, max(1, CHUNK_BYTES // bytes_per_step)):
             stored = inputs.index_select(0, part_KB.flatten())
             x = self.source.transform.train(stored, generator)
@@ -166,7 +166,7 @@ def resident_dataset(
         targets = check_targets(name, labels, len(inputs), len(class_names))
         sources[name] = Resident(inputs, targets, transform, (item_ids or {}).get(name))
     tests = {name: sources[name] for name in sources if name == "test"}
-    shape = tuple(splits["train"][0].shape[1:])
+    shape = transform.seen_shape(tuple(splits["train"][0].shape[1:]))
     return Dataset(sources["train"], tests, len(class_names), class_names, shape, sources.get("val"))
 
 
@@ -186,5 +186,5 @@ def resident_rows(
         ValueError: if the rows are not finite, or stored in another way than the training rows were.
     """
     check_inputs(name, stored)
-    check_known(name, stored, inputs)
+    check_known(name, stored, inputs, transform.seen_shape(tuple(stored.shape[1:])))
     return Resident(stored, np.full(len(stored), UNKNOWN), transform, item_ids)

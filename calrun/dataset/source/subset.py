@@ -24,6 +24,8 @@ class Subset(Source):
         ValueError: if `rows` are not numbers of rows that the source has.
     """
 
+    is_part = True
+
     def __init__(self, source: Source, rows: np.ndarray) -> None:
         refuse_strangers(rows, len(source))
         self.source, self.rows = source, rows

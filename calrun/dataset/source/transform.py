@@ -54,6 +54,10 @@ class Transform:
             self.mean, self.std = self.mean.to(device), self.std.to(device)
         return self
 
+    def seen_shape(self, stored: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape that a network sees of a row that is stored in shape `stored`."""
+        return stored
+
     def statistics(self) -> dict[str, list[float]]:
         """Returns mean and std, if they are known."""
         if self.mean is None or self.std is None:

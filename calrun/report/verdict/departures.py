@@ -14,6 +14,7 @@ MACHINE = (  # keys of how a machine computes, which a paper does not set; preci
 )
 FIRST = ("dataset", "model", "acquisition", "method")  # keys that are said first: another option says most
 NOTHING = "nothing"
+OPEN = "FILE"  # a place that a recipe leaves to whoever runs it: that of a backbone's weights
 Leaves = Mapping[str, Any]
 
 
@@ -42,6 +43,7 @@ def differences(own: Leaves, planned: Leaves) -> dict[str, tuple[str, str]]:
     """Returns, by key, what came and what was wanted; if another option was chosen, only its name."""
     blocks = {block_of(key) for key in planned}
     keys = [key for key in {**planned, **own} if block_of(key) in blocks and key not in (*STATED, *MACHINE)]
+    keys = [key for key in keys if planned.get(key) != OPEN]
     found = {key: (told(own, key), told(planned, key)) for key in keys if repr(own.get(key)) != repr(planned.get(key))}
     others = {name.removeprefix("choices.") for name in found if name.startswith("choices.")}
     return {

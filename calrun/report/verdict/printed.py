@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +17,10 @@ from calrun.report.verdict.corrupted import corruption_claims, difference_claims
 CAL = "das2023"
 CELLS = ["method", "variant", "budget", "test_set", "labelled", "mean", "std", "speed_up", "bold", "suspect"]
 MAIN_TABLES, MAIN_ACQUISITION = ("1", "2", "3", "4", "5", "6"), "entropy"  # one data set each
+OTHERS = {  # papers whose tables have another shape, by the folder of their recipes
+    "emam": ("calrun.report.verdict.selections", "emam_table"),
+    "wen": ("calrun.report.verdict.alignments", "wen_table"),
+}
 CLEAN, ALL_CORRUPTED = "", "mean of all"  # test sets of cells that are not one of the corrupted ones
 
 
@@ -62,6 +67,10 @@ def printed(paper: str) -> dict[str, Any]:
 def paper_table(name: str) -> PaperTable | None:
     """Returns the printed numbers of an experiment such as cal/table1; `None` if the paper prints none (a figure)."""
     paper, _, number = name.partition("/table")
+    if paper in OTHERS and number:
+        module, function = OTHERS[paper]
+        found: PaperTable | None = getattr(import_module(module), function)(name, number)
+        return found
     if paper != "cal" or not number:
         return None
     document = printed(CAL)
