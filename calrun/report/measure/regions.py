@@ -6,7 +6,6 @@ Dimension key: N rows of the pool, T epochs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,26 +53,6 @@ def replaced_tail(chosen: np.ndarray, region: np.ndarray, share: float) -> np.nd
     """
     new = region[~np.isin(region, chosen)][: round(share * len(chosen))]
     return np.concatenate([chosen[: len(chosen) - len(new)], new])
-
-
-@dataclass(frozen=True)
-class DataMap:
-    """How a row went through a training on all rows. Swayamdipta et al. 2020, "Dataset Cartography".
-
-    Args:
-        confidence_N: mean of p(true class) over the epochs.
-        variability_N: its standard deviation, over the epochs as a population.
-        correctness_N: the share of epochs in which the row was predicted right.
-    """
-
-    confidence_N: np.ndarray
-    variability_N: np.ndarray
-    correctness_N: np.ndarray
-
-
-def data_map(p_true_TN: np.ndarray, right_TN: np.ndarray) -> DataMap:
-    """Returns the map of a training from what each epoch has shown."""
-    return DataMap(p_true_TN.mean(axis=0), p_true_TN.std(axis=0), right_TN.mean(axis=0))
 
 
 def binned(values_N: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> Mapping[str, np.ndarray]:

@@ -20,6 +20,7 @@ from calrun.report.measure.robustness import PREFIX, corruption_table, paired_di
 from calrun.report.measure.significance import versus
 from calrun.report.table.forgetting_table import forgetting_table
 from calrun.report.table.tables import MISSING, RANDOM, Cell, Table, number, percent, seed_count, shown_budgets
+from calrun.report.table.times_table import times_table
 
 
 def answer_tables(
@@ -57,6 +58,7 @@ def recorded_tables(panel: Panel, baseline: str, entropies: Mapping[tuple[str, i
     if len(correlations):
         yield correlations_table(panel, correlations)
     yield from forgetting_table(panel)
+    yield from times_table(panel)
 
 
 def significance_table(panel: Panel, against: str) -> Table:

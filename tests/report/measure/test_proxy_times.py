@@ -1,28 +1,35 @@
-"""The times of Table 7 of Wen et al. 2024."""
+"""The times of Table 7 of Wen et al. 2024, typed anew, against the seconds of a run's rounds."""
 
+from typing import Any
+
+import pandas as pd
 import pytest
 
-from calrun.report.measure.proxy_times import Seconds, asvp_time, full_time, selection_seconds, svpp_time
-
-FULL, PROXY = Seconds(100.0, 20.0), Seconds(2.0, 1.0)
+from calrun.report.measure.proxy_times import selection_seconds
 
 
-def test_the_formulas_by_hand() -> None:
-    assert full_time(10, FULL) == 1200
-    assert svpp_time(10, PROXY, precompute=25) == 55
-    assert asvp_time(10, PROXY, precompute=25, computed=2, train_full=100) == 180
+def rounds(*lines: dict[str, Any]) -> pd.DataFrame:
+    """Rounds of a run: training the full network takes 100 s, its pass 20, the proxy's 2 and 1, features 25."""
+    names = ("score", "select", "train_full", "train_proxy", "precompute")
+    told = [{f"{name}_seconds": line.get(name, float("nan")) for name in (*names, "fit")} for line in lines]
+    return pd.DataFrame(told).assign(round=range(1, len(lines) + 1)).dropna(axis=1, how="all")
 
 
-def test_without_an_update_asvp_takes_as_long_as_svpp() -> None:
-    assert asvp_time(7, PROXY, 25, computed=1, train_full=100) == svpp_time(7, PROXY, 25)
+FULL = {"fit": 100.0, "score": 20.0, "select": 0.0}
+PROXY = {"fit": 2.0, "train_proxy": 2.0, "precompute": 0.0, "score": 1.0, "select": 0.0}
+EVALUATED = {**PROXY, "train_full": 100.0}
+LAST = {"fit": 102.0, "train_full": 100.0, "train_proxy": 2.0, "precompute": 0.0}
 
 
-def test_a_runs_lines_give_what_selecting_took() -> None:
-    full = [{"seconds": {"fit": 100.0, "score": 20.0}}, {"seconds": {"fit": 100.0}}]
-    assert selection_seconds(full) == full_time(1, FULL)
-    one = {"fit": 127.0, "train_full": 100.0, "train_proxy": 2.0, "precompute": 25.0, "score": 1.0}
-    evaluated = {"seconds": one, "notes": {"feature_update": 0.0}}
-    updated = {"seconds": one, "notes": {"feature_update": 1.0}}
-    later = {"seconds": {"fit": 2.0, "train_proxy": 2.0, "precompute": 0.0, "score": 1.0}}
-    assert selection_seconds([evaluated, later]) == svpp_time(2, PROXY, 25)
-    assert selection_seconds([evaluated, updated]) == pytest.approx(asvp_time(2, PROXY, 25, 2, 100))
+def test_the_full_network_selects() -> None:
+    assert selection_seconds(rounds(FULL, FULL, {"fit": 100.0})) == 2 * (100 + 20)
+
+
+def test_svpp_computes_features_once() -> None:
+    first = {**EVALUATED, "precompute": 25.0}
+    assert selection_seconds(rounds(first, EVALUATED, LAST)) == 2 * (2 + 1) + 25
+
+
+def test_asvp_trains_the_full_network_for_new_features() -> None:
+    first, updated = {**EVALUATED, "precompute": 25.0}, {**EVALUATED, "precompute": 25.0}
+    assert selection_seconds(rounds(first, updated, LAST)) == pytest.approx(2 * (2 + 1) + 2 * 25 + (2 - 1) * 100)

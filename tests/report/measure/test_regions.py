@@ -12,7 +12,6 @@ from calrun.report.measure.regions import (
     CIFAR10_SPREADS,
     IMAGENET_MEANS,
     binned,
-    data_map,
     regions,
     replaced_tail,
 )
@@ -41,13 +40,6 @@ def test_the_tail_of_a_choice_gives_way() -> None:
     assert replaced_tail(chosen, region, 0.0).tolist() == [5, 3, 8, 1]
     assert replaced_tail(chosen, region, 0.5).tolist() == [5, 3, 9, 7]
     assert replaced_tail(chosen, region, 1.0).tolist() == [5, 3, 9, 7]  # no more are to be had
-
-
-def test_a_map_of_two_epochs_by_hand() -> None:
-    found = data_map(np.array([[0.2, 1.0], [0.6, 1.0]]), np.array([[False, True], [True, True]]))
-    np.testing.assert_allclose(found.confidence_N, [0.4, 1.0])
-    np.testing.assert_allclose(found.variability_N, [0.2, 0.0])
-    np.testing.assert_allclose(found.correctness_N, [0.5, 1.0])
 
 
 @pytest.mark.parametrize(("edges", "names"), [(IMAGENET_MEANS, BY_MEAN), (CIFAR10_SPREADS, BY_SPREAD)])

@@ -32,7 +32,7 @@ def test_the_last_rounds_rows_are_drawn_and_averaged(make_run: MakeRun, tmp_path
     assert any(path.name.endswith("data-maps.png") for path in result.files)
     (table,) = [path for path in result.files if path.name.endswith("dynamics.md")]
     rows = [line for line in table.read_text().splitlines() if line.startswith("| AL ") or line.startswith("| CAL-ER")]
-    assert rows == ["| AL | 1 | 0.500 | 0.200 | 0.500 | 0.500 | 50.0 |"]
+    assert rows == ["| AL | 1 | 0.500 | 0.200 | 0.500 | 0.500 | 50.0 | 0.0 | 50.0 | 0.0 | 50.0 |"]
 
 
 @pytest.mark.parametrize("columns", [{"visits": [1, 2, 3]}, {"confidence": [np.nan, 0.5]}, {"forgotten": ["a", "b"]}])
