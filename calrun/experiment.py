@@ -18,6 +18,7 @@ from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.recorded import unrecordable
+from calrun.check.task_fit import misfits
 from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
@@ -45,6 +46,7 @@ from calrun.text.words import SEPARATOR
 from calrun.training.trainer_options import refused_by_lightning
 
 Kind = TypeVar("Kind")
+ROWS_AT_ONCE = 256  # whose labels the fingerprint holds
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,10 @@ class Experiment:
         sources = [self.data.train, *self.data.tests.values(), *([self.data.val] if self.data.val else [])]
         checksum = 0
         for source in sources:
-            targets = np.ascontiguousarray(source.targets, dtype=np.int64)
-            checksum = source.checksum(crc32(targets.tobytes(), checksum))
+            for start in range(0, len(source), ROWS_AT_ONCE):  # the labels of pixels may not fit into memory together
+                targets = np.ascontiguousarray(source.targets[start : start + ROWS_AT_ONCE], dtype=np.int64)
+                checksum = crc32(targets.data, checksum)
+            checksum = source.checksum(checksum)
         return f"{len(self.data.train)}-{self.data.num_classes}-{checksum:08x}"
 
     def round(self, number: int, folder: Path) -> Round:
@@ -132,6 +136,7 @@ def build(cfg: DictConfig) -> Experiment:
     problems = [
         *refused_together(cfg),
         *unrecordable(cfg.record, data, task),
+        *misfits(task, data, method.evaluated()),
         *oracle.problems(),
         *conflicts(data, method, chosen),
         *unfit(method, chosen),

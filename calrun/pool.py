@@ -60,7 +60,7 @@ class Pool:
     def known_targets(self) -> np.ndarray:
         """Returns the labels of all rows (N, ...), with -1 where none has been given."""
         first = next(iter(self._answered.values()), np.empty(0, dtype=np.int64))
-        known = np.full((len(self.round_of), *first.shape[1:]), -1, dtype=np.int64)
+        known = np.full((len(self.round_of), *first.shape[1:]), -1, dtype=first.dtype)
         for number, answers in self._answered.items():
             known[self.bought[number]] = answers
         return known
@@ -78,7 +78,12 @@ class Pool:
                 f"{hidden[:5].tolist()}); "
                 "only an acquisition that declares `oracle` in its `needs` may see them"
             )
-        targets: np.ndarray = self.known_targets()[rows]
+        first = next(iter(self._answered.values()), np.empty(0, dtype=np.int64))
+        targets = np.empty((len(rows), *first.shape[1:]), dtype=first.dtype)
+        for number, answers in self._answered.items():
+            at = np.flatnonzero(self.round_of[rows] == number)
+            order = np.argsort(self.bought[number])
+            targets[at] = answers[order[np.searchsorted(self.bought[number], rows[at], sorter=order)]]
         return targets
 
     def truth(self, rows: np.ndarray) -> np.ndarray:
@@ -105,7 +110,7 @@ class Pool:
                 f"round {number} wants {len(rows)} labels from 0 to {self.num_classes - 1} from "
                 f"{type(self._oracle).__name__}, but came {answers.dtype} of shape {answers.shape}; correct the oracle"
             )
-        self._answered[number] = answers.astype(np.int64)
+        self._answered[number] = answers if answers.ndim > 1 else answers.astype(np.int64)  # many pixels stay narrow
 
     def label(self, rows: np.ndarray, number: int) -> None:
         """Buys the labels of `rows` for round `number`, and takes those that the oracle gives at once.

@@ -24,6 +24,7 @@ OPTIONS = options()
 MISSING = {
     "timm": ["model.model_name=resnet18"],
     "torchvision": ["model.model_name=resnet18"],
+    "torchvision_segmentation": ["model.model_name=fcn_resnet50"],
     "counts": ["budget.start=10", "budget.rounds=2"],
     "explicit": ["budget.labels=[10,20]"],
     "piecewise": ["budget.segments=[{until:20,step:10},{until:60,step:20}]"],
@@ -32,6 +33,7 @@ MISSING = {
     "medmnist": ["dataset.flag=pathmnist"],
     "jpeg_npz": ["dataset.path=x.npz"],
     "image_folder": ["dataset.root=x", "model.model_name=resnet18"],
+    "mask_folder": ["dataset.root=x", "dataset.mask.classes=[a,b]", "model.model_name=fcn_resnet50"],
     "file": ["initial.path=rows.txt"],
     "imbalance": ["row_transform.ratio=10"],
     **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("table4", "table12")},
@@ -128,10 +130,11 @@ def test_every_method_can_be_built(option: str, configure: Configure) -> None:
     assert work.steps >= 1
 
 
+PIXEL_MODELS = ("drn_d_22", "small_fcn", "torchvision_segmentation")  # tests/test_segmentation.py has them on masks
 ENCODERS = ("bert_base_uncased", "transformer", "vdcnn9", "hf_vision")  # tests/model has them on texts and in folders
 
 
-@pytest.mark.parametrize("option", [option for option in OPTIONS["model"] if option not in ENCODERS])
+@pytest.mark.parametrize("option", [option for option in OPTIONS["model"] if option not in ENCODERS + PIXEL_MODELS])
 def test_every_model_can_be_built_for_digits(option: str, configure: Configure) -> None:
     overrides = [word for word in MISSING.get(option, []) if not word.startswith("model=")]
     net = build(configure(f"model={option}", *overrides)).method.net

@@ -40,6 +40,7 @@ class DeepFool(Acquisition):
     """
 
     needs = frozenset({"images", "model"})
+    classifies_rows = True
     approximation = "acquisition.top_classes=10, and a smaller acquisition.batch_size"
 
     def __init__(

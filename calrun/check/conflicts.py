@@ -19,7 +19,7 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
     if data.num_classes < 2:
         problems.append("the data set has 1 class, but a classifier tells at least 2 apart; give it rows of another")
     for name, split in {**data.tests, **({} if data.val is None else {"val": data.val})}.items():
-        if (split.targets < 0).any() and split.targets.ndim == 1:
+        if split.targets.ndim == 1 and (split.targets < 0).any():
             problems.append(
                 f"the {name} split has {int((split.targets < 0).sum())} rows without a label, which nothing can be "
                 "measured on; give it its labels or leave it out"
@@ -47,6 +47,12 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
         problems.append(f"{name} looks at a validation split, but this data set has none; set val_fraction above 0")
     if "linear_head" in wants and not isinstance(net.head, nn.Linear):
         problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
+    of_rows = acquisition.classifies_rows or wants & {"linear_head", "row_class"}
+    if of_rows and data.train.targets.ndim > 1:
+        problems.append(
+            f"{name} looks at one class for each row or at the head behind it, but this data set has a class for each "
+            "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
+        )
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems

@@ -58,7 +58,7 @@ def metrics_on(exp: Experiment, source: Source, name: str, entropies: Path | Non
         entropies: where the entropy of each row's prediction goes; `None` writes none.
     """
     task = exp.task
-    columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
+    columns: dict[str, Callable[[Seen], Tensor]] = {"kept": lambda seen: task.kept(seen.output.logits_BC, seen.y)}
     wanted = columns if entropies is None else columns | LOGITS
     found = exp.predictor(exp.method.evaluated(), source, np.arange(len(source)), wanted)
     if entropies is not None and is_first():
@@ -113,7 +113,7 @@ def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
     """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023)."""
     pool, task = exp.pool, exp.task
     labelled = np.flatnonzero((pool.round_of > 0) & (pool.round_of <= this_round.number))
-    net, kept = exp.method.evaluated(), {"kept": lambda seen: task.kept(seen.output.logits_BC)}
+    net, kept = exp.method.evaluated(), {"kept": lambda seen: task.kept(seen.output.logits_BC, seen.y)}
     kept_N, targets = exp.predictor(net, exp.data.train, labelled, kept)["kept"], pool.targets_of(labelled)
     of_round = [np.flatnonzero(pool.round_of[labelled] == number) for number in range(1, this_round.number + 1)]
     return [

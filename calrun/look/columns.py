@@ -14,11 +14,12 @@ from calrun.look.predict import Seen, features, logits, mc_log_probs
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.look.view import Split, View
 
-Wish = Literal["dropout", "linear_head", "truth"]
+Wish = Literal["dropout", "linear_head", "truth", "row_class"]
 LONG = 8  # bytes of a whole number
 DROPOUT: frozenset[Wish] = frozenset({"dropout"})
 LINEAR_HEAD: frozenset[Wish] = frozenset({"linear_head"})
-TRUTH: frozenset[Wish] = frozenset({"truth"})
+ROW_CLASS: frozenset[Wish] = frozenset({"row_class"})
+TRUTH: frozenset[Wish] = frozenset({"truth", "row_class"})
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Column:
         make: how it is made if it needs no pass.
         passes: how often each row goes through the network for it, beyond the shared pass.
         previous: whether the previous round's network makes the pass; in round 1, the untrained one.
-        wants: what it cannot be made without: a network with dropout, a linear head, labels that nobody has bought.
+        wants: what it cannot be made without: a network with dropout, a linear head, labels that nobody has
+            bought, one class for each row.
     """
 
     name: str
@@ -110,8 +112,8 @@ COLUMNS: dict[str, Column] = {
             wants=DROPOUT,
         ),
         given("labelled_rows", lambda view: view.labelled, _labelled, "labelled"),
-        given("labelled_targets", lambda view: view.labelled_targets(), _labelled, "labelled"),
-        given("val_targets", _val_targets, lambda sizes: LONG * sizes.validation, "validation"),
+        given("labelled_targets", lambda view: view.labelled_targets(), _labelled, "labelled", ROW_CLASS),
+        given("val_targets", _val_targets, lambda sizes: LONG * sizes.validation, "validation", ROW_CLASS),
         given("oracle", lambda view: view.truth(), lambda sizes: LONG * sizes.candidates, "candidates", TRUTH),
         given(
             "head_weight",

@@ -6,7 +6,7 @@ Dimension key: N rows, C classes, D features, K Monte-Carlo samples.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,18 @@ class Seen:
         x: (B, ...), on its device.
         reduced: the task's reduction of logits to one row of logits for each row.
         mask_seeds: one for each Monte-Carlo sample that is wanted.
+        targets: the labels of the batch as the source has them (B, ...), for evaluations alone.
     """
 
     net: nn.Module
     x: Tensor
     reduced: Callable[[Tensor], Tensor]
     mask_seeds: tuple[int, ...] = ()
+    targets: Callable[[], np.ndarray] = lambda: np.empty(0)
+
+    @property
+    def y(self) -> Tensor:
+        return torch.from_numpy(self.targets()).to(self.x.device)
 
     @cached_property
     def output(self) -> Output:
@@ -132,7 +138,7 @@ class Predictor:
         shares = world.shares(len(rows), self.batch_size)
         with self.evaluating(net):
             for chunk, x in self.batches(source, passing[world.own(shares)]):
-                seen = Seen(net, x, self.reduced, tuple(mask_seeds))
+                seen = Seen(net, x, self.reduced, tuple(mask_seeds), partial(source.targets.__getitem__, chunk))
                 for name, of in columns.items():
                     part = of(seen)
                     check_rows(name, part, len(chunk))

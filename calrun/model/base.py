@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 
 class Output(NamedTuple):
-    """What a network returns for a batch: logits (B, C), penultimate features (B, D) and the taps asked for."""
+    """What a network returns for a batch: logits (B, C), penultimate features (B, D) and the taps asked for.
+
+    Logits of pixels are (B, C, H, W).
+    """
 
     logits_BC: Tensor
     features_BD: Tensor
@@ -43,8 +46,11 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Output:
         if self.tap_names:
             return self._forward_with_taps(x)
-        features_BD = self.backbone(x)
-        return Output(self.head(features_BD), features_BD, {})
+        return self._answer(self.backbone(x), x, {})
+
+    def _answer(self, seen: Tensor, x: Tensor, taps: dict[str, Tensor]) -> Output:
+        """Returns what the network says about x once its backbone has seen it."""
+        return Output(self.head(seen), seen, taps)
 
     def tap(self, names: Sequence[str]) -> None:
         """Asks for the outputs of inner modules of the backbone, by dotted name, in every later `Output.taps`.
@@ -66,8 +72,8 @@ class Classifier(nn.Module):
 
         handles = [self.backbone.get_submodule(name).register_forward_hook(keep(name)) for name in self.tap_names]
         try:
-            features_BD = self.backbone(x)
+            seen = self.backbone(x)
         finally:
             for handle in handles:
                 handle.remove()
-        return Output(self.head(features_BD), features_BD, taps)
+        return self._answer(seen, x, taps)

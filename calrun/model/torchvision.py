@@ -45,7 +45,7 @@ def torchvision_classifier(
     with building(label, options):
         backbone = torchvision.models.get_model(model_name, weights=weights, **AUXILIARY.get(model_name, {}) | options)
     head_name = _remove_head(backbone, model_name)
-    _fit_channels(backbone, model_name, input_shape[0], pretrained)
+    fit_channels(label, backbone, input_shape[0], pretrained)
     net = Classifier(backbone, count_features(label, backbone, input_shape), num_classes)
     if checkpoint is not None:
         load_backbone(net, checkpoint, checkpoint_prefix, leave_out=[f"{head_name}."])
@@ -67,7 +67,7 @@ def _remove_head(backbone: nn.Module, model_name: str) -> str:
     return name
 
 
-def _fit_channels(backbone: nn.Module, model_name: str, channels: int, pretrained: bool) -> None:
+def fit_channels(label: str, backbone: nn.Module, channels: int, pretrained: bool) -> None:
     """Replaces the first convolution if it takes another number of channels.
 
     For grey pictures the new one holds the sum of the pretrained colours' weights, as if all channels were alike.
@@ -77,8 +77,8 @@ def _fit_channels(backbone: nn.Module, model_name: str, channels: int, pretraine
         return
     if pretrained and channels != 1:
         raise ValueError(
-            f"model=torchvision model_name={model_name} pretrained=true wants pictures of 3 channels or 1, but the "
-            f"data set has {channels}; set model.pretrained=false"
+            f"{label} pretrained=true wants pictures of 3 channels or 1, but the data set has {channels}; "
+            "set model.pretrained=false"
         )
     fitted = deepcopy(first)
     fitted.in_channels = channels

@@ -210,8 +210,9 @@ def beside_own(files: RunFiles, source: Source) -> Ground:
         )
     restore_picks(files.folder / "picks.csv", exp, exp.sizes[: files.number])
     first, own = len(exp.data.train), exp.pool
-    targets = np.full(first + len(source), UNKNOWN)
-    targets[own.labelled] = own.targets_of(own.labelled)
+    known = own.targets_of(own.labelled)
+    targets = np.full((first + len(source), *known.shape[1:]), UNKNOWN, known.dtype)
+    targets[own.labelled] = known
     held_out = np.setdiff1d(np.arange(first), own.labelled)
     pool = Pool(Bought(targets), len(targets), exp.data.num_classes, held_out)
     for number, rows in own.bought.items():

@@ -16,8 +16,10 @@ class Simulated(Oracle):
         self._targets = targets
 
     def problems(self) -> list[str]:
+        if self._targets.ndim > 1:  # of pixels, some may be nobody's
+            return []
         unknown = np.flatnonzero(self._targets < 0)
-        if self._targets.ndim > 1 or not len(unknown):
+        if not len(unknown):
             return []
         return [
             f"{len(unknown)} training rows have no label (first: {unknown[:5].tolist()}), and oracle=simulated knows "

@@ -4,7 +4,7 @@ Dimension key: B batch, N rows of a split, C classes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -38,8 +38,11 @@ class Task(ABC):
         """Returns one row of logits for each row (B, C), for acquisitions and stored targets."""
 
     @abstractmethod
-    def kept(self, logits: Tensor) -> Tensor:
-        """Returns what the metrics need to know of each row's logits, (B, ...)."""
+    def kept(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Returns what the metrics need to know of each row's logits, (B, ...).
+
+        Where logits are large, they are compared with the labels here, and only the outcome is kept.
+        """
 
     @abstractmethod
     def metrics(self, kept_N: Tensor, targets: np.ndarray, num_classes: int) -> dict[str, float]:
@@ -48,6 +51,15 @@ class Task(ABC):
     @abstractmethod
     def class_counts(self, targets: np.ndarray, num_classes: int) -> np.ndarray:
         """Returns how often each class occurs in the labels of some rows, int64 (C,)."""
+
+    def misfits(self, label: tuple[int, ...], logits: tuple[int, ...]) -> Iterator[str]:
+        """Yields a sentence for each thing that a data set or a network does not have as this task wants it.
+
+        Args:
+            label: shape of one row's label.
+            logits: shape of one row's logits, of which the first number is that of the classes.
+        """
+        return iter(())
 
     def names(self, targets: np.ndarray, class_names: list[str]) -> list[str]:
         """Returns what picks.csv says about each row's label; an empty text if it is not a single class."""

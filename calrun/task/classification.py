@@ -3,7 +3,7 @@
 Dimension key: B batch, N rows of a split, C classes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
 import numpy as np
@@ -82,7 +82,7 @@ class Classification(Task):
     def reduced(self, logits: Tensor) -> Tensor:
         return logits
 
-    def kept(self, logits: Tensor) -> Tensor:
+    def kept(self, logits: Tensor, y: Tensor) -> Tensor:
         return logits
 
     def metrics(self, kept_N: Tensor, targets: np.ndarray, num_classes: int) -> dict[str, float]:
@@ -98,6 +98,18 @@ class Classification(Task):
 
     def class_counts(self, targets: np.ndarray, num_classes: int) -> np.ndarray:
         return np.bincount(targets, minlength=num_classes)
+
+    def misfits(self, label: tuple[int, ...], logits: tuple[int, ...]) -> Iterator[str]:
+        if label:
+            yield (
+                f"task=classification wants one class for each row, but labels of this data set have shape {label}; "
+                "choose task=segmentation"
+            )
+        elif len(logits) != 1:
+            yield (
+                f"task=classification wants one row of logits for each row, but this model gives logits of the shape "
+                f"{logits}; choose a model that classifies whole rows, such as model=resnet18"
+            )
 
     def names(self, targets: np.ndarray, class_names: list[str]) -> list[str]:
         return [str(class_names[c]) for c in targets.tolist()]

@@ -20,6 +20,8 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.acquisition.pixel_mean import mean_score
+from calrun.look.predict import Seen
 from calrun.model.base import Classifier
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -31,7 +33,7 @@ SMALL = {
 }  # the rest runs with its defaults
 DRAW_ON_THE_DEVICE = ("batch_bald", "vaal", "vaal_emam")  # whose generator gives other numbers
 SCRATCH = TemporaryDirectory()
-PER_ROW = ("logits", "features", "mc_log_probs", "oracle")
+PER_ROW = ("logits", "features", "mc_log_probs", "oracle", "pixel_score")
 ENOUGH_GIB = 5e-5  # for every acquisition, a few rows at a time
 NUM_CLASSES, NUM_FEATURES, NUM_SAMPLES = 4, 6, 10
 FIRST_ROW, NUM_ROWS, NUM_LABELLED, NUM_VAL = 100, 60, 24, 16
@@ -82,6 +84,7 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "features": out.features_BD[at],
         "mc_log_probs": mc_KNC[:, at].transpose(0, 1).contiguous(),
         "oracle": oracle[at],
+        "pixel_score": mean_score(Seen(model, x[at], lambda logits: logits), "entropy").detach(),
         "head_weight": model.head.weight.detach(),
         "head_bias": model.head.bias.detach(),
         "labelled_rows": np.arange(num_labelled),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 from zlib import crc32
 
 import numpy as np
@@ -17,12 +17,17 @@ import torch.utils.data
 from torch import Tensor
 
 from calrun.dataset.base import Shot, Source, StepRows
-from calrun.dataset.source.picture import Picture
 from calrun.dataset.source.transform import Transform
 from calrun.machine.children import heed_the_parent, signals_held
 from calrun.rng import numpy_rng
 
 Key = tuple[int, tuple[int, int, int] | None]  # row; (seed, step, position) of its augmentation, or None for evaluation
+
+
+class Reader(Protocol):
+    """How a file becomes bytes (3, H, W): augmented by a generator, or as for evaluation without one."""
+
+    def read(self, path: Path, rng: np.random.Generator | None) -> Tensor: ...
 
 
 class Streamed(Source):
@@ -42,7 +47,7 @@ class Streamed(Source):
         root: Path,
         files: list[str],
         targets: np.ndarray,
-        picture: Picture,
+        picture: Reader,
         transform: Transform,
         num_workers: int,
     ) -> None:
@@ -85,7 +90,11 @@ class Streamed(Source):
             for number, rows in enumerate(planned)
         )
         for step, rows, pixels in zip(steps, planned, self.decoded(keys), strict=True):
-            yield StreamedBlock(torch.from_numpy(rows), pixels, len(step.current), self.transform)
+            yield self.block(torch.from_numpy(rows), pixels, len(step.current))
+
+    def block(self, rows_B: Tensor, pixels: Tensor, num_current: int) -> "StreamedBlock":
+        """Returns a step from its rows and their bytes."""
+        return StreamedBlock(rows_B, pixels, num_current, self.transform)
 
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Tensor]]:
         parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
@@ -145,7 +154,7 @@ class StreamedBlock:
 class Files(torch.utils.data.Dataset[Tensor | str]):
     """What the worker processes hold: paths as one array of bytes, so that forked copies share its memory."""
 
-    def __init__(self, root: Path, paths: np.ndarray, picture: Picture) -> None:
+    def __init__(self, root: Path, paths: np.ndarray, picture: Reader) -> None:
         self.root, self.paths, self.picture = root, paths, picture
 
     def name(self, row: int) -> str:

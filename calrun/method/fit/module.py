@@ -182,7 +182,7 @@ class FitModule(pl.LightningModule):
     def _val_accuracy(self) -> float:
         val, task = self.setup_.val, self.setup_.task
         assert val is not None
-        kept = {"kept": lambda seen: task.kept(seen.output.logits_BC)}
+        kept = {"kept": lambda seen: task.kept(seen.output.logits_BC, seen.y)}
         kept_V = self.setup_.predictor(self.net, val, np.arange(len(val)), kept)["kept"]
         return task.metrics(kept_V, val.targets, self.setup_.num_classes)["accuracy"]
 

@@ -96,7 +96,7 @@ class Segmentation(Task):
     def reduced(self, logits: Tensor) -> Tensor:
         return logits.log_softmax(1).mean(dim=(2, 3))
 
-    def kept(self, logits: Tensor) -> Tensor:
+    def kept(self, logits: Tensor, y: Tensor) -> Tensor:
         return logits.argmax(1).to(torch.uint8)
 
     def metrics(self, kept_N: Tensor, targets: np.ndarray, num_classes: int) -> dict[str, float]:

@@ -1,0 +1,223 @@
+"""A class for each pixel, as a user types it: drawn shapes, a small network, scores that fit, and what does not."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from calrun.dataset.read.mask_file import MaskCode
+from calrun.dataset.source.paired import Paired
+
+DRAW = Path(__file__).parents[1] / "scripts" / "make_shapes.py"
+CLASSES = "dataset.mask.classes=[ground,disc,square,triangle,stripe]"
+SCORES = (
+    ("entropy",),
+    ("margin",),
+    ("least_confidence",),
+    ("bald", "acquisition.num_mc_samples=3"),
+    ("entropy", "acquisition.mc_dropout=true", "acquisition.num_mc_samples=3"),
+    ("pixel_mean", "acquisition.measure=margin"),
+    ("coreset",),
+    ("kmeans",),
+    ("random",),
+)
+
+
+def draw(folder: Path, train: int, test: int) -> Path:
+    spec = spec_from_file_location("make_shapes", DRAW)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.draw_shapes(folder, {"train": train, "test": test})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 training pictures of 48 x 48 pixels."""
+    return draw(tmp_path_factory.mktemp("few"), 24, 8)
+
+
+def words(folder: Path, *more: str) -> tuple[str, ...]:
+    """A run with a small network."""
+    return (
+        "run", "dataset=mask_folder", f"dataset.root={folder}", CLASSES, "dataset.num_workers=0", "model=small_fcn",
+        "trainer=cpu", "optimizer.lr=0.003", *more,
+    )  # fmt: skip
+
+
+def tiny(folder: Path, *more: str) -> tuple[str, ...]:
+    """Two rounds of two epochs at a third of the size."""
+    sizes = ("dataset.picture.size=[16,16]", "model.width=4", "model.dropout=0.3", "trainer.batch_size=4")
+    rounds = ("budget=explicit", "budget.labels=[8,12]", "trainer.max_epochs=2", "trainer.cal_epochs=2")
+    return words(folder, *sizes, *rounds, *more)
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("method", ["al", "cal_er"])
+@pytest.mark.parametrize("score", SCORES, ids=lambda score: "-".join(score[:2]))
+def test_every_score_that_fits_plays(
+    score: tuple[str, ...],
+    method: str,
+    few: Path,
+    calrun: Callable[..., Any],
+    run_folder: Callable[[], Path],
+    empty_cache: Path,
+) -> None:
+    answer = calrun(*tiny(few, f"method={method}", f"acquisition={score[0]}", *score[1:]))
+    assert answer.code == 0, answer.err
+    lines = lines_of(run_folder())
+    assert [line["labelled"] for line in lines] == [8, 12]
+    assert all(0 < line["test"]["test"]["mean_iou"] <= line["test"]["test"]["accuracy"] for line in lines)
+    assert sum(lines[1]["class_counts"]) <= 12 * 16 * 16
+
+
+@pytest.mark.parametrize("method", ["cal_der", "cal_mir", "cal_sd", "cal_sds2", "lp_ft", "al_ws"])
+def test_every_way_of_training_plays(
+    method: str, few: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path
+) -> None:
+    more = ("acquisition=margin", "record.dynamics=true", "record.accuracy_by_round=true", "record.test_entropy=true")
+    answer = calrun(*tiny(few, f"method={method}", *more, "val_fraction=0.2"))
+    assert answer.code == 0, answer.err
+    lines = lines_of(run_folder())
+    assert len(lines[1]["accuracy_by_round"]) == 2
+    assert 0 < lines[1]["validation"]["mean_iou"] < 1
+
+
+def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
+    few: Path,
+    calrun: Callable[..., Any],
+    run_folder: Callable[[], Path],
+    empty_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned = calrun("plan", *tiny(few)[1:])
+    assert planned.code == 0, planned.err
+    assert calrun(*tiny(few)).code == 0
+    answer = calrun("predict", str(run_folder()), str(few / "test" / "pictures"))
+    assert answer.code == 0, answer.err
+    answer = calrun(
+        "select", str(run_folder()), str(few / "test" / "pictures"), "--acquisition", "pixel_mean", "--budget", "3"
+    )
+    assert answer.code == 0, answer.err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("task=classification",), r"task=classification wants one class for each row, .* have shape \(16, 16\)"),
+        (
+            ("model=cnn",),
+            r"this model gives logits of shape \(5,\) for each row; choose model=small_fcn",
+        ),
+        (("acquisition=mase",), r"acquisition=\w+ looks at one class for each row"),
+        (("acquisition=deepfool",), r"acquisition=DeepFool looks at one class for each row"),
+        (("acquisition=balanced_random",), r"acquisition=BalancedRandom looks at one class for each row"),
+        (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
+        (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),
+        (("dataset.root=nowhere",), r"no folder nowhere/train/pictures"),
+        (("dataset.picture.size=[16]",), r"dataset.picture.size wants height and width"),
+        (("dataset.picture.size=16",), r"dataset.picture.size wants a list"),
+        (("acquisition=pixel_mean", "acquisition.measure=doubt"), r"acquisition.measure wants 'entropy' or 'margin'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_first_fit(
+    more: tuple[str, ...], said: str, few: Path, refusal: Callable[..., str], empty_cache: Path, tmp_path: Path
+) -> None:
+    assert re.search(said, refusal(*tiny(few, *more)))
+    assert not list(tmp_path.rglob("rounds.jsonl"))
+
+
+def test_pixels_are_no_task_of_classes_of_rows(refusal: Callable[..., str], small: tuple[str, ...]) -> None:
+    assert "wants a class for each pixel" in refusal("run", *small, "task=segmentation")
+    said = refusal("run", *small, "model=small_fcn")
+    assert "wants one row of logits for each row, but this model gives logits of the shape (10, 8, 8)" in said
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    few: Path,
+    calrun: Callable[..., Any],
+    tmp_path: Path,
+    result_of: Callable[[Path], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    empty_cache: Path,
+) -> None:
+    more = ("method=cal_er", "trainer.checkpoint_every_seconds=0", "acquisition=pixel_mean")
+    results = []
+    for name in ("whole", "broken"):
+        outputs = f"paths.outputs={tmp_path / name}"
+        if name == "broken":
+            stop_in_the_third_epoch(monkeypatch, partial(calrun, *tiny(few, *more), outputs))
+        assert calrun(*tiny(few, *more), outputs).code == 0
+        (config,) = (tmp_path / name).rglob("config.yaml")
+        results.append(result_of(config.parent))
+    assert results[0] == results[1]
+
+
+def stop_in_the_third_epoch(monkeypatch: pytest.MonkeyPatch, play: Callable[[], Any]) -> None:
+    from calrun.method.fit.fit import EpochKeeper
+
+    ended, end = [0], EpochKeeper.on_train_epoch_end
+
+    def counted(self: EpochKeeper, *arguments: Any) -> None:
+        end(self, *arguments)
+        ended[0] += 1
+        if ended[0] == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochKeeper, "on_train_epoch_end", counted)
+        play()
+    assert ended[0] == 3
+
+
+@pytest.fixture
+def unpaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mirrors pictures without their masks."""
+    both = Paired.read_both
+
+    def picture_alone(self: Paired, path: Path, mask: Path, code: MaskCode, rng: np.random.Generator) -> Tensor:
+        pixels = both(self, path, mask, code, rng)
+        return torch.cat([pixels[:3].flip(-1), pixels[3:]])
+
+    monkeypatch.setattr(Paired, "read_both", picture_alone)
+
+
+def trained(folder: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path]) -> float:
+    """The mean IoU of 256 drawn pictures, all labelled."""
+    size = ("dataset.picture.size=[48,48]", "budget=explicit", "budget.labels=[256]", "trainer.max_epochs=16")
+    answer = calrun(*words(folder, *size))
+    assert answer.code == 0, answer.err
+    iou: float = lines_of(run_folder())[-1]["test"]["test"]["mean_iou"]
+    return iou
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_drawn_shapes_are_learnt(
+    tmp_path: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path
+) -> None:
+    assert trained(draw(tmp_path / "shapes", 256, 64), calrun, run_folder) >= 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("unpaired")
+def test_pictures_mirrored_without_their_masks_are_not_learnt(
+    tmp_path: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path
+) -> None:
+    assert trained(draw(tmp_path / "shapes", 256, 64), calrun, run_folder) < 0.5
