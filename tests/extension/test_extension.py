@@ -64,7 +64,7 @@ def test_an_observer_that_passes_over_the_pool_after_each_epoch(survives: Surviv
 @pytest.mark.parametrize(("least", "answers"), [(0.0, [1.0, 1.0]), (1.1, [1.0, 0.0])])
 def test_a_small_network_answers_for_the_candidates(survives: Survives, least: float, answers: list[float]) -> None:
     """SVPp, and ASVP's gate, which looks at the labels once they are there."""
-    lines = survives("svp", *DIGITS, "method=svp", f"method.least_accuracy={least}", killed_after=14)
+    lines = survives("svp", *DIGITS, "method=toy_svp", f"method.least_accuracy={least}", killed_after=14)
     assert [line["notes"]["answers_small"] for line in lines] == answers
 
 
