@@ -33,7 +33,10 @@ SMALL = {
 }  # the rest runs with its defaults
 DRAW_ON_THE_DEVICE = ("batch_bald", "vaal", "vaal_emam")  # whose generator gives other numbers
 SCRATCH = TemporaryDirectory()
-PER_ROW = ("logits", "features", "mc_log_probs", "oracle", "pixel_score")
+PER_ROW = (
+    "logits", "features", "mc_log_probs", "oracle", "pixel_score", "previous_logits", "predicted_loss",
+    "predicted_dynamics", "influence",
+)  # fmt: skip
 ENOUGH_GIB = 5e-5  # for every acquisition, a few rows at a time
 NUM_CLASSES, NUM_FEATURES, NUM_SAMPLES = 4, 6, 10
 FIRST_ROW, NUM_ROWS, NUM_LABELLED, NUM_VAL = 100, 60, 24, 16
@@ -85,6 +88,11 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "mc_log_probs": mc_KNC[:, at].transpose(0, 1).contiguous(),
         "oracle": oracle[at],
         "pixel_score": mean_score(Seen(model, x[at], lambda logits: logits), "entropy").detach(),
+        "previous_logits": out.logits_BC[at].flip(1),
+        "round_number": torch.tensor(2),
+        "influence": out.features_BD[at].square().sum(dim=1),
+        "predicted_loss": out.features_BD[at].sum(dim=1, keepdim=True),
+        "predicted_dynamics": out.logits_BC[at] / 2,
         "head_weight": model.head.weight.detach(),
         "head_bias": model.head.bias.detach(),
         "labelled_rows": np.arange(num_labelled),
@@ -152,7 +160,7 @@ WORLDS = [ordinary, with_duplicates, with_one_class, with_constant_features, wit
 def config(option: str, *overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         added = [override.replace("acquisition.", "++acquisition.", 1) for override in SMALL.get(option, [])]
-        return compose(None, overrides=[f"+acquisition={option}", *added, *overrides])
+        return compose(None, overrides=[f"+acquisition={option}", "+trainer=default", *added, *overrides])
 
 
 def acquisition_of(option: str, *overrides: str) -> Acquisition:

@@ -80,7 +80,7 @@ class Products(TorchDispatchMode):
 
 def acquisition_of(option: str, *overrides: str) -> Acquisition:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(None, overrides=[f"+acquisition={option}", *overrides])
+        cfg = compose(None, overrides=[f"+acquisition={option}", "+trainer=default", *overrides])
     acquisition: Acquisition = instantiate(cfg.acquisition)
     return acquisition
 
@@ -109,6 +109,11 @@ def columns_for(needs: frozenset[str], sizes: Sizes) -> dict[str, Any]:
         "labelled_rows": np.arange(sizes.labelled),
         "labelled_targets": targets_N[parts[0]],
         "oracle": targets_N[parts[1]],
+        "previous_logits": logits_NC[parts[1]],
+        "predicted_dynamics": logits_NC[parts[1]],
+        "predicted_loss": logits_NC[parts[1], :1],
+        "influence": logits_NC[parts[1], 0].double(),
+        "round_number": torch.tensor(2),
         "head_weight": weight_CD,
         "head_bias": torch.zeros(sizes.classes),
         "mc_log_probs": (logits_NC[parts[1], None] + noise_NKC).log_softmax(dim=2),

@@ -1,0 +1,138 @@
+"""What acquisitions with parts must obey: their heads and recorders survive a kill inside a fit, and disturb nothing.
+
+A new YAML is tested by existing.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from calrun.experiment import Experiment, build
+from calrun.folder.record import Record
+from calrun.loop import run
+from calrun.method.fit.fit import Fitter
+from calrun.part.figures import EpochFigures
+from tests.acquisition.test_contract import OPTIONS as ALL
+from tests.acquisition.test_contract import config
+
+TRAINER = {"accelerator": "cpu", "devices": 1}
+WORDS = ("trainer.batch_size=8", "trainer.max_epochs=3", "trainer.cal_epochs=3", "stop=fixed_epochs",
+         "model.hidden=[16,8]")  # fmt: skip
+METHODS = ("al", "cal_er", "lp_ft")
+
+
+class Killed(Exception):
+    """Stands for the end of a process."""
+
+
+@cache
+def options() -> list[str]:
+    return [option for option in ALL if instantiate(config(option).acquisition).parts()]
+
+
+OPTIONS = options()
+WEIGHTED = [option for option in OPTIONS if "weight" in config(option).acquisition]
+
+
+def played(folder: Path, cfg: DictConfig, epochs: float = float("inf"), every: float = 0.0) -> Experiment:
+    """Plays what is missing with a checkpoint at every epoch, and dies after some epochs."""
+    exp, record = build(cfg), Record(folder, {"run_id": "0", "data_fingerprint": "1"})
+    done = 0
+
+    def told(number: int, most: int, figures: EpochFigures, phase: int) -> None:
+        nonlocal done
+        done += 1
+        if done >= epochs:
+            raise Killed
+
+    try:
+        run(exp, record, Fitter(TRAINER, every, told))
+        return exp
+    finally:
+        record.close()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_run_that_died_inside_a_fit_ends_as_one_that_did_not(
+    option: str,
+    method: str,
+    configure: Callable[..., DictConfig],
+    result_of: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    short = () if method != "lp_ft" else ("method.phases.0.stop.epochs=2",)
+    cfg = configure(*WORDS, *short, f"method={method}", f"acquisition={option}", "budget.rounds=2")
+    played(tmp_path / "unbroken", cfg, every=1e9)
+    with pytest.raises(Killed):
+        played(tmp_path / "broken", cfg, epochs=9 if method == "lp_ft" else 5)  # before the last of round 2
+    played(tmp_path / "broken", cfg)
+    assert result_of(tmp_path / "broken") == result_of(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_neither_the_size_of_a_pass_nor_more_rounds_change_what_is_bought(
+    option: str, configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    words = (*WORDS, f"acquisition={option}", "method=al_ws")
+    played(tmp_path / "whole", configure(*words))
+    played(tmp_path / "parts", configure(*words, "trainer.predict_batch_size=128"))
+    played(tmp_path / "extended", configure(*words, "budget.rounds=2"))
+    played(tmp_path / "extended", configure(*words))
+    picks = [(tmp_path / name / "picks.csv").read_text() for name in ("whole", "parts", "extended")]
+    assert picks[0] == picks[1]
+    assert picks[0] == picks[2]
+
+
+@pytest.mark.parametrize("method", ["al", "cal_er", "cal_mir"])
+@pytest.mark.parametrize("option", WEIGHTED)
+def test_weight_0_is_the_plain_run_bit_for_bit(
+    option: str,
+    method: str,
+    configure: Callable[..., DictConfig],
+    play_in: Callable[..., list[dict[str, Any]]],
+    result_of: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:
+    """Both runs buy the same rows: those with the lowest numbers."""
+    words = (*WORDS[:-1], "model=cnn", "model.width=4", "budget.rounds=2", f"method={method}")
+    states = []
+
+    def prepare(exp: Experiment) -> None:
+        exp.acquisition.select = lambda candidates, budget, rng: np.sort(candidates.rows)[:budget]  # type: ignore[method-assign]
+        exp.acquisition.notes = dict  # type: ignore[method-assign]
+        states.append(exp.method)
+
+    play_in(tmp_path / "plain", configure(*words, "acquisition=random"), prepare=prepare)
+    play_in(tmp_path / "zero", configure(*words, f"acquisition={option}", "acquisition.weight=0"), prepare=prepare)
+    assert result_of(tmp_path / "zero") == result_of(tmp_path / "plain")
+    plain, zero = (method.evaluated().state_dict() for method in states)
+    assert plain.keys() == zero.keys()
+    assert all(np.array_equal(tensor, zero[name]) for name, tensor in plain.items())
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_plan_knows_it(option: str, calrun: Callable[..., Any]) -> None:
+    few = ("budget=counts", "budget.start=20", "budget.rounds=3", "dataset.num_train=200", "trainer=cpu")
+    answer = calrun("plan", "model=mlp", *WORDS, *few, f"acquisition={option}")
+    assert answer.code == 0, answer.err
+    assert "fits: at most" in answer.out
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_run_without_its_parts_cannot_choose_by_it(option: str, play: Callable[..., Any], tmp_path: Path,
+                                                     calrun: Callable[..., Any]) -> None:  # fmt: skip
+    assert play("acquisition=margin").code == 0
+    (folder,) = [path.parent for path in (tmp_path / "outputs").rglob("config.yaml")]
+    rows = tmp_path / "pool.npz"
+    np.savez(rows, x=np.random.default_rng(0).integers(0, 17, (30, 8, 8)).astype(np.uint8))
+    answer = calrun("select", str(folder), str(rows), "--acquisition", option, "--budget", "3", "--out",
+                    str(tmp_path / "out.csv"))  # fmt: skip
+    assert answer.code == 2
+    assert "wants parts that are trained beside the network" in answer.err
