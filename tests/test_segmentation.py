@@ -27,6 +27,9 @@ SCORES = (
     ("pixel_mean", "acquisition.measure=margin"),
     ("coreset",),
     ("kmeans",),
+    ("core_gcn", "acquisition.graph.steps=5"),
+    ("boosting",),
+    ("subset_of", "acquisition.size=12"),
     ("random",),
 )
 
@@ -126,6 +129,15 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         ),
         (("acquisition=mase",), r"acquisition=\w+ looks at one class for each row"),
         (("acquisition=deepfool",), r"acquisition=DeepFool looks at one class for each row"),
+        (("acquisition=head_dropout",), r"acquisition=HeadDropout looks at one class for each row"),
+        (
+            ("acquisition=boosting", "acquisition.scheme=expected_length"),
+            r"acquisition=Boosting looks at one class for each row",
+        ),
+        (
+            ("acquisition=subset_of", "acquisition@acquisition.inner=deepfool"),
+            r"acquisition=SubsetOf looks at one class for each row",
+        ),
         (("acquisition=balanced_random",), r"acquisition=BalancedRandom looks at one class for each row"),
         (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
         (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),

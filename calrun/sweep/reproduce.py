@@ -30,6 +30,7 @@ from calrun.report.table.written import write_frame, write_table
 from calrun.report.verdict.claims import Claim, least_accuracy
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import PaperTable, paper_table
+from calrun.report.verdict.supplement import remark
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
 from calrun.round import planned_rounds
 from calrun.run import finished_accuracy, run_folder
@@ -176,6 +177,8 @@ def print_reproduction(planned: Reproduction, console: Console) -> None:
         say(console, f"to run  {job.folder.name}")
     finished = len(planned.jobs) - len(missing)
     say(console, f"{planned.name}: {len(planned.jobs)} runs, {finished} finished, {len(missing)} to run")
+    if told := remark(planned.name):
+        say(console, told)
     if missing:
         try:
             say(console, f"estimate: {estimate(planned)}")

@@ -28,10 +28,13 @@ CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
 SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
+    "core_gcn": ["acquisition.graph.steps=20"],
+    "uncertain_gcn": ["acquisition.graph.steps=20"],
     "vaal": ["acquisition.nets.epochs=1", "acquisition.nets.width=4"],
     "vaal_emam": ["acquisition.nets.epochs=1", "acquisition.nets.width=4"],
 }  # the rest runs with its defaults
-DRAW_ON_THE_DEVICE = ("batch_bald", "vaal", "vaal_emam")  # whose generator gives other numbers
+# whose generator gives other numbers:
+DRAW_ON_THE_DEVICE = ("batch_bald", "core_gcn", "uncertain_gcn", "vaal", "vaal_emam")
 SCRATCH = TemporaryDirectory()
 PER_ROW = (
     "logits", "features", "mc_log_probs", "oracle", "pixel_score", "previous_logits", "predicted_loss",

@@ -20,6 +20,7 @@ MAIN_TABLES, MAIN_ACQUISITION = ("1", "2", "3", "4", "5", "6"), "entropy"  # one
 OTHERS = {  # papers whose tables have another shape, by the folder of their recipes
     "emam": ("calrun.report.verdict.selections", "emam_table"),
     "wen": ("calrun.report.verdict.alignments", "wen_table"),
+    "disal": ("calrun.report.verdict.supplement", "disal_table"),
 }
 CLEAN, ALL_CORRUPTED = "", "mean of all"  # test sets of cells that are not one of the corrupted ones
 
@@ -66,8 +67,9 @@ def printed(paper: str) -> dict[str, Any]:
 
 def paper_table(name: str) -> PaperTable | None:
     """Returns the printed numbers of an experiment such as cal/table1; `None` if the paper prints none (a figure)."""
-    paper, _, number = name.partition("/table")
-    if paper in OTHERS and number:
+    paper, _, number = name.partition("/")
+    number = number.removeprefix("table")
+    if paper in OTHERS:
         module, function = OTHERS[paper]
         found: PaperTable | None = getattr(import_module(module), function)(name, number)
         return found

@@ -48,9 +48,17 @@ PRODUCTS = {  # options that are dominated by matrix products, with overrides th
     "batch_bald": ["batch_bald", *(f"acquisition.{word}" for word in ("num_samples=200", "lazy=false"))],
     "deepfool": ["deepfool", "acquisition.max_iter=1"],
     "vaal": ["vaal", "acquisition.nets.epochs=1", "acquisition.nets.width=4"],
+    "boosting": ["boosting"],
+    "core_gcn": ["core_gcn", "acquisition.graph.steps=5"],
+    "uncertain_gcn": ["uncertain_gcn", "acquisition.graph.steps=5"],
 }  # fmt: skip
 TYPICAL = Sizes(2000, 300, 8, 64, 60, 10, 50, (1, 8, 8), 1e5, 1e4)
-SMALL = {"batch_bald": {"candidates": 400, "budget": 5}, "deepfool": {"candidates": 200}, "vaal": {"candidates": 300}}
+SMALL = {
+    "batch_bald": {"candidates": 400, "budget": 5},
+    "boosting": {"candidates": 200},
+    "deepfool": {"candidates": 200},
+    "vaal": {"candidates": 300},
+}
 UNLABELLED = {"probcover"}  # or the labelled rows cover everything before the first pick
 
 
