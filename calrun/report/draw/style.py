@@ -71,7 +71,7 @@ STYLES = {
     "facility_location": Style("facility location", "#CC79A7", "P", (1, 1.5)),
     "dispersion_min": Style("dispersion-min", "#CC79A7", "d", (5, 2)),
     "vaal": Style("VAAL", "#882255", "h"),
-    "vaal_emam": Style("VAAL, crops", "#882255", "H", (5, 2)),
+    "vaal_emam": Style("VAAL, crops", "#AA3377", "H", (5, 2)),
     "typiclust": Style("TypiClust", "#661100", "8"),
     "probcover": Style("ProbCover", "#661100", "H", (5, 2)),
     "mc_dropout": Style("MC-Dropout", "#56B4E9", "o"),
