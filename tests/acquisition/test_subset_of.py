@@ -130,3 +130,14 @@ def test_it_plays_with_the_inner_acquisition_that_is_typed(play: Callable[..., A
     answer = play(*words)
     assert answer.code == 0, answer.err
     assert "KCenterGreedy" in (only_folder(tmp_path / "outputs") / "config.yaml").read_text()
+
+
+def test_a_report_tells_what_was_shown_the_subset(
+    play: Callable[..., Any], calrun: Callable[..., Any], tmp_path: Path
+) -> None:
+    for inner in ("coreset", "margin"):
+        assert play("acquisition=subset_of", f"acquisition@acquisition.inner={inner}").code == 0
+    shown = calrun("report", str(tmp_path / "outputs" / "default")).out
+    assert "subset_of coreset" in shown
+    assert "subset_of margin" in shown
+    assert "_target_" not in shown

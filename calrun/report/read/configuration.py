@@ -23,6 +23,7 @@ CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer")
 BUDGET = ("budget",)
 DATA = ("data_fingerprint", "data_content")  # checksums of what was loaded and of what the files hold
 CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")
+SUBSET = "subset_of"  # the acquisition that any other may be inside of
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
 
 
@@ -93,7 +94,7 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
         run_id=printable(str(tree["run_id"])),
         experiment=printable(str(tree.get("experiment") or tree.get("experiment_name") or "")),
         seed=tree["seed"],
-        choices={choice: printable(str(choices.get(choice, ""))) for choice in CHOICES},
+        choices={choice: printable(shown_choice(tree, choice, choices.get(choice, ""))) for choice in CHOICES},
         leaves=leaves,
         setting=digest(leaves),
         context=digest(part_of(leaves, CONTEXT + BUDGET)),
@@ -102,6 +103,14 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
         code_changes=tuple(changes_in(tree.get("code_changes"))),
         cheats=tuple(map(str, cheats)) if isinstance(cheats, list) else (),
     )
+
+
+def shown_choice(tree: dict[str, Any], group: str, option: Any) -> str:
+    """Returns an option's name, with that of the option that a subset of the candidates was shown to."""
+    node = tree.get(group)
+    inner = node.get("inner") if option == SUBSET and isinstance(node, dict) else None
+    target = inner.get("_target_") if isinstance(inner, dict) else None
+    return f"{option} {str(target).split('.')[-2:][0]}" if target else str(option)
 
 
 def changes_in(found: Any) -> Iterator[tuple[int, str]]:
