@@ -70,9 +70,10 @@ class Boosting(Acquisition):
         row = 2 * FLOAT * parameters + 4 * sizes.activation_bytes + 2 * input_bytes(sizes)
         chunk = max(1, min(rows, MOST_ROWS, int(limit_bytes(self.memory_gib, sizes.device) // max(row, 1))))
         passes = Cost((1 + 2 * gradients) * sizes.forward_flops, gradients * row + sizes.activation_bytes)
-        return passes.times(rows) + Cost(
-            rows, bytes_peak=chunk * row + 8.0 * rows, calls=500.0 * ceil(rows / (1 if sizes.tokens else chunk))
-        )
+        calls = 500.0 * ceil(rows / (1 if sizes.tokens else chunk))
+        least = 2 * FLOAT * sizes.classes * sizes.features + 2 * round(input_bytes(sizes))  # the head and a row alone
+        short = shortage(least, self.memory_gib, sizes.device)
+        return passes.times(rows) + Cost(rows, bytes_peak=chunk * row + 8.0 * rows, calls=calls, refusal=short)
 
     def _of_all(self, candidates: Candidates) -> Tensor:
         model, images = candidates.model, candidates.images

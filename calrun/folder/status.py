@@ -94,7 +94,7 @@ def run_status(folder: Path) -> RunStatus:
     }
     last = percent(accuracy(lines[-1])) if lines else ""
     note = {"finished": last, "running": _joined(last, _left(said))}.get(state) or notes.get(state, "")
-    if complaint == MISSING and state in ("running", "interrupted"):
+    if complaint == MISSING and (state == "running" or (state == "interrupted" and not lines)):
         complaint = "starting" if state == "running" else "before it began"
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))
 

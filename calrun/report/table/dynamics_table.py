@@ -41,6 +41,7 @@ def dynamics_table(panel: Panel, dynamics: Mapping[str, pd.DataFrame]) -> Iterat
                 "Of the probability of the true label in training mode over all visits of a row: confidence is its "
                 "mean, variability its standard deviation, correctness the share of right predictions. A forgetting "
                 "event is a right prediction followed by a wrong one (Toneva et al. 2019). Runs of n seeds together.",
+                "Where a proxy selects (SVP, SVPp, ASVP), these are the proxy's fits.",
                 f"Easy: a confidence from {IMAGENET_MEANS[-1]} on; medium, hard: from {IMAGENET_MEANS[1]} and "
                 f"{IMAGENET_MEANS[0]} on (Wen et al. 2024, for ImageNet)."
             ],
