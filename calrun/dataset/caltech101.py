@@ -18,7 +18,9 @@ from calrun.dataset.source.picture import Picture
 from calrun.dataset.source.transform import Transform
 from calrun.rng import numpy_rng
 from calrun.text.legal import at_least
+from calrun.text.say import warn
 
+CLASSES = 101
 BACKGROUND = "BACKGROUND_Google"
 
 
@@ -82,6 +84,8 @@ def load(
             "https://data.caltech.edu/records/mzrjq-6wc02) there, or set dataset.root to where it is"
         )
     class_names = [name for name in classes_of(folder) if division.background or name != BACKGROUND]
+    if division.background + CLASSES != len(class_names):
+        warn(f"{folder} has {len(class_names)} folders of classes, and Caltech-101 has {CLASSES}; see dataset.root")
     per_class = [pictures_in(folder / name, []) for name in class_names]
     refuse_empty(folder, class_names, per_class)
     divided = [division.of_class(name, files) for name, files in zip(class_names, per_class, strict=True)]
