@@ -70,7 +70,7 @@ def test_a_choice_that_only_the_user_can_make_is_asked_for(override: str, key: s
 
 def test_a_group_that_is_taken_away_is_asked_for(refused: Refusal) -> None:
     line = refused("~acquisition")
-    assert "a run wants acquisition, but it is taken away; leave ~acquisition out and choose one of: badge" in line
+    assert "a run wants acquisition, but it is taken away; leave ~acquisition out and choose one of: activeft" in line
 
 
 def test_a_yaml_that_cannot_be_read_is_named(tmp_path: Path, refused: Refusal) -> None:

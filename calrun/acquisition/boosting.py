@@ -22,7 +22,8 @@ from calrun.model.adapt.forward_work import forward_work
 from calrun.model.adapt.mode import in_mode
 from calrun.text.legal import one_of
 
-MOST_ROWS = 64  # of a chunk: more gain nothing, and leave the caches of a processor
+MOST_ROWS = 64  # of a chunk: more gain nothing
+CACHE_BYTES = 1 << 25  # bytes of a chunk's gradients on the host: beyond, rows are faster one after the other
 Parameters = Literal["all", "last"]
 
 
@@ -68,7 +69,10 @@ class Boosting(Acquisition):
             return Cost(8 * numbers, 3 * FLOAT * numbers, peak + 8.0 * rows, 2 * numbers, 30, short)
         parameters = sizes.forward_flops / 2  # at most: each takes part in a multiplication and an addition
         row = 2 * FLOAT * parameters + 4 * sizes.activation_bytes + 2 * input_bytes(sizes)
-        chunk = max(1, min(rows, MOST_ROWS, int(limit_bytes(self.memory_gib, sizes.device) // max(row, 1))))
+        room = limit_bytes(self.memory_gib, sizes.device) / max(row, 1)
+        if sizes.device is None or sizes.device.type == "cpu":
+            room = min(room, CACHE_BYTES / max(FLOAT * parameters, 1))
+        chunk = max(1, min(rows, MOST_ROWS, int(room)))
         passes = Cost((1 + 2 * gradients) * sizes.forward_flops, gradients * row + sizes.activation_bytes)
         calls = 500.0 * ceil(rows / (1 if sizes.tokens else chunk))
         least = 2 * FLOAT * sizes.classes * sizes.features + 2 * round(input_bytes(sizes))  # the head and a row alone
@@ -83,6 +87,8 @@ class Boosting(Acquisition):
             held = sum(FLOAT * parameter.numel() for parameter in model.parameters())
             row = 2 * held + 4 * round(forward_work(model, first).activation_bytes) + 2 * FLOAT * prod(first.shape)
             chunk = min(MOST_ROWS, chunk_rows(row, self.memory_gib, first.device))
+            if first.is_cpu:
+                chunk = max(1, min(chunk, CACHE_BYTES // held))
             of_rows = lengths_of_rows(model, self.scheme, self.norm, first)
             for _, x in images.batches(candidates.rows, chunk):
                 broken_B = ~x.flatten(1).isfinite().all(dim=1)  # a ReLU may hide it

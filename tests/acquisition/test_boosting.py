@@ -58,10 +58,11 @@ def test_the_longest_gradients_are_taken(params: Any, only: str, scheme: Any) ->
     assert rows.tolist() == literal(net, x, only).argsort(descending=True)[:9].tolist()
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "value"), [("MOST_ROWS", 7), ("CACHE_BYTES", 1)])
+def test_chunks_change_nothing(limit: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, candidates = world()
     whole = Boosting("entropy", "all", "sum", None).select(candidates, 20, np.random.default_rng(0))
-    monkeypatch.setattr("calrun.acquisition.boosting.MOST_ROWS", 7)
+    monkeypatch.setattr(f"calrun.acquisition.boosting.{limit}", value)
     parts = Boosting("entropy", "all", "sum", None).select(candidates, 20, np.random.default_rng(0))
     np.testing.assert_array_equal(parts, whole)
 

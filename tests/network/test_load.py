@@ -88,7 +88,14 @@ def test_a_method_of_several_networks_gives_the_one_that_it_evaluates(
 ) -> None:
     toy = Path(__file__).parents[1] / "extension" / "svp"
     shutil.copytree(toy, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    words = ("--config-dir", str(tmp_path / "conf"), "method=svp", "model=mlp", "trainer=cpu", "trainer.max_epochs=2")
+    words = (
+        "--config-dir",
+        str(tmp_path / "conf"),
+        "method=toy_svp",
+        "model=mlp",
+        "trainer=cpu",
+        "trainer.max_epochs=2",
+    )
     answer = calrun_("run", *words, "budget=counts", "budget.start=20", "budget.rounds=1")
     assert answer.code == 0, answer.err
     trained = calrun.load(run_folder())

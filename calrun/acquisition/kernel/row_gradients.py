@@ -83,7 +83,7 @@ def lengths_of_rows(net: nn.Module, scheme: Scheme, norm: Norm, first: Tensor) -
         if "vmap" not in str(error):
             raise
         return lambda x: torch.stack([of_row(row) for row in x])
-    return together
+    return lambda x: together(x) if len(x) > 1 else of_row(x[0])[None]
 
 
 def length(gradients: Iterable[Tensor], norm: Norm) -> Tensor:
