@@ -69,7 +69,7 @@ def lines_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "rounds.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("method", ["al", "cal_er"])
+@pytest.mark.parametrize("method", [pytest.param("al", marks=pytest.mark.slow), "cal_er"])
 @pytest.mark.parametrize("score", SCORES, ids=lambda score: "-".join(score[:2]))
 def test_every_score_that_fits_plays(
     score: tuple[str, ...],

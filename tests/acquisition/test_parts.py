@@ -24,7 +24,7 @@ from tests.acquisition.test_contract import config
 TRAINER = {"accelerator": "cpu", "devices": 1}
 WORDS = ("trainer.batch_size=8", "trainer.max_epochs=3", "trainer.cal_epochs=3", "stop=fixed_epochs",
          "model.hidden=[16,8]")  # fmt: skip
-METHODS = ("al", "cal_er", "lp_ft")
+METHODS = ("cal_er", *(pytest.param(name, marks=pytest.mark.slow) for name in ("al", "lp_ft")))
 
 
 class Killed(Exception):

@@ -48,7 +48,9 @@ def test_a_validation_split_held_out_of_the_pool_costs_no_pass_of_its_own(
     assert seen() == ROWS + TESTS
 
 
-@pytest.mark.parametrize("launcher", [(), ("hydra/launcher=processes", "hydra.launcher.n_jobs=2")])
+@pytest.mark.parametrize(
+    "launcher", [(), pytest.param(("hydra/launcher=processes", "hydra.launcher.n_jobs=2"), marks=pytest.mark.slow)]
+)
 def test_a_sweep_passes_the_backbone_over_each_row_once(
     calrun: Callable[..., Any],
     counting: tuple[tuple[str, ...], Callable[[], int]],

@@ -58,7 +58,9 @@ def lives(cfg: DictConfig, folder: Path, epochs: int) -> int:
     return number + 1
 
 
-@pytest.mark.parametrize("name", PROXIES)
+@pytest.mark.parametrize(
+    "name", [name if name == "asvp" else pytest.param(name, marks=pytest.mark.slow) for name in PROXIES]
+)
 def test_a_run_killed_inside_any_fit_ends_as_the_unbroken_one(
     name: str, configure: Callable[..., DictConfig], play_in: PlayIn, tmp_path: Path, result_of: Callable[[Path], Any]
 ) -> None:

@@ -230,6 +230,7 @@ def test_rows_that_are_no_pictures_are_refused(typed: Callable[..., Any], tmp_pa
     assert "pre-training wants pictures (channels, height, width), but the data set gives inputs of shape (5,)" in err
 
 
+@pytest.mark.slow
 def test_it_runs_by_itself(archive: Path, tmp_path: Path) -> None:
     words = ["dataset=npz", f"dataset.path={archive}", "model=cnn", "model.width=4", "--epochs", "1", "--out", "o.pt"]
     done = subprocess.run(
