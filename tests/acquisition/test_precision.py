@@ -40,7 +40,8 @@ def columns() -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     shapes = {"logits": (N, C), "features": (N, D), "labelled_logits": (L, C), "labelled_features": (L, D),
               "head_weight": (C, D), "head_bias": (C,), "mc_log_probs": (N, K, C), "previous_logits": (N, C),
-              "predicted_dynamics": (N, C), "predicted_loss": (N, 1), "influence": (N,)}  # fmt: skip
+              "predicted_dynamics": (N, C), "predicted_loss": (N, 1), "influence": (N,),
+              "pixel_score": (N,)}  # fmt: skip
     found: dict[str, Any] = {name: torch.randn(*shape, generator=generator) for name, shape in shapes.items()}
     found["mc_log_probs"] = found["mc_log_probs"].log_softmax(dim=2)
     more = {"labelled_targets": torch.arange(L) // 8, "oracle": torch.arange(N) % C, "round_number": torch.tensor(2)}
@@ -48,13 +49,14 @@ def columns() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_no_product_of_a_choice_is_taken_in_less_than_single_precision(option: str) -> None:
+def test_no_product_of_a_choice_is_taken_in_less_than_single_precision(option: str, tmp_path: Path) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose(None, overrides=[f"+acquisition={option}", "+trainer=default", *OVERRIDES.get(option, [])])
     acquisition: Acquisition = instantiate(cfg.acquisition)
     if "images" in acquisition.needs:
         pytest.skip("runs networks, whose precision is the user's choice")
-    candidates = Candidates(np.arange(N), {name: columns()[name] for name in acquisition.needs})
+    given = columns() | {"scratch": tmp_path}
+    candidates = Candidates(np.arange(N), {name: given[name] for name in acquisition.needs})
     torch.set_float32_matmul_precision("high")
     try:
         with ReducedProducts() as reduced:

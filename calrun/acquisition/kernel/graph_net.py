@@ -109,11 +109,13 @@ class GraphNet(pl.LightningModule):
 
     def hidden(self) -> Tensor:
         """Returns the rows' hidden features (M, H), all at least 0."""
-        return torch.addmm(self.inner_bias_H, self.around_MD, self.inner_DH).relu()
+        with full_precision():
+            return torch.addmm(self.inner_bias_H, self.around_MD, self.inner_DH).relu()
 
     def labelled_logits(self, hidden_MH: Tensor) -> Tensor:
         """Returns how labelled each row looks (M,), as a logit."""
-        return (self.graph.times(hidden_MH @ self.outer_H1) + self.outer_bias_1).squeeze(1)
+        with full_precision():
+            return (self.graph.times(hidden_MH @ self.outer_H1) + self.outer_bias_1).squeeze(1)
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor:
         hidden_MH = self.hidden()
