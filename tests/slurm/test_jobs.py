@@ -205,7 +205,7 @@ def test_code_that_has_changed_in_the_queue_is_not_played_until_it_is_submitted_
     [
         ("partition=nowhere", "SLURM refuses the jobs (invalid partition specified: nowhere"),
         ("tasks_per_node=2", "set the launcher's nodes and its tasks_per_node to 1"),
-        ("pack=0", "hydra.launcher.pack wants a whole number from 1 on, got 0"),
+        ("pack=0", "hydra.launcher.pack wants a whole number from 1 to 10,000, got 0"),
     ],
 )
 def test_what_slurm_cannot_do_is_one_sentence(cluster: Any, small: tuple[str, ...], word: str, reason: str) -> None:
