@@ -81,18 +81,30 @@ def rows(
     Raises:
         ValueError: if there is no such folder, or it has no pictures or bad ones.
     """
+    folder, files = usable_below(place, picture.white, check, bad_files)
+    return Streamed(folder, files, np.full(len(files), UNKNOWN), picture, transform, num_workers)
+
+
+def usable_below(
+    place: str, white: float | None, check: Level, bad_files: Literal["refuse", "skip"] = "refuse"
+) -> tuple[Path, list[str]]:
+    """Returns a folder and the pictures in it and below it, without those that are left out.
+
+    Raises:
+        ValueError: if there is no such folder, or it has no pictures or bad ones.
+    """
     folder, others = Path(place).expanduser(), list[Path]()
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}; a folder of pictures is wanted there")
     files = pictures_in(folder, others)
     warn_of_others(folder, others)
-    bad = faulty(folder, files, picture.white, check) if files else {}
+    bad = faulty(folder, files, white, check) if files else {}
     if bad:
         refuse_or_say(folder, bad, len(files), bad_files)
     files = [file for file in files if file not in bad]
     if not files:
         raise ValueError(f"folder {folder} has no pictures that can be used ({' '.join(SUFFIXES)}); put some into it")
-    return Streamed(folder, files, np.full(len(files), UNKNOWN), picture, transform, num_workers)
+    return folder, files
 
 
 def usable(

@@ -10,7 +10,7 @@ import numpy as np
 
 from calrun.dataset.base import UNKNOWN, Dataset, Source
 from calrun.dataset.check.picture_check import Level, faulty
-from calrun.dataset.image_folder import pictures_in, refuse_or_say, warn_of_others
+from calrun.dataset.image_folder import pictures_in, refuse_or_say, usable_below, warn_of_others
 from calrun.dataset.read.mask_file import MaskCode
 from calrun.dataset.source.mask_store import masks_of
 from calrun.dataset.source.masked import Masked, Pairs
@@ -85,15 +85,7 @@ def rows(place: str, picture: Paired, transform: Transform, num_workers: int, ch
     Raises:
         ValueError: if there is no such folder, or it has no pictures or bad ones.
     """
-    folder, others = Path(place).expanduser(), list[Path]()
-    if not folder.is_dir():
-        raise ValueError(f"no folder {folder}; a folder of pictures is wanted there")
-    files = pictures_in(folder, others)
-    warn_of_others(folder, others)
-    if not files:
-        raise ValueError(f"folder {folder} has no pictures; put some into it")
-    if bad := faulty(folder, files, picture.white, check):
-        refuse_or_say(folder, bad, len(files), "refuse")
+    folder, files = usable_below(place, picture.white, check)
     unknown = np.broadcast_to(np.int8(UNKNOWN), (len(files), *picture.size))  # takes no memory
     return Streamed(folder, files, unknown, picture, transform, num_workers)
 

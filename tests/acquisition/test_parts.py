@@ -13,22 +13,14 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from calrun.experiment import Experiment, build
-from calrun.folder.record import Record
-from calrun.loop import run
-from calrun.method.fit.fit import Fitter
-from calrun.part.figures import EpochFigures
+from calrun.experiment import Experiment
 from tests.acquisition.test_contract import OPTIONS as ALL
 from tests.acquisition.test_contract import config
+from tests.died import Killed, played
 
-TRAINER = {"accelerator": "cpu", "devices": 1}
 WORDS = ("trainer.batch_size=8", "trainer.max_epochs=3", "trainer.cal_epochs=3", "stop=fixed_epochs",
          "model.hidden=[16,8]")  # fmt: skip
 METHODS = ("cal_er", *(pytest.param(name, marks=pytest.mark.slow) for name in ("al", "lp_ft")))
-
-
-class Killed(Exception):
-    """Stands for the end of a process."""
 
 
 @cache
@@ -38,24 +30,6 @@ def options() -> list[str]:
 
 OPTIONS = options()
 WEIGHTED = [option for option in OPTIONS if "weight" in config(option).acquisition]
-
-
-def played(folder: Path, cfg: DictConfig, epochs: float = float("inf"), every: float = 0.0) -> Experiment:
-    """Plays what is missing with a checkpoint at every epoch, and dies after some epochs."""
-    exp, record = build(cfg), Record(folder, {"run_id": "0", "data_fingerprint": "1"})
-    done = 0
-
-    def told(number: int, most: int, figures: EpochFigures, phase: int) -> None:
-        nonlocal done
-        done += 1
-        if done >= epochs:
-            raise Killed
-
-    try:
-        run(exp, record, Fitter(TRAINER, every, told))
-        return exp
-    finally:
-        record.close()
 
 
 @pytest.mark.parametrize("method", METHODS)

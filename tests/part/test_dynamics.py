@@ -9,21 +9,11 @@ import pytest
 import torch
 from omegaconf import DictConfig
 
-from calrun.experiment import build
-from calrun.folder.record import Record
-from calrun.loop import run
-from calrun.method.fit.fit import Fitter
 from calrun.model.base import Output
 from calrun.part.batch import Batch
 from calrun.part.dynamics import Dynamics
-from calrun.part.figures import EpochFigures
 from calrun.task.classification import Classification
-
-TRAINER = {"accelerator": "cpu", "devices": 1}
-
-
-class Killed(Exception):
-    """Stands for the end of a process."""
+from tests.died import Killed, played
 
 
 def batch(rows: list[int], probability: list[float]) -> Batch:
@@ -58,24 +48,6 @@ def test_a_trajectory_by_hand() -> None:
 
 def test_without_a_visit_there_is_no_table() -> None:
     assert watching(3).table() is None
-
-
-def played(folder: Path, cfg: DictConfig, epochs: float = float("inf"), every: float = 0.0) -> list[dict[str, Any]]:
-    """Plays what is missing with a checkpoint at every epoch, and dies after some epochs."""
-    exp, record = build(cfg), Record(folder, {"run_id": "0", "data_fingerprint": "1"})
-    done = 0
-
-    def told(number: int, most: int, figures: EpochFigures, phase: int) -> None:
-        nonlocal done
-        done += 1
-        if done >= epochs:
-            raise Killed
-
-    try:
-        run(exp, record, Fitter(TRAINER, every, told))
-        return record.rounds()
-    finally:
-        record.close()
 
 
 def tables(folder: Path) -> dict[str, dict[str, np.ndarray]]:

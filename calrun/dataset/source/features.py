@@ -17,7 +17,22 @@ from calrun.dataset.source.transform import Transform
 HOST = torch.empty(0).device
 
 
-class Features(Resident):
+class StandsFor(Source):
+    """Rows of another source, seen through something: their names, checksum and measured values are its own."""
+
+    of: Source
+
+    def item_id(self, row: int) -> str:
+        return self.of.item_id(row)
+
+    def checksum(self, start: int) -> int:
+        return self.of.checksum(start)
+
+    def measured(self) -> dict[str, Any]:
+        return self.of.measured()
+
+
+class Features(StandsFor, Resident):
     """The rows of a source, with the same targets, names and checksum; nothing is augmented.
 
     On an accelerator they are moved there as a whole if they fill at most half of what is free, and otherwise batch by
@@ -36,15 +51,6 @@ class Features(Resident):
             )
         super().__init__(features_ND, of.targets, Transform([0.0], [1.0]))
         self.of = of
-
-    def item_id(self, row: int) -> str:
-        return self.of.item_id(row)
-
-    def checksum(self, start: int) -> int:
-        return self.of.checksum(start)
-
-    def measured(self) -> dict[str, Any]:
-        return self.of.measured()
 
     def to(self, device: torch.device) -> None:
         if fits(self.inputs, device):

@@ -4,16 +4,16 @@ Dimension key: N rows.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from calrun.dataset.base import Block, Source, StepRows
+from calrun.dataset.source.features import StandsFor
 
 
-class Later(Source):
+class Later(StandsFor):
     """The rows of a source, whose x are features once somebody looks at them.
 
     Args:
@@ -34,15 +34,6 @@ class Later(Source):
 
     def __len__(self) -> int:
         return len(self.of)
-
-    def item_id(self, row: int) -> str:
-        return self.of.item_id(row)
-
-    def checksum(self, start: int) -> int:
-        return self.of.checksum(start)
-
-    def measured(self) -> dict[str, Any]:
-        return self.of.measured()
 
     def to(self, device: torch.device) -> None:
         self.found.to(device)

@@ -11,6 +11,7 @@ from calrun.report.draw.panels import Panel, label_of, lines_of
 from calrun.report.draw.plots import PRINT
 
 ACROSS = 3
+LEAST_INCHES = 4.2  # of a figure with one map, whose titles are as wide
 MOST_POINTS = 4000  # of one map: more would hide each other
 
 
@@ -29,7 +30,7 @@ def map_figure(title: str, lines: Sequence[tuple[str, pd.DataFrame, int]]) -> Fi
     columns = min(len(lines), ACROSS)
     rows = -(-len(lines) // columns)
     with mpl.rc_context(PRINT):
-        figure = Figure(figsize=(0.8 + 2.2 * columns, 0.6 + 2.2 * rows), layout="constrained")
+        figure = Figure(figsize=(LEAST_INCHES + 2.2 * (columns - 1), 0.8 + 2.2 * rows), layout="constrained")
         fields = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         points: Any = None
         for axes, (name, frame, n) in zip(fields, lines, strict=False):
@@ -43,8 +44,10 @@ def map_figure(title: str, lines: Sequence[tuple[str, pd.DataFrame, int]]) -> Fi
             axes.set_ylim(0, 1)
         for axes in fields[len(lines) :]:
             axes.remove()
-        figure.supxlabel("variability: standard deviation of the probability of the true label", fontsize=8)
-        figure.supylabel("confidence: its mean", fontsize=8)
+        for axes in fields[max(0, len(lines) - columns) : len(lines)]:  # the lowest of each column
+            axes.tick_params(labelbottom=True)
+        figure.supxlabel("standard deviation of p(true label)", fontsize=8)
+        figure.supylabel("mean of p(true label)", fontsize=8)
         figure.colorbar(points, ax=list(fields[: len(lines)]), label="correctness", fraction=0.04)
-        figure.suptitle(f"{title}: the rows that the last round trained on", x=0.01, ha="left", size=9)
+        figure.suptitle(f"{title}: rows of the last round", x=0.01, ha="left", size=9)
     return figure
