@@ -42,6 +42,7 @@ class PaperTable:
         sets: what the test sets of the cells are called.
         setting: what the paper ran, in a sentence.
         differs: what the recipe does otherwise than the paper, or leaves open because the paper does.
+        lacking: why the recipe cannot play the cells of a test set.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PaperTable:
     sets: str = "test set"
     setting: str = ""
     differs: tuple[str, ...] = ()
+    lacking: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_corrupted(self) -> bool:

@@ -98,6 +98,7 @@ def of_beck(
         claimed=claimed or nothing_claimed,
         setting=table["setting"],
         differs=tuple(table["differs"]),
+        lacking=table.get("lacking", {}),
         **timed,
     )
 
