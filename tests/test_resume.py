@@ -34,6 +34,10 @@ RECIPES = {
         *("method=al_ws", "stop=fixed_epochs", "model=cnn", "model.width=2", "optimizer=sgd_swa"),
         *("optimizer.averaging.start_accuracy=null", "optimizer.averaging.start_epoch=2"),
     ),
+    "gradmatch": (
+        *("method=al_ws_gradmatch", "stop=fixed_epochs", "model=cnn", "model.width=2", "method.visit.share=0.5"),
+        *("method.visit.every_epochs=2", "method.visit.warm_up_epochs=1", "method.visit.full_every_rounds=9"),
+    ),
     "restart": (
         "method=al_ws",
         "stop=distil",

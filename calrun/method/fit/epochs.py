@@ -25,6 +25,11 @@ class Epochs:
     method: "FitModule"
 
     def __iter__(self) -> Iterator[Block]:
+        method = self.method
+        method.visit.look_ahead(method.look, method.phase_number, method.epoch)
+        yield from self._blocks()
+
+    def _blocks(self) -> Iterator[Block]:
         method, epoch = self.method, self.method.epoch
         steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size, method.phase_number)
         refuse_unlabelled(steps, method.this_round)
@@ -35,7 +40,7 @@ class Epochs:
     def inputs(self, device: torch.device) -> Iterator[Tensor]:
         """Yields x of each step of an epoch, the current rows before the replayed ones, outside a fit."""
         method = self.method
-        for block in self:
+        for block in self._blocks():
             for current, replay in block.to(device):
                 x = method.laid_out(current.x)
                 yield x if replay is None else method.setup_.train.joined(x, method.laid_out(replay.x))

@@ -92,8 +92,8 @@ class Saturation(EveryRound):
     """Ends at a train accuracy, or when that accuracy has stopped growing. Beck et al. 2021 (DISTIL), Sec. 4.
 
     Differs from the paper: "no improvement over 10 epochs" is the rule of the authors' code: among the last `window`
-    epochs, none exceeds an earlier one by `min_diff` or more. The code also trains one epoch less than its maximum, which
-    is left out, and starts again from new weights if the accuracy stays under 0.2: calrun/method/fit/restart.py.
+    epochs, none exceeds an earlier one by `min_diff` or more. The code also trains one epoch less than its maximum, and
+    begins again from new weights if the accuracy stays under 0.2, which stop=distil does.
 
     Args:
         max_epochs: epochs at most; 300, and 150 for Fashion-MNIST and SVHN.
