@@ -70,10 +70,9 @@ class ShakeBlock(nn.Module):
         first, second = self.branch1(x), self.branch2(x)
         kept: Tensor = self.shortcut(x)
         if not self.training:
-            return kept + 0.5 * (first + second)
+            return kept.add(first + second, alpha=0.5)
         alpha_B111, beta_B111 = torch.rand(2, len(x), 1, 1, 1, device=x.device, dtype=first.dtype)
-        mixed: Tensor = kept + shaken(first, second, alpha_B111, beta_B111)
-        return mixed
+        return kept + shaken(first, second, alpha_B111, beta_B111)
 
 
 class Shortcut(nn.Module):
