@@ -3,6 +3,7 @@
 import faulthandler
 import gc
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -64,22 +65,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def imports_stay_frozen() -> Iterator[None]:
-    """Keeps what was imported before a module's tests out of all collections: a fit begins with one of everything."""
-    gc.collect()
-    gc.freeze()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gc, "freeze", lambda: None)  # what a test leaves behind must be found by the next collection
-        patch.setattr(gc, "unfreeze", lambda: None)
-        yield
+class Frozen:
+    """Keeps what was imported out of all collections: every fit begins with one, and 0.2 s for everything is long."""
+
+    def __init__(self) -> None:
+        self.num_modules, self.freeze = 0, gc.freeze
+
+    def imports(self) -> None:
+        """Freezes what exists if something was imported; nothing else, or what a test leaves would never be freed."""
+        if len(sys.modules) != self.num_modules:
+            self.num_modules = len(sys.modules)
+            self.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_twice() -> Iterator[None]:
     """What libraries do again for every run is done once: Lightning's search for plug-ins, Hydra's reading of conf.
 
-    Hydra also composes every configuration twice, first for a mode that only words could set here.
+    Hydra also composes every configuration twice, first for a mode that only words could set here. No test pulls the
+    plug: files that a process has written outlive it without a sync.
     """
     read_file, composed_mode = FileConfigSource.load_config, Hydra.get_mode
     files: dict[tuple[str, str], ConfigResult] = {}
@@ -98,12 +102,11 @@ def nothing_twice() -> Iterator[None]:
         patch.setattr("lightning_fabric.utilities.registry.entry_points", cache(entry_points))
         patch.setattr(FileConfigSource, "load_config", load_config)
         patch.setattr(Hydra, "get_mode", get_mode)
+        patch.setattr(os, "fsync", lambda handle: None)
+        patch.setattr(gc, "freeze", Frozen().imports)
+        patch.setattr(gc, "unfreeze", lambda: None)
         yield
-
-
-def pytest_sessionfinish() -> None:
-    """Lets libraries that count their objects at exit find them."""
-    gc.unfreeze()
+    gc.unfreeze()  # or libraries that count their objects at exit complain of leaks
 
 
 @pytest.fixture(autouse=True)
