@@ -45,8 +45,9 @@ class Fitter:
     energy: bool = False
 
     def __post_init__(self) -> None:
-        gc.unfreeze()
-        gc.collect()  # frees the run before this one, in a process that plays several
+        if gc.get_freeze_count():  # a process that plays several runs: the one before this is freed
+            gc.unfreeze()
+            gc.collect()
         gc.freeze()  # what exists before the first fit stays: the collections between fits need not look at it
         atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 
