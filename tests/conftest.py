@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.hydra import Hydra
-from hydra.plugins.config_source import ConfigResult
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 from PIL import Image
@@ -85,22 +86,24 @@ def nothing_twice() -> Iterator[None]:
     Hydra also composes every configuration twice, first for a mode that only words could set here. No test pulls the
     plug: files that a process has written outlive it without a sync.
     """
-    read_file, composed_mode = FileConfigSource.load_config, Hydra.get_mode
+    Plugins.instance()  # defines the classes of sources anew
+    from_files = SourcesRegistry.instance().resolve("file")
+    read_file, composed_mode = from_files.load_config, Hydra.get_mode
     files: dict[tuple[str, str], ConfigResult] = {}
 
-    def load_config(source: FileConfigSource, path: str) -> ConfigResult:
+    def load_config(source: ConfigSource, config_path: str) -> ConfigResult:
         if Path(source.path) != CONF:
-            return read_file(source, path)
-        if (source.provider, path) not in files:
-            files[source.provider, path] = read_file(source, path)
-        return deepcopy(files[source.provider, path])
+            return read_file(source, config_path)
+        if (source.provider, config_path) not in files:
+            files[source.provider, config_path] = read_file(source, config_path)
+        return deepcopy(files[source.provider, config_path])
 
     def get_mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
         return composed_mode(hydra, config_name, overrides) if "hydra.mode" in "".join(overrides) else None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lightning_fabric.utilities.registry.entry_points", cache(entry_points))
-        patch.setattr(FileConfigSource, "load_config", load_config)
+        patch.setattr(from_files, "load_config", load_config)
         patch.setattr(Hydra, "get_mode", get_mode)
         patch.setattr(os, "fsync", lambda handle: None)
         patch.setattr(gc, "freeze", Frozen().imports)
