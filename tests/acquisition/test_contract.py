@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -160,6 +161,7 @@ def without_labels() -> dict[str, Any]:
 WORLDS = [ordinary, with_duplicates, with_one_class, with_constant_features, with_logits_of_200]
 
 
+@cache
 def config(option: str, *overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         added = [override.replace("acquisition.", "++acquisition.", 1) for override in SMALL.get(option, [])]
