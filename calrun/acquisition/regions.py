@@ -17,14 +17,14 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.regions import ADDED, MISSED, regions, replaced_tail
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.candidates import gather
-from calrun.look.columns import COLUMNS, Column, column_bytes
+from calrun.look.columns import COLUMNS, Column, Wish, column_bytes
 from calrun.look.sizes import Sizes
 from calrun.look.view import View
 from calrun.machine.files import replace_file
 from calrun.text.legal import one_of
 from calrun.text.legal import share as check_share
 
-BESIDE = "beside"  # the column that holds the rows as the fine-tuned network sees them
+BESIDE: Wish = "beside"  # the column that holds the rows as the fine-tuned network sees them
 FILE = "regions.npz"  # in the folder of the round, the rows of each region
 LEGAL = {"observe": (), "replace": MISSED, "only": ADDED}  # regions that a mode takes rows from
 
@@ -80,7 +80,8 @@ class Regions(Acquisition):
             wanted = full[np.isin(full, [at for name in self.regions for at in found[name]])]
             taken = replaced_tail(proxy, wanted, self.share)
         self._record(candidates, {name: rows[at] for name, at in found.items()}, np.setdiff1d(taken, proxy[:budget]))
-        return rows[taken].astype(np.int64)
+        bought: np.ndarray = rows[taken]
+        return bought.astype(np.int64)
 
     def columns(self) -> dict[str, Column]:
         own = self.inner.columns()

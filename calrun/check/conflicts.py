@@ -52,14 +52,19 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
             f"{name} looks at one class for each row or at the head behind it, but this data set has a class for each "
             "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
         )
-    if "beside" in wants and (net is method.evaluated() or getattr(method, "evaluate_at", "every") != "every"):
-        problems.append(
-            f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
-            "with method.evaluate_at=every"
-        )
+    problems += _alone(name, method) if "beside" in wants else []
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems
+
+
+def _alone(name: str, method: Method) -> Iterator[str]:
+    """Yields one sentence if no network is trained in every round beside the one that answers."""
+    if method.answering() is method.evaluated() or getattr(method, "evaluate_at", "every") != "every":
+        yield (
+            f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
+            "with method.evaluate_at=every"
+        )
 
 
 def _wrong_arguments(acquisition: Acquisition) -> str | None:
