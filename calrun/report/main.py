@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from calrun.report.draw import plots
+from calrun.report.draw.balance import balance_figure
 from calrun.report.draw.correlations import correlation_figure
 from calrun.report.draw.maps import dynamics_of_lines, map_figure
 from calrun.report.draw.panels import Panel, label_of, lines_of, panels
@@ -175,6 +176,9 @@ def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     speed_ups = plots.speed_up_figure(panel, baseline)
     if speed_ups:
         files += plots.save(speed_ups, out, f"{panel.name}-speed-up")
+    balance = balance_figure(panel)
+    if balance:
+        files += plots.save(balance, out, f"{panel.name}-class-balance")
     matrices = forgetting_matrices(panel)
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")
