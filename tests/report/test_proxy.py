@@ -56,6 +56,9 @@ def test_regions_are_counted_mapped_and_drawn(make_run: MakeRun, tmp_path: Path)
     share = [0.1, 0.3, 0.6, 0.8, 0.9, 0.9, 0.9]
     told = {"row": np.arange(7), "visits": np.ones(7), "confidence": share, "variability": np.array(share) / 5}
     np.savez(whole / "round-1" / "dynamics.npz", **told, correctness=share, forgotten=np.zeros(7))
+    (run / "round-2").mkdir()
+    few = {name: np.array([0.5, 0.5]) for name in ("confidence", "variability", "correctness")}
+    np.savez(run / "round-2" / "dynamics.npz", row=[1, 2], visits=[1, 1], forgotten=[0, 0], **few)  # of fewer rows
     result, said = reported(tmp_path)
     assert "| SVPp | 100 | 1 | 50.0 | 25.0 | 0.0 | 25.0 | 0.0 | 25.0 | 25.0 |" in said("regions-regions.md")
     hardness = said("-region-hardness.md")
