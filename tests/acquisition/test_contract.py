@@ -108,6 +108,7 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "val_targets": oracle[val],
         "images": ToyImages(x),
         "model": model,
+        "beside": Candidates(np.arange(FIRST_ROW, FIRST_ROW + NUM_ROWS), {"logits": out.logits_BC[at].flip(1)}),
         "scratch": Path(SCRATCH.name),
         "run_folder": Path(SCRATCH.name),
     }

@@ -69,6 +69,7 @@ STYLES = {
     "boosting": Style("Boosting", "#332288", "D", (1, 1.5)),
     "head_dropout": Style("Dropout", "#56B4E9", "v", (1, 1.5)),
     "subset_of": Style("subset of candidates", "#661100", "s", (1, 1.5)),
+    "regions": Style("regions", "#AA3377", "D", (1, 1.5)),
     "kmeans": Style("k-means", "#D55E00", "o"),
     "facility_location": Style("facility location", "#CC79A7", "P", (1, 1.5)),
     "dispersion_min": Style("dispersion-min", "#CC79A7", "d", (5, 2)),
