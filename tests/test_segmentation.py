@@ -15,6 +15,7 @@ from torch import Tensor
 
 from calrun.dataset.read.mask_file import MaskCode
 from calrun.dataset.source.paired import Paired
+from calrun.dataset.source.subset import Subset
 
 DRAW = Path(__file__).parents[1] / "scripts" / "make_shapes.py"
 CLASSES = "dataset.mask.classes=[ground,disc,square,triangle,stripe]"
@@ -141,6 +142,7 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         (("acquisition=balanced_random",), r"acquisition=BalancedRandom looks at one class for each row"),
         (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
         (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),
+        (("acquisition=tod", "acquisition.weight=0.1"), r"acquisition.weight above 0 trains a second head .* set acq"),
         (("dataset.root=nowhere",), r"no folder nowhere/train/pictures"),
         (("dataset.picture.size=[16]",), r"dataset.picture.size wants height and width"),
         (("dataset.picture.size=16",), r"dataset.picture.size wants a list"),
@@ -233,3 +235,20 @@ def test_pictures_mirrored_without_their_masks_are_not_learnt(
     tmp_path: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path
 ) -> None:
     assert trained(draw(tmp_path / "shapes", 256, 64), calrun, run_folder) < 0.5
+
+
+def test_masks_travel_with_their_pictures_and_are_never_gathered_for_the_device(
+    few: Path, configure: Callable[..., Any], play_in: Callable[..., Any], tmp_path: Path, empty_cache: Path
+) -> None:
+    gathered, methods = list[Any](), list[Any]()
+
+    def prepare(exp: Any) -> None:
+        known = exp.pool.known_targets
+        exp.pool.known_targets = lambda: gathered.append(1) or known()
+        methods.append(exp.method)
+
+    play_in(tmp_path / "run", configure(*tiny(few, "method=cal_er")[1:], small=False), prepare=prepare)
+    assert not gathered
+    assert methods[0].known_targets_N.numel() == 0
+    assert methods[0].setup_.train.brings_labels
+    assert Subset(methods[0].setup_.train, np.arange(3)).brings_labels

@@ -97,7 +97,8 @@ class Composed(FitModule, Method):
         self._lay_out()
         for piece in self.pieces.values():
             piece.begin_round(this_round)
-        self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
+        known_N = this_round.pool.nothing if self.setup_.train.brings_labels else this_round.pool.known_targets()
+        self.known_targets_N = torch.from_numpy(known_N)
 
     def train_round(self, fit: Fit, this_round: Round) -> FitResult:
         return fit(self, this_round)
