@@ -78,6 +78,8 @@ class Composed(FitModule, Method):
                 raise ValueError(f"two parts of the method are called {name!r}; give one another name")
             is_a(f"part {name!r}", part, Part)
             refuse_parameters(name, part)
+            for phase in self.phases:
+                part.own_optimizer.refuse_unfit((phase.optimizer or self.optimizer).optimizer)
             self.net.tap(part.taps)
             with torch.random.fork_rng(devices=[]):
                 part.build(self.net, self.setup_)
