@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from calrun.dataset.read.mask_file import MaskCode
 from calrun.dataset.source.paired import Paired
 from calrun.dataset.source.subset import Subset
+from calrun.network.load import load
 
 DRAW = Path(__file__).parents[1] / "scripts" / "make_shapes.py"
 CLASSES = "dataset.mask.classes=[ground,disc,square,triangle,stripe]"
@@ -252,3 +254,31 @@ def test_masks_travel_with_their_pictures_and_are_never_gathered_for_the_device(
     assert methods[0].known_targets_N.numel() == 0
     assert methods[0].setup_.train.brings_labels
     assert Subset(methods[0].setup_.train, np.arange(3)).brings_labels
+
+
+def test_predict_writes_the_class_of_each_pixel_and_takes_the_place_of_what_it_wrote(
+    few: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path, tmp_path: Path
+) -> None:
+    assert calrun(*tiny(few, "acquisition=random")).code == 0
+    out = tmp_path / "seen.csv"
+    words = ("predict", str(run_folder()), str(few / "test" / "pictures"), "--out", str(out))
+    answer = calrun(*words)
+    assert answer.code == 0, answer.err
+    assert f"{out} and {tmp_path / 'seen-masks'}/*.png  8 rows, 5 classes" in answer.out
+    masks = sorted((tmp_path / "seen-masks").rglob("*.png"))
+    assert len(masks) == 8
+    pixels = np.stack([np.asarray(Image.open(path)) for path in masks])
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (8, 16, 16))
+    assert pixels.max() < 5
+    trained = load(run_folder())
+    rows = trained.rows(few / "test" / "pictures")
+    seen = trained.predictor(trained.net, rows, np.arange(8), {"logits": lambda seen: seen.output.logits_BC})["logits"]
+    np.testing.assert_array_equal(pixels, seen.argmax(dim=1).numpy())
+    (tmp_path / "seen-masks" / "old.png").touch()
+    assert calrun(*words).code == 0
+    assert sorted((tmp_path / "seen-masks").rglob("*.png")) == masks
+    (tmp_path / "seen-masks" / "notes.txt").touch()
+    refused = calrun(*words)
+    assert refused.code == 2
+    assert "holds other things than masks" in refused.err
+    assert not list(tmp_path.glob(".*part"))
