@@ -145,6 +145,16 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
         (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),
         (("acquisition=tod", "acquisition.weight=0.1"), r"acquisition.weight above 0 trains a second head .* set acq"),
+        (("method=svpp",), r"method: a proxy learns one class of each row .* choose a method that trains one network"),
+        (("method=asvp",), r"method: a proxy learns one class of each row"),
+        (
+            ("record.metrics=[matthews]",),
+            r"record.metrics wants to be empty with task=Segmentation, got \['matthews'\]",
+        ),
+        (
+            ("acquisition=learning_loss", "acquisition.head.taps=[layr1]"),
+            r"acquisition.head.taps: tap 'layr1' is no module of the backbone; choose from \['both'",
+        ),
         (("dataset.root=nowhere",), r"no folder nowhere/train/pictures"),
         (("dataset.picture.size=[16]",), r"dataset.picture.size wants height and width"),
         (("dataset.picture.size=16",), r"dataset.picture.size wants a list"),

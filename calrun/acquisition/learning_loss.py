@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from calrun.part.setup import Setup
 
 COLUMN = "predicted_loss"
+LEAST_ROWS = 2  # of a step: a pair
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class LossHead(Part):
         self.epoch = 0
 
     def build(self, net: Classifier, setup: "Setup") -> None:
+        if self.weight and setup.batch_size < LEAST_ROWS:
+            raise ValueError(
+                f"acquisition=learning_loss compares two rows of a step, but trainer.batch_size is {setup.batch_size}, "
+                "so that its head would learn nothing; raise it"
+            )
         self.task, self.scale = setup.task, setup.scale
         self.head = self.options.build(net, setup, num_outputs=1)
 
@@ -85,7 +91,7 @@ class LossHead(Part):
 
     def loss(self, current: Batch, replay: Batch | None) -> Tensor | None:
         batches = [current] if replay is None else [current, replay]
-        if not self.weight or sum(len(batch.rows) for batch in batches) < 2:
+        if not self.weight or sum(len(batch.rows) for batch in batches) < LEAST_ROWS:
             return None
         losses_B = torch.cat([self.task.losses(batch.logits, batch.y) for batch in batches])
         taps = {name: torch.cat([batch.seen.taps[name] for batch in batches]) for name in self.head.names}
@@ -107,17 +113,17 @@ class LearningLoss(Acquisition):
         margin: xi; 1 in the paper.
         head: the taps and the width of the head.
         cut: when the head's gradient no longer reaches the network.
-        head_optimizer: what the head has of its own in the network's optimizer.
+        head_optimizer: what the head has of its own in the network's optimizer; `None` is nothing.
     """
 
     needs = frozenset({COLUMN})
 
     def __init__(
-        self, weight: float, margin: float, head: TapHeadOptions, cut: GradientCut, head_optimizer: HeadOptimizer
+        self, weight: float, margin: float, head: TapHeadOptions, cut: GradientCut, head_optimizer: HeadOptimizer | None
     ) -> None:
         at_least(0, "acquisition", weight=weight, margin=margin)
         self.head = LossHead(weight, margin, head, cut)
-        self.head.own_optimizer = head_optimizer
+        self.head.own_optimizer = head_optimizer or HeadOptimizer()
 
     def parts(self) -> dict[str, Part]:
         return {"loss_head": self.head}

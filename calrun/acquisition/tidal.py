@@ -38,17 +38,17 @@ class Tidal(Acquisition):
         weight: lambda, of the head's loss; 1 in the paper. 0 trains the network as if there were no head.
         score: `entropy` of the predicted dynamics, or `aum`: their margin of the class that the network predicts.
         head: the taps and the width of the head.
-        head_optimizer: what the head has of its own in the network's optimizer.
+        head_optimizer: what the head has of its own in the network's optimizer; `None` is nothing.
     """
 
-    def __init__(self, weight: float, score: str, head: TapHeadOptions, head_optimizer: HeadOptimizer) -> None:
+    def __init__(self, weight: float, score: str, head: TapHeadOptions, head_optimizer: HeadOptimizer | None) -> None:
         at_least(0, "acquisition", weight=weight)
         one_of("acquisition.score", score, ("entropy", "aum"))
         self.needs = frozenset({COLUMN} if score == "entropy" else {COLUMN, "logits"})
         self.score = score
         self.recorder = MeanPrediction()
         self.head = DynamicHead(self.recorder, weight, head)
-        self.head.own_optimizer = head_optimizer
+        self.head.own_optimizer = head_optimizer or HeadOptimizer()
         self.entropy = Entropy(mc_dropout=False, num_mc_samples=0, memory_gib=None)
 
     def parts(self) -> dict[str, Part]:

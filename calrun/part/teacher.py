@@ -22,7 +22,7 @@ from calrun.parallel import world
 from calrun.part.batch import Batch
 from calrun.part.part import Part
 from calrun.part.piece import Look
-from calrun.part.unlabelled import UnlabelledBatches
+from calrun.part.unlabelled import LEAST_ROWS, UnlabelledBatches
 from calrun.round import Round
 
 if TYPE_CHECKING:
@@ -131,6 +131,11 @@ def refuse_unfit(setup: "Setup") -> None:
         raise ValueError(
             "acquisition.weight above 0 trains a second head on one feature vector of each row, but this data set has "
             "a class for each pixel; set acquisition.weight=0, which leaves the semi-supervised loss out"
+        )
+    if setup.batch_size < LEAST_ROWS:
+        raise ValueError(
+            f"acquisition.weight above 0 sends as many unlabelled rows through the network as a step has, {LEAST_ROWS} "
+            f"or more, but trainer.batch_size is {setup.batch_size}; raise it, or set acquisition.weight=0"
         )
     if world.is_together():
         raise ValueError(

@@ -179,4 +179,6 @@ def test_a_plan_counts_its_unlabelled_rows(calrun: Callable[..., Any], small: tu
 
 
 def test_what_does_not_fit_is_refused_in_one_sentence(refusal: Callable[..., str], small: tuple[str, ...]) -> None:
+    said = refusal("run", *small, *WORDS, "trainer.batch_size=1")
+    assert "but trainer.batch_size is 1; raise it, or set acquisition.weight=0" in said
     assert "acquisition.weight wants at least 0, got -1" in refusal("run", *small, *WORDS, "acquisition.weight=-1")

@@ -118,6 +118,10 @@ def test_a_head_that_is_none_has_no_optimizer(refusal: Callable[..., str], small
     assert "acquisition.head.kind=none has no head" in refusal("run", *small, *words)
 
 
+def test_null_is_as_the_networks(play: Callable[..., Any]) -> None:
+    assert play("acquisition=tidal", "acquisition.head_optimizer=null", "budget.rounds=1").code == 0
+
+
 def test_no_rate_is_infinite() -> None:
     with pytest.raises(ValueError, match="finite"):
         HeadOptimizer(lr=math.inf)
