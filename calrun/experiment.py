@@ -19,7 +19,6 @@ from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.recorded import unrecordable
 from calrun.check.task_fit import misfits
-from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
 from calrun.dataset.source.unaugmented import without_augmentation
@@ -135,7 +134,6 @@ def build(cfg: DictConfig) -> Experiment:
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
-        *refused_together(cfg),
         *unrecordable(cfg.record, data, task),
         *misfits(task, data, method.evaluated()),
         *oracle.problems(),

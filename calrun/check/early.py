@@ -7,6 +7,7 @@ from calrun.check.kinds import wrong_kinds
 from calrun.check.lightning import refused_arguments
 from calrun.check.numbers import wrong_numbers
 from calrun.check.target import by_source
+from calrun.check.together import refused_together
 from calrun.errors import MISTAKES, sentence
 from calrun.text.words import SEPARATOR
 
@@ -18,6 +19,7 @@ def refuse_early(cfg: DictConfig) -> None:
         ValueError: with every problem found, one after the other.
     """
     problems = [*wrong_numbers(cfg), *wrong_kinds(cfg, by_source), *refused_arguments(cfg.trainer)]
+    problems += refused_together(cfg)  # before the processes wait for each other
     if not any(problem.startswith("budget.") for problem in problems):
         problems += _wrong_budget(cfg)
     if problems:

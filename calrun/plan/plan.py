@@ -12,8 +12,10 @@ from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.kernel.memory import GIB, free_bytes
 from calrun.check.keys import refuse_unknown_hparams, refuse_unread
+from calrun.check.together import num_processes
 from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
+from calrun.folder.round_line import peak_memory_bytes
 from calrun.look.columns import column_bytes, looked_at
 from calrun.part.setup import BACKWARD, FitWork
 from calrun.places import CONF
@@ -22,6 +24,8 @@ from calrun.plan.network_rates import network_rates, pass_rates
 from calrun.plan.rates import Rates, measure
 from calrun.round import planned_rounds
 from calrun.training.trainer import silence_lightning
+
+HOST = torch.empty(0).device
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class Plan:
         disk_bytes: bytes of the state files that are kept.
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
         features: the pass that fills the feature store; `None` without one.
+        process_bytes: the most memory of this process on the host so far: libraries, data and a forward pass.
+        processes: how many such processes play the run.
     """
 
     device: str
@@ -102,6 +108,8 @@ class Plan:
     disk_bytes: int
     problems: list[str]
     features: FeaturesPlan | None = None
+    process_bytes: int = 0
+    processes: int = 1
 
     def totals(self) -> dict[str, dict[str, float]]:
         """Returns the FLOP and the seconds of all rounds, by kind of work."""
@@ -159,6 +167,8 @@ def plan(cfg: DictConfig) -> Plan:
         disk_bytes=sum(states) if exp.record.keep_states else states[-1],
         problems=planner.problems,
         features=features_plan(exp, measure(device).flops),
+        process_bytes=peak_memory_bytes(HOST),
+        processes=num_processes(cfg),
     )
 
 
