@@ -127,9 +127,10 @@ def _faults(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list
         for key in wanted
         if key in weights and weights[key].shape != wanted[key].shape
     ]
-    others = {key: _other_kind(weights[key], wanted[key]) for key in wanted if key in weights and COUNTER not in key}
-    odd = [f"{key} is {kind}" for key, kind in others.items() if kind]
-    broken = [key for key in wanted if key in weights and not others.get(key) and not weights[key].isfinite().all()]
+    there = [key for key in wanted if key in weights and not key.endswith(COUNTER)]
+    others = {key: kind for key in there if (kind := _other_kind(weights[key], wanted[key]))}
+    odd = [f"{key} is {kind}" for key, kind in others.items()]
+    broken = [key for key in there if key not in others and not weights[key].isfinite().all()]
     kinds = {"missing": missing, "unexpected": unexpected, "of another size": differing, "no plain numbers": odd}
     kinds["not finite"] = broken
     return [f"{len(keys)} keys {kind} (first: {', '.join(keys[:FIRST])})" for kind, keys in kinds.items() if keys]
