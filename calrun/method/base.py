@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.model.base import Classifier
 from calrun.part.part import Part
@@ -76,6 +78,24 @@ class Method(ABC):
 
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
         """Returns one sentence for each thing that cannot work with this budget."""
+        return []
+
+    def first_net(self, seed: int) -> Classifier:
+        """Returns the network with which a run begins, under random weights of a seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.setup_.build_net()
+
+    def moves_backbone(self) -> list[str]:
+        """Returns why stored features of a backbone cannot stand for it: a clause for each piece that changes it."""
+        return [f"{type(self).__name__} trains in its own way"]
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        """Returns the options that would give it the pre-trained weights that it is made for and was not given.
+
+        Args:
+            where: the key that it stands below.
+        """
         return []
 
     def planned(self, this_round: Round) -> FitWork:

@@ -19,6 +19,7 @@ class Start(ABC):
     """Sets the weights of the network at the start of a round."""
 
     remembers: bool = False  # whether a round keeps anything of the last round's weights
+    wants_path: bool = False  # whether it is made for a file of pre-trained weights, and has none
 
     @abstractmethod
     def apply(self, net: Classifier, fresh: Classifier) -> None:
@@ -106,6 +107,7 @@ class Checkpoint(Start):
                 "such as '0.'"
             )
         self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
+        self.wants_path = path is None
 
     def fill(self, net: Classifier) -> None:
         """Puts the file's weights into a backbone.

@@ -127,6 +127,12 @@ class Svp(Method):
         ways = [problem for way in self.ways.values() for problem in way.problems(sizes, input_shape)]
         return list(dict.fromkeys([*unmet, *ways, *self.proxy.problems(sizes, input_shape)]))
 
+    def first_net(self, seed: int) -> Classifier:
+        return self.ways[FULL].first_net(seed)
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        return self.ways[FULL].wants_weights(f"{where}.{FULL}")
+
     def planned(self, this_round: Round) -> FitWork:
         """Returns the work of the full network where it is trained; of the proxy's, steps, samples and epochs count."""
         proxy, looks = self.proxy.planned(this_round), self.sight.num_computed(this_round.number)

@@ -91,6 +91,7 @@ class Plan:
         disk_bytes: bytes of the state files that are kept.
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
         features: the pass that fills the feature store; `None` without one.
+        cautions: what may not be meant, as at the start of the run.
     """
 
     device: str
@@ -102,6 +103,7 @@ class Plan:
     disk_bytes: int
     problems: list[str]
     features: FeaturesPlan | None = None
+    cautions: tuple[str, ...] = ()
 
     def totals(self) -> dict[str, dict[str, float]]:
         """Returns the FLOP and the seconds of all rounds, by kind of work."""
@@ -159,6 +161,7 @@ def plan(cfg: DictConfig) -> Plan:
         disk_bytes=sum(states) if exp.record.keep_states else states[-1],
         problems=planner.problems,
         features=features_plan(exp, measure(device).flops),
+        cautions=exp.cautions,
     )
 
 

@@ -91,6 +91,7 @@ def remarks(plan: Plan) -> list[str]:
             if passing.rows
             else "features: all are there, no row passes the backbone"
         )
+    lines += plan.cautions
     if plan.problems:
         return [*lines, *(f"does not fit: {problem}" for problem in plan.problems)]
     return [*lines, f"fits: at most {size_text(plan.needed_bytes)} of the {size_text(plan.free_bytes)} that are free"]
