@@ -98,6 +98,17 @@ class Method(ABC):
         """
         return []
 
+    def looking(self, number: int) -> tuple[Classifier, Setup] | None:
+        """Returns the network through which the choice after a round looks, and what gives it rows, for a plan.
+
+        Args:
+            number: of the round; 0 is the choice of the initial rows.
+
+        Returns:
+            `None` if the choice looks at features as they are stored, which no network passes.
+        """
+        return self.answering(), self.setup_
+
     def planned(self, this_round: Round) -> FitWork:
         """Returns the work that the fits of a round will take, whichever rows are chosen."""
         return FitWork()
