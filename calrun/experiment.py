@@ -18,7 +18,7 @@ from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.random_start import random_start
-from calrun.check.recorded import unrecordable
+from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.task_fit import misfits
 from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
@@ -148,7 +148,7 @@ def build(cfg: DictConfig) -> Experiment:
     ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
-    cautions = random_start(method, chosen)
+    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data)]
     behind = Behind.of(method, loaded) if stands_in(method) else None
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -74,3 +75,12 @@ def test_a_run_says_it_in_one_line_at_its_start_and_so_does_its_plan(
     (line,) = [line for line in answer.err.splitlines() if said in line]
     assert line.startswith("calrun: ")
     assert said in calrun("plan", *small, "method=svpp", "budget.rounds=2", "acquisition=random").out
+
+
+def test_top5_of_few_classes_is_said_to_say_nothing(configure: Callable[..., Any], tmp_path: Path) -> None:
+    x, y = torch.rand(30, 4).numpy(), (torch.arange(30) % 3).numpy()
+    np.savez(tmp_path / "few.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    words = ("dataset=npz", f"dataset.path={tmp_path / 'few.npz'}", "model=mlp", "record.metrics=[top5]")
+    more = ("trainer=cpu", "budget=counts", "budget.start=5", "budget.step=5", "budget.rounds=2")
+    (caution,) = build(configure(*words, *more, small=False)).cautions
+    assert caution == "record.metrics=[top5] is always 1 where a data set has 3 classes; leave it out"

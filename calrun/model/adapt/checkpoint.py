@@ -44,7 +44,7 @@ def weights_for(
     Raises:
         ValueError: if the file is missing, unreadable or does not fit.
     """
-    stored = _read(Path(path))
+    stored = weights_in(Path(path))
     if prefix is None:
         weights = _found(wanted, stored, path, leave_out)
         faults, hint = _faults(wanted, weights), ""
@@ -82,7 +82,12 @@ def _shown(keys: Mapping[str, Tensor]) -> str:
     return f"{', '.join([*keys][:FIRST])}{more}"
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def weights_in(path: Path) -> Mapping[str, Tensor]:
+    """Returns the tensors of a file by name.
+
+    Raises:
+        ValueError: if it is missing, unreadable or holds none.
+    """
     if not path.is_file():
         raise ValueError(f"checkpoint {path} is no file; give the path of weights written by torch.save or safetensors")
     stored = _stored(path)
