@@ -36,7 +36,7 @@ def _wrong_budget(cfg: DictConfig) -> list[str]:
 
 
 def _no_encoder(cfg: DictConfig) -> list[str]:
-    """Returns a sentence if `model.path` can only be a folder and is none; later, the data set's tokenizer is blamed."""
+    """Returns a sentence if `model.path` can only be a folder and is none; later, the tokenizer would be blamed."""
     path = None if OmegaConf.is_missing(cfg.model, "path") else cfg.model.get("path")
     ours = str(cfg.model.get("_target_")).startswith("calrun.model.")
     if not ours or not isinstance(path, str) or not is_place(path) or Path(path).expanduser().is_dir():
