@@ -93,6 +93,13 @@ def test_wrong_words_are_answered_in_one_sentence(
 
 
 def test_an_empty_place_is_said_to_be_empty(calrun: Callable[..., Any], place: str) -> None:
-    answer = calrun("features", "list", place)
-    assert answer.code == 0
-    assert "there are no features in" in answer.out
+    for command in ("list", "verify"):
+        answer = calrun("features", command, place)
+        assert answer.code == 0
+        assert "there are no features in" in answer.out
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_file_in_the_place_of_the_folder_is_named(command: str, refusal: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "is a file; name the folder" in refusal("features", command, f"paths.features={tmp_path / 'file'}")

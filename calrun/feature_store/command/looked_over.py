@@ -72,8 +72,10 @@ def verify(words: Sequence[str], config_dir: Path | None) -> None:
         ids, folder = ids or [*sampled], store.folder
     else:
         folder = folder_of(others)
-    wrong = []
-    for kept in chosen(folder, ids) if ids else all_kept(folder):
+    wrong, found = [], [*(chosen(folder, ids) if ids else all_kept(folder))]
+    if not found:
+        say(f"there are no features in {folder}")
+    for kept in found:
         if problem := unsound(kept) or sampled.get(kept.id, ""):
             wrong.append(f"{kept.id}: {problem}")
         else:
@@ -156,9 +158,12 @@ def folder_of(words: Sequence[str]) -> Path:
     """Returns where features lie.
 
     Raises:
-        ValueError: if a word is something else than a key with a value.
+        ValueError: if a word is something else than a key with a value, or what it names is no folder.
     """
     ids, others = split_words(words)
     if ids:
         raise ValueError(f"calrun features list takes KEY=VALUE, got {ids[0]!r}")
-    return Path(str(composed(others).paths.features)).expanduser()
+    folder = Path(str(composed(others).paths.features)).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"paths.features={folder} is a file; name the folder of features")
+    return folder
