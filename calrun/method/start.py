@@ -109,8 +109,8 @@ class Checkpoint(Start):
             )
         if head_std is not None and not 0 < head_std < math.inf:
             raise ValueError(
-                f"method.start.head_std wants a number above 0, or null for the layer's own, got {head_std}; Emam et al. "
-                "take 0.001"
+                f"method.start.head_std wants a number above 0, or null for the layer's own, got {head_std}; "
+                "Emam et al. take 0.001"
             )
         self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
         self.wants_path = path is None

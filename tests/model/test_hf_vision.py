@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel, ConvNextConfig, ConvNextModel, Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
-from calrun.model.adapt.hub import unreachable
+from calrun.model.adapt.hub import place_of, unreachable
 from calrun.model.base import Classifier
 from calrun.model.hf_vision import hf_vision
 
@@ -128,6 +128,12 @@ def test_a_place_without_an_encoder_is_refused_before_any_network(
     monkeypatch.setattr("huggingface_hub.get_session", ask)
     line = refusal("run", *small, "model=hf_vision", f"model.path={path}")
     assert (f"model.path={Path(path).expanduser() if path[0] == '~' else path} is no folder" in line) == (path != ".")
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./missing", "a/b/c"])
+def test_what_can_only_be_a_folder_is_never_looked_up(name: str) -> None:
+    with pytest.raises(ValueError, match="there is no such folder"):
+        place_of(name)
 
 
 def test_a_name_is_given_up_at_once_where_there_is_no_network(

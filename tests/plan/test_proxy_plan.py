@@ -58,6 +58,7 @@ class Counted:
         (*SVPP, "val_fraction=0.1"),
         ASVP,
         (*ASVP, *LAST),
+        (*ASVP[:2], *LAST, "method.update_at=[20,40]"),
         (*ASVP, "method.feature_alignment=false"),
     ],
     ids=lambda words: " ".join(words),
