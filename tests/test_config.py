@@ -36,7 +36,7 @@ MISSING = {
     "mask_folder": ["dataset.root=x", "dataset.mask.classes=[a,b]", "model.model_name=fcn_resnet50"],
     "file": ["initial.path=rows.txt"],
     "imbalance": ["row_transform.ratio=10"],
-    **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("table4", "table12")},
+    **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("fig13", "table4", "table12")},
     **{
         f"emam/{name}": ["method.start.path=backbone.pt"]
         for name in ("fig2_finetune", "fig2_linear", "fig4", "fig5", "table1", "table2")

@@ -6,6 +6,7 @@ belongs to a round: weights, parts and what the next round needs. The steps of a
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -118,21 +119,21 @@ class Composed(FitModule, Method):
     def evaluated(self) -> Classifier:
         return self.net
 
-    def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
+    def candidates(self, acquisition: Acquisition, this_round: Round, beside: View | None = None) -> Candidates:
         self.parts.to(self.setup_.predictor.device).eval()
-        return self._seen_by(self.net, acquisition, this_round, self.previous)
+        view = replace(self.view(this_round), beside=beside)
+        return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
+
+    def view(self, this_round: Round) -> View:
+        """Returns what columns of the trained network are made from."""
+        setup = self.setup_
+        return View(self.net, setup.train, setup.val, setup.predictor, this_round, self.previous)
 
     def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
         """Returns all rows through a new network, with a checkpoint's features if the start rule has one."""
         net = self.fresh_net(before)
         self.start.first(net, self.fresh_net(before))
-        return self._seen_by(net, acquisition, before, net)
-
-    def _seen_by(
-        self, net: Classifier, acquisition: Acquisition, this_round: Round, previous: Classifier | None
-    ) -> Candidates:
-        setup = self.setup_
-        view = View(net, setup.train, setup.val, setup.predictor, this_round, previous)
+        view = replace(self.view(before), net=net, previous=net)
         return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
 
     def notes(self) -> dict[str, float]:

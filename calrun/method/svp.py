@@ -104,7 +104,7 @@ class Svp(Method):
 
     def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
         self.sight.open(self.full, this_round)
-        return self.proxy.candidates(acquisition, this_round)
+        return self.proxy.candidates(acquisition, this_round, self.ways[self.trained].view(this_round))
 
     def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
         """Returns all rows as the proxy will see them, with its input as their features."""

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from calrun.report.draw import plots
+from calrun.report.draw.balance import balance_figure
 from calrun.report.draw.correlations import correlation_figure
 from calrun.report.draw.maps import dynamics_of_lines, map_figure
 from calrun.report.draw.panels import Panel, label_of, lines_of, panels
@@ -18,6 +19,7 @@ from calrun.report.measure.forgetting import mean_forgetting_matrix
 from calrun.report.measure.prices import Prices
 from calrun.report.page.html import Part, class_names_of, page
 from calrun.report.page.render import to_text
+from calrun.report.proxy import proxied
 from calrun.report.read.dynamics import recorded_dynamics
 from calrun.report.read.full_training import summary_of
 from calrun.report.read.runs import Problem, Runs, read
@@ -71,16 +73,18 @@ def report(
     alike = paper_names(runs.table, stand_ins or {})
     entropies, damaged = runs.test_entropies()
     dynamics, unread = recorded_dynamics(runs)
-    runs = replace(runs, problems=[*runs.problems, *damaged, *unread])
+    beside, torn = proxied(runs, dynamics, prices)
+    runs = replace(runs, problems=[*runs.problems, *damaged, *unread, *torn])
     parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table, runs.full))]
     remove_abandoned_parts(out)
     files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
     for part in parts:
         print_part(part, console)
-        part.tables.extend(dynamics_table(part.panel, dynamics))
+        part.tables.extend([*dynamics_table(part.panel, dynamics), *beside.tables(part.panel)])
         files += [path for table in part.tables for path in write_table(out, table)]
-        files += write_maps(part.panel, dynamics, out)
+        files += [*write_maps(part.panel, dynamics, out), *beside.write_figures(part.panel, out)]
         files += [*write_figures(part.panel, out, baseline), *write_correlations(part.panel, entropies, out)]
+    files += beside.write_times(out)
     across, written = write_overview(runs, out, baseline, alike)
     for table in across:
         print_table(table, console)
@@ -182,6 +186,9 @@ def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     speed_ups = plots.speed_up_figure(panel, baseline)
     if speed_ups:
         files += plots.save(speed_ups, out, f"{panel.name}-speed-up")
+    balance = balance_figure(panel)
+    if balance:
+        files += plots.save(balance, out, f"{panel.name}-class-balance")
     matrices = forgetting_matrices(panel)
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")

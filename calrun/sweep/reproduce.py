@@ -29,6 +29,7 @@ from calrun.report.table.tables import MISSING, Cell, Table
 from calrun.report.table.written import write_frame, write_table
 from calrun.report.verdict.claims import Claim, least_accuracy
 from calrun.report.verdict.departures import departures
+from calrun.report.verdict.lost import without_numbers
 from calrun.report.verdict.printed import PaperTable, paper_table
 from calrun.report.verdict.supplement import remark
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
@@ -165,7 +166,7 @@ def reproduce(
     result = report(folders, out, console=console)
     paper = paper_table(name)
     if paper is None:
-        say(console, f"{name}: the paper prints no numbers for it, so there is no verdict")
+        say(console, without_numbers(name))
         return result
     return Report(result.runs, result.files + write_verdict(result.runs, paper, planned.scale, out, console))
 

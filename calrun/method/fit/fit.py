@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from calrun.training.trainer import train
 
 DIVERGED = 1e3  # ratio of the last epoch's loss to the first step's, above which a fit has diverged
 SMALL_LOSS = 1e-3  # smallest first loss in that ratio: a warm start may begin with a loss near 0
+BEGUN = count()  # runs of this process, but for those that have begun no fit
 Progress = Callable[[int, int, EpochFigures, int], None]
 
 
@@ -45,8 +47,9 @@ class Fitter:
     energy: bool = False
 
     def __post_init__(self) -> None:
-        gc.unfreeze()
-        gc.collect()  # frees the run before this one, in a process that plays several
+        if next(BEGUN):  # the run before this one is freed
+            gc.unfreeze()
+            gc.collect()
         gc.freeze()  # what exists before the first fit stays: the collections between fits need not look at it
         atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 

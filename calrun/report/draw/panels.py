@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from calrun.report.draw.style import Style, place_of, style_of
+from calrun.report.draw.style import Style, place_of, style_of, styles_together
 from calrun.report.measure.curves import LINE
 from calrun.report.read.full_training import LABEL, summary_of
 from calrun.report.table.plain import file_name
@@ -112,8 +112,9 @@ def styles_of(frame: pd.DataFrame, rows: str) -> dict[Line, Style]:
     members: dict[str, list[Line]] = defaultdict(list)
     for line, _ in lines_of(frame, rows):
         members[getattr(line, rows)].append(line)
+    looks = styles_together(members)
     return {
-        line: style_of(name) if len(own) == 1 else style_of(name).variant(number)
+        line: looks[name] if len(own) == 1 else looks[name].variant(number)
         for name, own in members.items()
         for number, line in enumerate(own)
     }
