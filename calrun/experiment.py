@@ -20,7 +20,6 @@ from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.random_start import random_start
 from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.task_fit import misfits
-from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
 from calrun.feature_store.fit.behind import Behind
@@ -137,7 +136,6 @@ def build(cfg: DictConfig) -> Experiment:
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
-        *refused_together(cfg),
         *unrecordable(cfg.record, data, task),
         *misfits(task, data, method.evaluated()),
         *oracle.problems(),

@@ -9,6 +9,7 @@ from calrun.check.kinds import wrong_kinds
 from calrun.check.lightning import refused_arguments
 from calrun.check.numbers import wrong_numbers
 from calrun.check.target import by_source
+from calrun.check.together import refused_together
 from calrun.errors import MISTAKES, sentence
 from calrun.places import is_place
 from calrun.text.words import SEPARATOR
@@ -21,6 +22,7 @@ def refuse_early(cfg: DictConfig) -> None:
         ValueError: with every problem found, one after the other.
     """
     problems = [*wrong_numbers(cfg), *wrong_kinds(cfg, by_source), *refused_arguments(cfg.trainer), *_no_encoder(cfg)]
+    problems += refused_together(cfg)  # before the processes wait for each other
     if not any(problem.startswith("budget.") for problem in problems):
         problems += _wrong_budget(cfg)
     if problems:

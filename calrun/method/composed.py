@@ -80,6 +80,8 @@ class Composed(FitModule, Method):
                 raise ValueError(f"two parts of the method are called {name!r}; give one another name")
             is_a(f"part {name!r}", part, Part)
             refuse_parameters(name, part)
+            for phase in self.phases:
+                part.own_optimizer.refuse_unfit((phase.optimizer or self.optimizer).optimizer)
             self.net.tap(part.taps)
             with torch.random.fork_rng(devices=[]):
                 part.build(self.net, self.setup_)
@@ -99,7 +101,8 @@ class Composed(FitModule, Method):
         self._lay_out()
         for piece in self.pieces.values():
             piece.begin_round(this_round)
-        self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
+        known_N = this_round.pool.nothing if self.setup_.train.brings_labels else this_round.pool.known_targets()
+        self.known_targets_N = torch.from_numpy(known_N)
 
     def train_round(self, fit: Fit, this_round: Round) -> FitResult:
         return fit(self, this_round)

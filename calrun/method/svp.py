@@ -123,7 +123,7 @@ class Svp(Method):
         return {**self.proxy.notes(), **(self.full.notes() if self.evaluates else {}), **self.sight.notes()}
 
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
-        unmet = strangers("method.evaluate_at", self.evaluate_at, sizes)
+        unmet = [*strangers("method.evaluate_at", self.evaluate_at, sizes), *of_pixels(self.setup_)]
         ways = [problem for way in self.ways.values() for problem in way.problems(sizes, input_shape)]
         return list(dict.fromkeys([*unmet, *ways, *self.proxy.problems(sizes, input_shape)]))
 
@@ -250,3 +250,13 @@ def strangers(option: str, at: str | tuple[int, ...], sizes: Sequence[int]) -> l
     if not unknown:
         return []
     return [f"{option} names {unknown} labels, but the rounds have {list(sizes)}; choose among these"]
+
+
+def of_pixels(setup: Setup) -> list[str]:
+    """Returns one sentence if labels are of pixels: a proxy sees one feature vector of each row."""
+    if setup.train.targets.ndim == 1:
+        return []
+    return [
+        "method: a proxy learns one class of each row from its features, but this data set has a class for each pixel; "
+        "choose a method that trains one network, such as al or cal_er"
+    ]

@@ -12,8 +12,10 @@ from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.kernel.memory import GIB, free_bytes
 from calrun.check.keys import refuse_unknown_hparams, refuse_unread
+from calrun.check.together import num_processes
 from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
+from calrun.folder.round_line import peak_memory_bytes
 from calrun.look.columns import column_bytes, looked_at
 from calrun.model.base import Classifier
 from calrun.part.setup import BACKWARD, FitWork, Setup
@@ -23,6 +25,8 @@ from calrun.plan.network_rates import looking_rates, network_rates, pass_rates
 from calrun.plan.rates import Rates, measure
 from calrun.round import planned_rounds
 from calrun.training.trainer import silence_lightning
+
+HOST = torch.empty(0).device
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ class Plan:
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
         features: the pass that fills the feature store; `None` without one.
         cautions: what may not be meant, as at the start of the run.
+        process_bytes: the most memory of this process on the host so far: libraries, data and a forward pass.
+        processes: how many such processes play the run.
     """
 
     device: str
@@ -110,6 +116,8 @@ class Plan:
     problems: list[str]
     features: FeaturesPlan | None = None
     cautions: tuple[str, ...] = ()
+    process_bytes: int = 0
+    processes: int = 1
 
     def totals(self) -> dict[str, dict[str, float]]:
         """Returns the FLOP and the seconds of all rounds, by kind of work."""
@@ -168,6 +176,8 @@ def plan(cfg: DictConfig) -> Plan:
         problems=planner.problems,
         features=features_plan(exp, measure(device).flops),
         cautions=exp.cautions,
+        process_bytes=peak_memory_bytes(HOST),
+        processes=num_processes(cfg),
     )
 
 

@@ -149,8 +149,7 @@ def reproduce(
     Raises:
         ValueError: a run failed, or with `no_run` there is none.
     """
-    console = console or Console()
-    name = planned.name
+    console, name = console or Console(), planned.name
     print_reproduction(planned, console, no_run)
     if dry_run:
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
 from calrun.folder.record import Record
@@ -30,6 +31,25 @@ def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any]
     assert set(json.loads(noted.read_text())["runs"]) == runs
     assert len(runs) == 4
     assert {run.state for run in statuses(tmp_path)} == {"finished"}
+
+
+def test_each_job_is_composed_once(
+    calrun: Callable[..., Any], small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed = []
+    plain = ConfigLoaderImpl.load_configuration
+
+    def noted(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> Any:
+        composed.append(tuple(kwargs["overrides"]))
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", noted)
+    words = ("-m", *small, "hydra/launcher=processes", "optimizer.lr=-1", "seed=0,1,2")
+    answer = calrun("run", *words)  # refused before anything is played
+    assert answer.code == 2, answer
+    jobs = [words for words in composed if {"seed=0", "seed=1", "seed=2"} & {*words}]
+    assert len(jobs) == 3
+    assert len(composed) <= 5  # and the multirun's own
 
 
 def test_recipes_that_differ_between_jobs_are_foreseen(play: Callable[..., Any], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from calrun.dataset.base import Block, Shot
 from calrun.look.predict import LOGITS, Seen
+from calrun.method.fit.beside import Beside
 from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective, refuse_other
@@ -123,12 +124,20 @@ class FitModule(pl.LightningModule):
         factory, visit, this_round = self.phase.optimizer or self.optimizer, self.visit, self.this_round
         num_current, num_history = len(visit.current_rows(this_round)), len(this_round.history_rows)
         factor = visit.lr_factor(num_current, num_history, self.setup_.batch_size)
-        beside = [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
+        beside = [each.scaled(self.setup_.scale) for each in self._beside()]
         factory = factory.scaled(self.setup_.scale)
         epochs, trainable = self.rule.max_epochs, self.phase.trainable
         optimizer, schedule = factory.build(self.net, epochs, factor, trainable, beside, self._steps_of(factory))
-        self.head_group = len(optimizer.param_groups) - 1 - bool(beside)
+        self.head_group = len(optimizer.param_groups) - 1 - len(beside)
         return optimizer if schedule is None else ([optimizer], [schedule])
+
+    def _beside(self) -> list[Beside]:
+        """Returns the parts' parameters: those with settings of their own in a group each, the others in one before."""
+        parts = [part for part in self.named_parts.values() if not part.own_optimizer.is_networks]
+        own = [Beside([each for each in part.parameters() if each.requires_grad], part.own_optimizer) for part in parts]
+        taken = {id(parameter) for each in own for parameter in each.parameters}
+        others = [each for each in self.parts.parameters() if each.requires_grad and id(each) not in taken]
+        return [each for each in (Beside(others), *own) if each.parameters]
 
     def _steps_of(self, factory: OptimizerFactory) -> int:
         """Returns the steps of an epoch, where the schedule moves at each."""
