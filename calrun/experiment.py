@@ -17,7 +17,8 @@ from calrun.budget.base import Budget
 from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
-from calrun.check.recorded import unrecordable
+from calrun.check.random_start import random_start
+from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.task_fit import misfits
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
@@ -59,6 +60,7 @@ class Experiment:
         seed_set_seed: the seed of the initial rows.
         behind: what lies behind `data` if that holds features.
         dynamics: watches the fits if `record.dynamics` asks for it.
+        cautions: sentences on what may not be meant, to be said before the first round.
     """
 
     data: Dataset
@@ -75,6 +77,7 @@ class Experiment:
     record: RecordOptions
     behind: Behind | None = None
     dynamics: Dynamics | None = None
+    cautions: tuple[str, ...] = ()
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
         """Yields the rounds after round `after`, whose rows have been bought; those of round 1 are bought here.
@@ -144,6 +147,7 @@ def build(cfg: DictConfig) -> Experiment:
     ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
+    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data)]
     behind = Behind.of(method, loaded) if stands_in(method) else None
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)
@@ -166,6 +170,7 @@ def build(cfg: DictConfig) -> Experiment:
         record=RecordOptions(**cfg.record),
         behind=behind,
         dynamics=dynamics,
+        cautions=tuple(cautions),
     )
 
 

@@ -160,7 +160,9 @@ def _named(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, arguments))
     if origin in LISTS:
-        return f"a list, each {' or '.join(dict.fromkeys(_named(each) for each in arguments if each is not ...))}"
+        return (
+            f"a list in which each is {' or '.join(dict.fromkeys(map(_named, (a for a in arguments if a is not ...))))}"
+        )
     if origin in MAPS:
         return "keys with values"
     return NAMES.get(hint, "an object (keys with a _target_)")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.feature_store.keep.facts import weights_digest
 from calrun.look.candidates import gather
 from calrun.look.view import View
 from calrun.method.base import Fit, Method
@@ -152,6 +153,25 @@ class Composed(FitModule, Method):
         net.tap(self.net.tap_names)
         return net
 
+    def first_net(self, seed: int) -> Classifier:
+        net = super().first_net(seed)
+        self.start.first(net, net)
+        return net
+
+    def moves_backbone(self) -> list[str]:
+        phases = {number: phase.moves_backbone(self.net) for number, phase in enumerate(self.phases, start=1)}
+        reasons = [f"phase {number} of the method {clause}" for number, clause in phases.items() if clause]
+        if self.start.of_head() is None:
+            reasons.append(f"its start, {type(self.start).__name__}, may change it in every round")
+        elif is_random(self):
+            reasons.append(
+                "it is random, another one in each round (give it weights: method.start.path or model.pretrained=true)"
+            )
+        return reasons + [f"its part {name!r} taps it" for name, part in self.named_parts.items() if part.taps]
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        return [f"{where}.start.path=FILE"] if self.start.wants_path else []
+
     def stop_rules(self, number: int) -> list[StoppingRule]:
         """Returns the rules that end the phases of a round."""
         rules = [(phase.stop or self.stop).in_round(number) for phase in self.phases]
@@ -224,6 +244,11 @@ class Composed(FitModule, Method):
             return (1 + BACKWARD) * (current + drawn)
         forward, backward = visit.choose.cost(current, drawn)
         return (1 + BACKWARD) * (current + visit.replay_size) + forward + BACKWARD * backward
+
+
+def is_random(method: Method) -> bool:
+    """Tells whether a run's first backbone depends on the seed: nothing has given it weights."""
+    return weights_digest(method.first_net(0)) != weights_digest(method.first_net(1))
 
 
 def refuse_parameters(name: str, part: Part) -> None:

@@ -127,21 +127,26 @@ class Svp(Method):
         ways = [problem for way in self.ways.values() for problem in way.problems(sizes, input_shape)]
         return list(dict.fromkeys([*unmet, *ways, *self.proxy.problems(sizes, input_shape)]))
 
+    def first_net(self, seed: int) -> Classifier:
+        return self.ways[FULL].first_net(seed)
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        return self.ways[FULL].wants_weights(f"{where}.{FULL}")
+
+    def looking(self, number: int) -> tuple[Classifier, Setup] | None:
+        own = self.proxy.setup_
+        if number:
+            return self.proxy.net, own
+        return (self.ways[FULL].net, self.setup_) if own.train is self.setup_.train else None
+
     def planned(self, this_round: Round) -> FitWork:
-        """Returns the work of the full network where it is trained; of the proxy's, steps, samples and epochs count."""
-        proxy, looks = self.proxy.planned(this_round), self.sight.num_computed(this_round.number)
-        if not self._evaluates_in(this_round):
-            return replace(proxy, passes=0, looks=looks)
-        full = self.full.planned(this_round)
-        epochs = max(1, full.epochs + proxy.epochs)
-        return replace(
-            full,
-            steps=(full.steps * full.epochs + proxy.steps * proxy.epochs) // epochs,
-            samples=(full.samples * full.epochs + proxy.samples * proxy.epochs) // epochs,
-            passes=full.passes * full.epochs // epochs,
-            epochs=epochs,
-            looks=full.looks + looks,
-        )
+        """Returns the work of the full network where it is trained, and that of the proxy beside it."""
+        return self._planned(this_round, self.ways[FULL], self._evaluates_in(this_round), 0)
+
+    def _planned(self, this_round: Round, full: Composed, trains_full: bool, looks: int) -> FitWork:
+        work = full.planned(this_round) if trains_full else FitWork()
+        looks += work.looks + self.sight.num_computed(this_round.number)
+        return replace(work, looks=looks, proxy=self.proxy.planned(this_round))
 
     def carried(self) -> dict[str, Any]:
         trained = self.ways[self.trained]

@@ -113,11 +113,10 @@ def part_of(
 ) -> Part:
     """Returns what one panel shows."""
     found = list(grids(panel, runs.configurations))
-    shown = [with_full_training(comparison(panel, baseline), panel), *map(grid_table, found)]
-    more = [
-        *iou_tables(panel, class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())),
-        *answer_tables(panel, baseline, entropies, prices),
-    ]
+    names = class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())
+    compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names)]
+    shown = [*compared, *map(grid_table, found)]
+    more = list(answer_tables(panel, baseline, entropies, prices))
     against = baseline if panel.rows == "method" else RANDOM
     return Part(panel, headline(panel, against, baseline), [*shown, *more], len(shown), found)
 

@@ -193,3 +193,13 @@ def test_pictures_smaller_than_the_crop_are_seen_whole(scratch: Path) -> None:
 def test_a_net_of_nothing_is_refused_as_typed(name: str, refusal: Callable[..., str], small: tuple[str, ...]) -> None:
     said = refusal("run", *small, "acquisition=vaal", f"acquisition.nets.{name}=0")
     assert f"acquisition.nets.{name} wants at least 1, got 0" in said
+
+
+def test_noise_differs_from_epoch_to_epoch_and_not_by_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair, drawn = AdversarialPair((1, 8, 8), OPTIONS, seed=3), list[float]()
+    with torch.random.fork_rng(devices=[]):
+        for epoch in (0, 1, 1):
+            monkeypatch.setattr(AdversarialPair, "current_epoch", epoch)
+            pair.on_train_epoch_start()
+            drawn.append(torch.rand(()).item())
+    assert drawn[0] != drawn[1] == drawn[2]

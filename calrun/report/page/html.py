@@ -121,7 +121,8 @@ def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[s
 def class_names_of(runs: Runs) -> dict[str, Sequence[str]]:
     """Returns the names of the classes by context, if its runs recorded them."""
     contexts = dict(zip(runs.table["run_id"], runs.table["context"], strict=True))
-    return {contexts[run_id]: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
+    named = {run_id: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
+    return {context: named[run_id] for run_id, context in contexts.items() if run_id in named}
 
 
 def title_of(runs: Runs) -> str:

@@ -13,8 +13,9 @@ from calrun.report.table.full_row import with_full_training
 from calrun.report.table.tables import comparison
 from tests.report.conftest import round_line
 
-LIST = {"budget": {"_target_": "calrun.budget.explicit.Explicit", "labels": [1.0]}}
-STEPS = {"budget": {"_target_": "calrun.budget.counts.Counts", "start": 100}}
+LIST = {"class_names": ["zero", "one"], "budget": {"_target_": "calrun.budget.explicit.Explicit", "labels": [1.0]}}
+NAMES = {"class_names": ["zero", "one"]}
+STEPS = NAMES | {"budget": {"_target_": "calrun.budget.counts.Counts", "start": 100}}
 
 
 @pytest.fixture
