@@ -22,6 +22,7 @@ from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.task_fit import misfits
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
+from calrun.dataset.source.unaugmented import without_augmentation
 from calrun.feature_store.fit.behind import Behind
 from calrun.feature_store.fit.told import build_store
 from calrun.feature_store.fit.unfit import stands_in, unfit
@@ -222,9 +223,10 @@ def load_data(cfg: DictConfig, seed: int) -> Dataset:
     with open_dict(node):
         parameters = signature(get_object(node._target_)).parameters
         takes_check = "check" in parameters
-        check = node.pop("check", None)
+        check, augments = node.pop("check", None), node.pop("augment", None)
         if takes_check and check is not None:
             node["check"] = "off" if check is False else check  # what YAML makes of a bare off
+    node = without_augmentation(node) if augments is False else node
     told = {"seed": seed} if "seed" in parameters else {}
     return is_a("dataset", instantiate(node, **told), Dataset)
 

@@ -138,12 +138,17 @@ class Composed(FitModule, Method):
         return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
 
     def notes(self) -> dict[str, float]:
-        return {name: value for piece in self.pieces.values() for name, value in piece.notes().items()}
+        told = [*self.pieces.values(), self.finish]
+        notes = {name: value for piece in told for name, value in piece.notes().items()}
+        return {**notes, **({"restarts": float(self.work.restarts)} if self.work.restarts else {})}
 
-    def fresh_net(self, this_round: Round) -> Classifier:
+    def renew_weights(self, purpose: str) -> None:
+        self.start.first(self.net, self.fresh_net(self.this_round, purpose))
+
+    def fresh_net(self, this_round: Round, purpose: str = "model") -> Classifier:
         """Returns a new network; its weights depend on the seed and the round alone, not on the method."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(this_round.torch_seed("model"))
+            torch.manual_seed(this_round.torch_seed(purpose))
             net = self.setup_.build_net()
         net.tap(self.net.tap_names)
         return net
@@ -193,12 +198,14 @@ class Composed(FitModule, Method):
         setup, visit, rules = self.setup_, self.visit, self.stop_rules(this_round.number)
         steps = visit.epoch(this_round, 0, setup.batch_size)
         num_val = 0 if setup.val is None else len(setup.val)
+        samples = sum(len(step.current) + len(step.replay) for step in steps)
         return FitWork(
             steps=len(steps),
-            samples=sum(len(step.current) + len(step.replay) for step in steps),
+            samples=samples,
             passes=sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps),
             epochs=sum(rule.max_epochs for rule in rules),
             looks=self.objective.rows_to_store(len(this_round.current_rows))
+            + sum((phase.optimizer or self.optimizer).rows_to_pass(samples) for phase in self.phases)
             + num_val * sum(rule.max_epochs for rule in rules if rule.needs_validation),
             stored_bytes=self.objective.stored_bytes(len(this_round.pool.labelled)),
         )

@@ -49,12 +49,13 @@ class Setup:
 
 @dataclass
 class Work:
-    """What a round has cost: optimizer steps and samples sent through the network."""
+    """What a round has cost: optimizer steps and samples sent through the network, and how often it began again."""
 
     steps: int = 0
     epochs: int = 0
     samples_forward: int = 0
     samples_backward: int = 0
+    restarts: int = 0
 
 
 @dataclass(frozen=True)

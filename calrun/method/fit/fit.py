@@ -14,7 +14,8 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from calrun.machine.files import load_tensors, readable, replace_file, replace_tensors
 from calrun.method.composed import Composed, on_host
-from calrun.method.fit.module import Epochs
+from calrun.method.fit.epochs import Epochs
+from calrun.method.fit.restart import begins_again
 from calrun.parallel import world
 from calrun.part.figures import EpochFigures
 from calrun.part.setup import FitResult
@@ -136,6 +137,8 @@ class EpochKeeper(Checkpoint):
         phase = self.method.setup_.first_phase + self.phase
         self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1], phase)
         self.reason = world.of_first(lambda: self.rule.reason(self.history)) or ""
+        if not self.reason and world.of_first(lambda: begins_again(self.rule, self.history)):
+            self.method.begin_again()
         now = time.perf_counter()
         if self.reason:
             self.finished = now

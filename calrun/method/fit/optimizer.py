@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from calrun.method.finish import Finish
 from calrun.method.fit.beside import Beside, Schedule
 from calrun.method.fit.scale import fewer
 from calrun.text.legal import one_of
@@ -53,6 +54,14 @@ class OptimizerFactory:
     def scaled(self, scale: float) -> "OptimizerFactory":
         """Returns the factory for a run with fewer epochs."""
         return replace(self, schedule=self.schedule.scaled(scale)) if isinstance(self.schedule, Step) else self
+
+    def finishing(self, otherwise: Finish, scale: float) -> Finish:
+        """Returns which weights a fit with this optimizer ends with, `otherwise` being those of its phase."""
+        return otherwise
+
+    def rows_to_pass(self, num_rows: int) -> int:
+        """Returns how many rows pass through the network once more when a fit on `num_rows` rows has ended."""
+        return 0
 
     def build(
         self,
@@ -133,6 +142,22 @@ def moving(optimizer: Optimizer, factors: Sequence[Callable[[float], float]], st
 
     optimizer.register_step_post_hook(move)
     return optimizer
+
+
+def begin_anew(optimizer: Optimizer, schedule: Any) -> None:
+    """Forgets what an optimizer has gathered, and lets its schedule begin again.
+
+    Args:
+        optimizer: that of a fit.
+        schedule: a LambdaLR over it; `None` if there is none, or the optimizer moves its rates itself.
+    """
+    optimizer.state.clear()
+    for group in optimizer.param_groups:
+        if "steps_taken" in group:
+            group["steps_taken"], group["lr"] = 0, group["first_lr"]
+    if schedule is not None:
+        schedule.last_epoch = -1
+        schedule.step()
 
 
 def cosine(epoch: float, epochs: int) -> float:
