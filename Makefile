@@ -4,6 +4,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+PAIR := -n 2 --dist worksteal # each begins with half of the tests in their order: what a module's share is made once
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
@@ -22,13 +23,13 @@ run: setup ## play the CAL comparison on the bundled digits: one table, two figu
 	@$(BIN)/calrun report outputs/digits
 
 test: setup ## the quick tests
-	@$(PYTEST) -n 2
+	@$(PYTEST) $(PAIR)
 
 test-slow: setup ## tests that take minutes: kills, browser, large tables
-	@$(PYTEST) -n 2 -m slow
+	@$(PYTEST) $(PAIR) -m slow
 
 test-realdata: setup ## tests on the data sets in ../shared/data
-	@$(PYTEST) -n 2 -m realdata
+	@$(PYTEST) $(PAIR) -m realdata
 
 test-slurm: setup ## runs as jobs of a real SLURM, started on this machine by scripts/slurm.py
 	@$(PYTEST) -m slurm

@@ -245,7 +245,8 @@ def completion_command(shell: Annotated[str, typer.Argument(help="bash, zsh or f
 
 def complete(line: str) -> None:
     """Prints the words that can stand at the end of a line, one per line."""
-    for word in answers(line, [str(command.name) for command in app.registered_commands], run_task):
+    below = {"features": [str(command.name) for command in features_app.registered_commands]}
+    for word in answers(line, [str(command.name) for command in app.registered_commands], run_task, below):
         print(word)
 
 

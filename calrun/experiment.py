@@ -17,11 +17,12 @@ from calrun.budget.base import Budget
 from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
-from calrun.check.recorded import unrecordable
+from calrun.check.random_start import random_start
+from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.task_fit import misfits
-from calrun.check.together import refused_together
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
+from calrun.dataset.source.unaugmented import without_augmentation
 from calrun.feature_store.fit.behind import Behind
 from calrun.feature_store.fit.told import build_store
 from calrun.feature_store.fit.unfit import stands_in, unfit
@@ -59,6 +60,7 @@ class Experiment:
         seed_set_seed: the seed of the initial rows.
         behind: what lies behind `data` if that holds features.
         dynamics: watches the fits if `record.dynamics` asks for it.
+        cautions: sentences on what may not be meant, to be said before the first round.
     """
 
     data: Dataset
@@ -75,6 +77,7 @@ class Experiment:
     record: RecordOptions
     behind: Behind | None = None
     dynamics: Dynamics | None = None
+    cautions: tuple[str, ...] = ()
 
     def rounds(self, folder: Path, after: int) -> Iterator[Round]:
         """Yields the rounds after round `after`, whose rows have been bought; those of round 1 are bought here.
@@ -134,7 +137,6 @@ def build(cfg: DictConfig) -> Experiment:
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
-        *refused_together(cfg),
         *unrecordable(cfg.record, data, task),
         *misfits(task, data, method.evaluated()),
         *oracle.problems(),
@@ -145,6 +147,7 @@ def build(cfg: DictConfig) -> Experiment:
     ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
+    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data)]
     behind = Behind.of(method, loaded) if stands_in(method) else None
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)
@@ -167,6 +170,7 @@ def build(cfg: DictConfig) -> Experiment:
         record=RecordOptions(**cfg.record),
         behind=behind,
         dynamics=dynamics,
+        cautions=tuple(cautions),
     )
 
 
@@ -219,9 +223,10 @@ def load_data(cfg: DictConfig, seed: int) -> Dataset:
     with open_dict(node):
         parameters = signature(get_object(node._target_)).parameters
         takes_check = "check" in parameters
-        check = node.pop("check", None)
+        check, augments = node.pop("check", None), node.pop("augment", None)
         if takes_check and check is not None:
             node["check"] = "off" if check is False else check  # what YAML makes of a bare off
+    node = without_augmentation(node) if augments is False else node
     told = {"seed": seed} if "seed" in parameters else {}
     return is_a("dataset", instantiate(node, **told), Dataset)
 

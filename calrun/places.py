@@ -55,6 +55,14 @@ def experiment_folder(outputs: object, name: object) -> Path:
     return Path(str(outputs)) / folder
 
 
+def is_place(name: str) -> bool:
+    """Tells whether a name can only be a place on this machine; a name at huggingface.co is NAME or OWNER/NAME."""
+    place = Path(name).expanduser()
+    parent, _, rest = name.rpartition("/")
+    is_below = bool(parent) and (not rest or Path(parent).is_dir())
+    return name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name or is_below or place.exists()
+
+
 def _options_of(folder: Path) -> list[str]:
     paths = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yaml"))
     return [str(path) for path in paths if not path.name.startswith("_")]

@@ -29,6 +29,7 @@ from calrun.parallel.launch import join, leave
 from calrun.part.figures import EpochFigures
 from calrun.places import SHOWN_GROUPS
 from calrun.plan.choices import refused_choices
+from calrun.text.say import warn
 from calrun.text.words import SEPARATOR
 from calrun.training.trainer import silence_lightning
 
@@ -64,6 +65,8 @@ def play_here(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Ident
         wanted.move_aside(folder)  # only now, when the new run is known to be able to begin
     elif world.is_first() and committed_rounds(folder):
         refuse_changed(folder, now, exp.fingerprint())
+    for caution in exp.cautions if world.is_first() else ():
+        warn(caution)
     record = begun(folder, config_of(cfg, choices, now, exp), exp)
     try:
         exp.oracle.begin(exp.data.train, exp.data.class_names, record.folder)

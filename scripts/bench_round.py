@@ -25,7 +25,7 @@ from calrun.dataset.base import Block, Dataset, Source, StepRows
 
 ROWS, TEST_ROWS, WIDTH, CLASSES = 1_281_167, 50_000, 2_048, 1_000
 START, STEP = 30_000, 10_000
-CENTRE, SCALE, NOISE_ROWS = 0.09, 0.1, 4_096
+CENTRE, SCALE, NOISE_ROWS = 0.15, 0.1, 4_096
 ACQUISITIONS = "margin,base_balanced,mase,badge_pooled,badge"
 OPTION = "# Made-up features of ImageNet's shape.\n_target_: bench_round.load\nrows: {rows}\ntest_rows: {test_rows}\n"
 PHASES = ("fit", "evaluate", "score", "select")
@@ -118,7 +118,7 @@ def settings(folder: Path, share: float, threads: int) -> list[str]:
         "val_fraction=0.1",
         "stop=early_stopping",
     ]
-    head += ["stop.patience=30", "optimizer=sgd_step", "optimizer.lr=15", "optimizer.optimizer.weight_decay=1e-4"]
+    head += ["stop.patience=30", "optimizer=sgd_step", "optimizer.lr=1", "optimizer.optimizer.weight_decay=1e-4"]
     head += ["optimizer.schedule.milestones=[20,40]", "+optimizer.schedule._partial_=false", "trainer.max_epochs=60"]
     head += ["trainer.batch_size=128"]
     store = ["feature_store=memmap", "feature_store.dtype=float16", "feature_store.augment=ignore"]

@@ -1,11 +1,16 @@
 """calrun as its user types it, and runs small enough to play many times."""
 
 import faulthandler
+import gc
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,10 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hypothesis import settings
 from omegaconf import DictConfig, open_dict
 from PIL import Image
@@ -55,6 +64,52 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leaves a test that names its own limit to that: the limit of the process is one for all and may be shorter."""
     if item.get_closest_marker("timeout"):
         faulthandler.cancel_dump_traceback_later()
+
+
+class Frozen:
+    """Keeps what was imported out of all collections: every fit begins with one, and 0.2 s for everything is long."""
+
+    def __init__(self) -> None:
+        self.num_modules, self.freeze = 0, gc.freeze
+
+    def imports(self) -> None:
+        """Freezes what exists if something was imported; nothing else, or what a test leaves would never be freed."""
+        if len(sys.modules) != self.num_modules:
+            self.num_modules = len(sys.modules)
+            self.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_twice() -> Iterator[None]:
+    """What libraries do again for every run is done once: Lightning's search for plug-ins, Hydra's reading of conf.
+
+    Hydra also composes every configuration twice, first for a mode that only words could set here. No test pulls the
+    plug: files that a process has written outlive it without a sync.
+    """
+    Plugins.instance()  # defines the classes of sources anew
+    from_files = SourcesRegistry.instance().resolve("file")
+    read_file, composed_mode = from_files.load_config, Hydra.get_mode
+    files: dict[tuple[str, str], ConfigResult] = {}
+
+    def load_config(source: ConfigSource, config_path: str) -> ConfigResult:
+        if Path(source.path) != CONF:
+            return read_file(source, config_path)
+        if (source.provider, config_path) not in files:
+            files[source.provider, config_path] = read_file(source, config_path)
+        return deepcopy(files[source.provider, config_path])
+
+    def get_mode(hydra: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        return composed_mode(hydra, config_name, overrides) if "hydra.mode" in "".join(overrides) else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lightning_fabric.utilities.registry.entry_points", cache(entry_points))
+        patch.setattr(from_files, "load_config", load_config)
+        patch.setattr(Hydra, "get_mode", get_mode)
+        patch.setattr(os, "fsync", lambda handle: None)
+        patch.setattr(gc, "freeze", Frozen().imports)
+        patch.setattr(gc, "unfreeze", lambda: None)
+        yield
+    gc.unfreeze()  # or libraries that count their objects at exit complain of leaks
 
 
 @pytest.fixture(autouse=True)
@@ -139,19 +194,20 @@ def own(small: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return written
 
 
+@cache
+def configuration(*words: str) -> DictConfig:
+    """What Hydra composes from overrides, without its own group."""
+    cfg = compose("config", overrides=list(words), return_hydra_config=True)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
 @pytest.fixture
 def configure() -> Iterator[Callable[..., DictConfig]]:
     """Composes a configuration from overrides, with the names of the chosen options."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-
-        def composed(*overrides: str, small: bool = True) -> DictConfig:
-            words = [*(SMALL if small else ()), *overrides]
-            cfg = compose("config", overrides=words, return_hydra_config=True)
-            with open_dict(cfg):
-                del cfg["hydra"]
-            return cfg
-
-        yield composed
+        yield lambda *overrides, small=True: deepcopy(configuration(*(SMALL if small else ()), *overrides))
 
 
 @pytest.fixture

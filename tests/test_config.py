@@ -38,7 +38,7 @@ MISSING = {
     "imbalance": ["row_transform.ratio=10"],
     "redundancy": ["row_transform.factor=2"],
     "per_class": ["row_transform.count=100"],
-    **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("table4", "table12")},
+    **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("fig13", "table4", "table12")},
     **{
         f"emam/{name}": ["method.start.path=backbone.pt"]
         for name in ("fig2_finetune", "fig2_linear", "fig4", "fig5", "table1", "table2")

@@ -30,6 +30,22 @@ RECIPES = {
     "cal_mir": ("method=cal_mir", "method.visit.choose.selection=softmax_sample", "method.visit.replay_size=10"),
     "cal_sds2": ("method=cal_sds2", "method.visit.replay_size=10", "method.visit.num_candidates=15"),
     "lp_ft": ("method=lp_ft", "stop=fixed_epochs", "method.phases.0.stop.epochs=4", "method.start.head_std=0.01"),
+    "swa": (
+        *("method=al_ws", "stop=fixed_epochs", "model=cnn", "model.width=2", "optimizer=sgd_swa"),
+        *("optimizer.averaging.start_accuracy=null", "optimizer.averaging.start_epoch=2"),
+    ),
+    "gradmatch": (
+        *("method=al_ws_gradmatch", "stop=fixed_epochs", "model=cnn", "model.width=2", "method.visit.share=0.5"),
+        *("method.visit.every_epochs=2", "method.visit.warm_up_epochs=1", "method.visit.full_every_rounds=9"),
+    ),
+    "restart": (
+        "method=al_ws",
+        "stop=distil",
+        "stop.every=2",
+        "stop.below=1",
+        "stop.rule.threshold=1",
+        "optimizer=adam",
+    ),
     "early_stopping": (
         "method=al_ws",
         "stop=early_stopping",

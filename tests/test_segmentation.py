@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from calrun.dataset.read.mask_file import MaskCode
 from calrun.dataset.source.paired import Paired
+from calrun.dataset.source.subset import Subset
+from calrun.network.load import load
 
 DRAW = Path(__file__).parents[1] / "scripts" / "make_shapes.py"
 CLASSES = "dataset.mask.classes=[ground,disc,square,triangle,stripe]"
@@ -141,6 +144,17 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         (("acquisition=balanced_random",), r"acquisition=BalancedRandom looks at one class for each row"),
         (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
         (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),
+        (("acquisition=tod", "acquisition.weight=0.1"), r"acquisition.weight above 0 trains a second head .* set acq"),
+        (("method=svpp",), r"method: a proxy learns one class of each row .* choose a method that trains one network"),
+        (("method=asvp",), r"method: a proxy learns one class of each row"),
+        (
+            ("record.metrics=[matthews]",),
+            r"record.metrics wants to be empty with task=Segmentation, got \['matthews'\]",
+        ),
+        (
+            ("acquisition=learning_loss", "acquisition.head.taps=[layr1]"),
+            r"acquisition.head.taps: tap 'layr1' is no module of the backbone; choose from \['both'",
+        ),
         (("dataset.root=nowhere",), r"no folder nowhere/train/pictures"),
         (("dataset.picture.size=[16]",), r"dataset.picture.size wants height and width"),
         (("dataset.picture.size=16",), r"dataset.picture.size wants a list"),
@@ -233,3 +247,48 @@ def test_pictures_mirrored_without_their_masks_are_not_learnt(
     tmp_path: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path
 ) -> None:
     assert trained(draw(tmp_path / "shapes", 256, 64), calrun, run_folder) < 0.5
+
+
+def test_masks_travel_with_their_pictures_and_are_never_gathered_for_the_device(
+    few: Path, configure: Callable[..., Any], play_in: Callable[..., Any], tmp_path: Path, empty_cache: Path
+) -> None:
+    gathered, methods = list[Any](), list[Any]()
+
+    def prepare(exp: Any) -> None:
+        known = exp.pool.known_targets
+        exp.pool.known_targets = lambda: gathered.append(1) or known()
+        methods.append(exp.method)
+
+    play_in(tmp_path / "run", configure(*tiny(few, "method=cal_er")[1:], small=False), prepare=prepare)
+    assert not gathered
+    assert methods[0].known_targets_N.numel() == 0
+    assert methods[0].setup_.train.brings_labels
+    assert Subset(methods[0].setup_.train, np.arange(3)).brings_labels
+
+
+def test_predict_writes_the_class_of_each_pixel_and_takes_the_place_of_what_it_wrote(
+    few: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path, tmp_path: Path
+) -> None:
+    assert calrun(*tiny(few, "acquisition=random")).code == 0
+    out = tmp_path / "seen.csv"
+    words = ("predict", str(run_folder()), str(few / "test" / "pictures"), "--out", str(out))
+    answer = calrun(*words)
+    assert answer.code == 0, answer.err
+    assert f"{out} and {tmp_path / 'seen-masks'}/*.png  8 rows, 5 classes" in answer.out
+    masks = sorted((tmp_path / "seen-masks").rglob("*.png"))
+    assert len(masks) == 8
+    pixels = np.stack([np.asarray(Image.open(path)) for path in masks])
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (8, 16, 16))
+    assert pixels.max() < 5
+    trained = load(run_folder())
+    rows = trained.rows(few / "test" / "pictures")
+    seen = trained.predictor(trained.net, rows, np.arange(8), {"logits": lambda seen: seen.output.logits_BC})["logits"]
+    np.testing.assert_array_equal(pixels, seen.argmax(dim=1).numpy())
+    (tmp_path / "seen-masks" / "old.png").touch()
+    assert calrun(*words).code == 0
+    assert sorted((tmp_path / "seen-masks").rglob("*.png")) == masks
+    (tmp_path / "seen-masks" / "notes.txt").touch()
+    refused = calrun(*words)
+    assert refused.code == 2
+    assert "holds other things than masks" in refused.err
+    assert not list(tmp_path.glob(".*part"))

@@ -31,6 +31,7 @@ from calrun.acquisition.tracin import abs_kl, kl
 from calrun.look.columns import Column, per_row
 from calrun.look.predict import Seen
 from calrun.look.sizes import Sizes
+from calrun.method.fit.beside import HeadOptimizer
 from calrun.model.base import Classifier, Output
 from calrun.part.dynamic_head import DynamicHead
 from calrun.part.mean_prediction import MeanPrediction
@@ -93,18 +94,32 @@ class DisalReconstructed(Acquisition):
             `last_layer` for the norm of the alignment's gradient in the classifier.
         decay: what a visit keeps of the recorded prediction; `None` is the mean of all visits of a round.
         head: what learns the recorded predictions.
+        head_optimizer: what the head has of its own in the network's optimizer; `None` is nothing.
     """
 
-    def __init__(self, weight: float, score: str, decay: float | None, head: DynamicHeadOptions) -> None:
+    def __init__(
+        self,
+        weight: float,
+        score: str,
+        decay: float | None,
+        head: DynamicHeadOptions,
+        head_optimizer: HeadOptimizer | None,
+    ) -> None:
         at_least(0, "acquisition", weight=weight)
         one_of("acquisition.score", score, SCORES)
         if decay is not None and not 0 < decay < 1:
             raise ValueError(f"acquisition.decay wants a share above 0 and below 1, or null, got {decay}")
+        if head.kind == "none" and not (head_optimizer or HeadOptimizer()).is_networks:
+            raise ValueError(
+                "acquisition.head_optimizer sets what a head trains with, but acquisition.head.kind=none has no head; "
+                "leave its values as they are, or choose another kind"
+            )
         self.q = "previous_logits" if head.kind == "none" else COLUMN
         self.needs = frozenset({"logits", self.q} | ({"features"} if score == "last_layer" else set()))
         self.score = SCORES[score]
         self.recorder = MeanPrediction(decay)
         self.head = head.build(self.recorder, weight)
+        self.head.own_optimizer = head_optimizer or HeadOptimizer()
 
     def parts(self) -> dict[str, Part]:
         return {"mean_prediction": self.recorder, "dynamic_head": self.head}

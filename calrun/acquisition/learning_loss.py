@@ -3,9 +3,9 @@
 A head on inner activations learns which of two rows has the higher loss; the rows with the highest predicted losses are
 bought.
 
-Differs from the paper: the head trains with the network's own optimizer and schedule, whose settings in the authors'
-code are the same as the head's; replayed rows take part in its pairs; of an odd batch, the row in the middle has no
-partner.
+Differs from the paper: unless `head_optimizer` says otherwise, the head has the learning rate, decay and schedule of
+the network, which in the authors' code are the same; replayed rows take part in its pairs; of an odd batch, the row
+in the middle has no partner.
 
 Dimension key: N candidates, B batch, P pairs.
 """
@@ -22,6 +22,7 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.top_k import largest
 from calrun.look.columns import Column, per_row
 from calrun.look.predict import Seen
+from calrun.method.fit.beside import HeadOptimizer
 from calrun.method.fit.scale import fewer
 from calrun.model.base import Classifier
 from calrun.part.batch import Batch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from calrun.part.setup import Setup
 
 COLUMN = "predicted_loss"
+LEAST_ROWS = 2  # of a step: a pair
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class LossHead(Part):
         self.epoch = 0
 
     def build(self, net: Classifier, setup: "Setup") -> None:
+        if self.weight and setup.batch_size < LEAST_ROWS:
+            raise ValueError(
+                f"acquisition=learning_loss compares two rows of a step, but trainer.batch_size is {setup.batch_size}, "
+                "so that its head would learn nothing; raise it"
+            )
         self.task, self.scale = setup.task, setup.scale
         self.head = self.options.build(net, setup, num_outputs=1)
 
@@ -84,7 +91,7 @@ class LossHead(Part):
 
     def loss(self, current: Batch, replay: Batch | None) -> Tensor | None:
         batches = [current] if replay is None else [current, replay]
-        if not self.weight or sum(len(batch.rows) for batch in batches) < 2:
+        if not self.weight or sum(len(batch.rows) for batch in batches) < LEAST_ROWS:
             return None
         losses_B = torch.cat([self.task.losses(batch.logits, batch.y) for batch in batches])
         taps = {name: torch.cat([batch.seen.taps[name] for batch in batches]) for name in self.head.names}
@@ -106,13 +113,17 @@ class LearningLoss(Acquisition):
         margin: xi; 1 in the paper.
         head: the taps and the width of the head.
         cut: when the head's gradient no longer reaches the network.
+        head_optimizer: what the head has of its own in the network's optimizer; `None` is nothing.
     """
 
     needs = frozenset({COLUMN})
 
-    def __init__(self, weight: float, margin: float, head: TapHeadOptions, cut: GradientCut) -> None:
+    def __init__(
+        self, weight: float, margin: float, head: TapHeadOptions, cut: GradientCut, head_optimizer: HeadOptimizer | None
+    ) -> None:
         at_least(0, "acquisition", weight=weight, margin=margin)
         self.head = LossHead(weight, margin, head, cut)
+        self.head.own_optimizer = head_optimizer or HeadOptimizer()
 
     def parts(self) -> dict[str, Part]:
         return {"loss_head": self.head}

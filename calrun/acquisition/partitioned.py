@@ -17,7 +17,7 @@ from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.columns import Column, column_bytes
 from calrun.look.sizes import Sizes
 from calrun.part.part import Part
-from calrun.text.legal import at_least
+from calrun.text.legal import at_least, is_a
 
 
 class Partitioned(Acquisition):
@@ -45,6 +45,7 @@ class Partitioned(Acquisition):
         subset_unlabelled: int | None,
     ) -> None:
         at_least(1, "acquisition", partitions=partitions)
+        is_a("acquisition.inner", inner, Acquisition)
         at_least(0, "acquisition", subset_labelled=subset_labelled, subset_unlabelled=subset_unlabelled)
         if "run_folder" in inner.needs:
             raise ValueError(
@@ -53,6 +54,7 @@ class Partitioned(Acquisition):
             )
         self.needs = inner.needs
         self.num_mc_samples = inner.num_mc_samples
+        self.classifies_rows = inner.classifies_rows
         self.approximation = "more acquisition.partitions, or acquisition.subset_unlabelled"
         self.inner = inner
         self.partitions = partitions

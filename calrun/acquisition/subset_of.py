@@ -16,7 +16,7 @@ from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.columns import Column, column_bytes
 from calrun.look.sizes import Sizes
 from calrun.part.part import Part
-from calrun.text.legal import at_least
+from calrun.text.legal import at_least, is_a
 
 
 class SubsetOf(Acquisition):
@@ -32,6 +32,7 @@ class SubsetOf(Acquisition):
 
     def __init__(self, inner: Acquisition, size: int) -> None:
         at_least(1, "acquisition", size=size)
+        is_a("acquisition.inner", inner, Acquisition)
         if "run_folder" in inner.needs:
             raise ValueError(
                 f"acquisition.inner={type(inner).__name__} keeps something between rounds, but the subset changes; set "

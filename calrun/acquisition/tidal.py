@@ -3,8 +3,8 @@
 A head on inner activations learns the mean of what the fit has predicted of each labelled row. It predicts the same of
 unlabelled rows, and those whose predicted dynamics are least certain are bought.
 
-Differs from the paper: the head trains with the network's own optimizer and schedule, whose settings in the authors'
-code are the same as the head's; its four BatchNorm layers that nothing there uses are left out.
+Differs from the paper: unless `head_optimizer` says otherwise, the head has the learning rate, decay and schedule of
+the network, which in the authors' code are the same; its four BatchNorm layers that nothing there uses are left out.
 
 Dimension key: N candidates, B rows of a batch or chunk, C classes.
 """
@@ -21,6 +21,7 @@ from calrun.acquisition.kernel.top_k import largest
 from calrun.look.columns import Column, per_row
 from calrun.look.predict import Seen
 from calrun.look.sizes import Sizes
+from calrun.method.fit.beside import HeadOptimizer
 from calrun.part.dynamic_head import DynamicHead
 from calrun.part.mean_prediction import MeanPrediction
 from calrun.part.part import Part
@@ -37,15 +38,17 @@ class Tidal(Acquisition):
         weight: lambda, of the head's loss; 1 in the paper. 0 trains the network as if there were no head.
         score: `entropy` of the predicted dynamics, or `aum`: their margin of the class that the network predicts.
         head: the taps and the width of the head.
+        head_optimizer: what the head has of its own in the network's optimizer; `None` is nothing.
     """
 
-    def __init__(self, weight: float, score: str, head: TapHeadOptions) -> None:
+    def __init__(self, weight: float, score: str, head: TapHeadOptions, head_optimizer: HeadOptimizer | None) -> None:
         at_least(0, "acquisition", weight=weight)
         one_of("acquisition.score", score, ("entropy", "aum"))
         self.needs = frozenset({COLUMN} if score == "entropy" else {COLUMN, "logits"})
         self.score = score
         self.recorder = MeanPrediction()
         self.head = DynamicHead(self.recorder, weight, head)
+        self.head.own_optimizer = head_optimizer or HeadOptimizer()
         self.entropy = Entropy(mc_dropout=False, num_mc_samples=0, memory_gib=None)
 
     def parts(self) -> dict[str, Part]:

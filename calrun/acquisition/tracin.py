@@ -23,6 +23,7 @@ from calrun.look.sizes import FLOAT, Sizes
 from calrun.part.part import Part
 from calrun.part.trajectory import SavedTrajectory, Summand, Trajectory
 from calrun.text.legal import at_least, one_of
+from calrun.text.say import warn
 
 COLUMN = "influence"
 
@@ -77,6 +78,11 @@ class Tracin(Acquisition):
         influence_N = candidates.column(COLUMN)
         if not len(candidates) or (finite(influence_N, candidates.rows, "influences") != 0).any():
             return largest(influence_N, candidates.rows, budget)
+        warn(
+            f"acquisition=tracin: no prediction of {len(candidates):,} rows has moved over the epochs that were looked "
+            f"at ({self.trajectory.seen}), so that rows are chosen at random; train for more epochs "
+            "(trainer.cal_epochs in rounds that replay), or lower acquisition.every"
+        )
         rows: np.ndarray = rng.permutation(np.sort(candidates.rows))[: max(budget, 0)].astype(np.int64)
         return rows
 

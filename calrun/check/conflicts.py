@@ -10,7 +10,6 @@ from calrun.dataset.base import Dataset
 from calrun.look.columns import COLUMNS
 from calrun.look.dropout import NO_DROPOUT, dropout_modules
 from calrun.method.base import Method
-from calrun.model.base import Classifier
 
 
 def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition]) -> list[str]:
@@ -25,11 +24,11 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
                 "measured on; give it its labels or leave it out"
             )
     for group, acquisition in acquisitions.items():
-        problems += _unmet_needs(group, acquisition, data, method.answering())
+        problems += _unmet_needs(group, acquisition, data, method)
     return problems
 
 
-def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Classifier) -> list[str]:
+def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Method) -> list[str]:
     if isinstance(acquisition.needs, str):
         needs = acquisition.needs
         return [
@@ -38,7 +37,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
     if unfit := _wrong_arguments(acquisition):
         return [f"{group}={type(acquisition).__name__}: {unfit}"]
     known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
-    problems = list(_misnamed(name, acquisition))
+    problems, net = list(_misnamed(name, acquisition)), method.answering()
     if unknown := acquisition.needs - known.keys():
         problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
     needed = [known[column] for column in sorted(acquisition.needs & known.keys())]
@@ -53,9 +52,19 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, net: Class
             f"{name} looks at one class for each row or at the head behind it, but this data set has a class for each "
             "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
         )
+    problems += _alone(name, method) if "beside" in wants else []
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems
+
+
+def _alone(name: str, method: Method) -> Iterator[str]:
+    """Yields one sentence if no network is trained in every round beside the one that answers."""
+    if method.answering() is method.evaluated() or getattr(method, "evaluate_at", "every") != "every":
+        yield (
+            f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
+            "with method.evaluate_at=every"
+        )
 
 
 def _wrong_arguments(acquisition: Acquisition) -> str | None:

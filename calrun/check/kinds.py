@@ -15,7 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from calrun.check.keys import unknown_key
 from calrun.check.target import Declared
-from calrun.folder.identity import NEUTRAL_LEAVES
+from calrun.folder.identity import AUGMENT, NEUTRAL_LEAVES
 from calrun.text.words import quoted, typed
 
 Told = Callable[[str], Declared]  # what the class or function of a `_target_` declares
@@ -23,6 +23,7 @@ NAMES = {int: "a whole number", float: "a number", bool: "true or false", NoneTy
 UNIONS, LISTS, MAPS = (Union, UnionType), (list, tuple, Sequence), (dict, Mapping)
 TEXTS = (object, Any)  # types that any text or number of a YAML satisfies
 UNDECLARED: dict[str, Any] = {  # types in nodes without a _target_; numbers are in calrun/check/numbers.py
+    AUGMENT: bool | None,
     "trainer.channels_last": bool,
     "trainer.compile": bool,
     "trainer.deterministic": Literal[True, False, "warn"],
@@ -134,7 +135,11 @@ def _unknown(node: DictConfig, where: str, declared: Declared) -> Iterator[str]:
         key = f"{where}.{name}"
         if key in GIVEN:
             yield f"{key} comes from {GIVEN[key]}; leave it out"
-        elif name not in taken and key not in NEUTRAL_LEAVES and not (name.startswith("_") and name.endswith("_")):
+        elif (
+            name not in taken
+            and key not in (*NEUTRAL_LEAVES, AUGMENT)
+            and not (name.startswith("_") and name.endswith("_"))
+        ):
             yield unknown_key(key, taken)
 
 
@@ -155,7 +160,9 @@ def _named(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(map(repr, arguments))
     if origin in LISTS:
-        return f"a list, each {' or '.join(dict.fromkeys(_named(each) for each in arguments if each is not ...))}"
+        return (
+            f"a list in which each is {' or '.join(dict.fromkeys(map(_named, (a for a in arguments if a is not ...))))}"
+        )
     if origin in MAPS:
         return "keys with values"
     return NAMES.get(hint, "an object (keys with a _target_)")

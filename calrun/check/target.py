@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
@@ -94,11 +95,16 @@ def definition(target: str) -> ast.ClassDef | ast.FunctionDef | None:
     if path is None:
         return None
     try:
-        body = ast.parse(path.read_bytes()).body
+        return _definitions(path.read_bytes()).get(name)
     except (SyntaxError, OSError):  # in the user's file: reported when it is imported
         return None
-    found = [each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name == name]
-    return found[0] if found else None
+
+
+@lru_cache(maxsize=256)  # a configuration is checked more than once, and several may be, each with a dozen targets
+def _definitions(source: bytes) -> dict[str, ast.ClassDef | ast.FunctionDef]:
+    """Returns the syntax tree of each class and function of a module, by its name."""
+    found = [each for each in ast.parse(source).body if isinstance(each, ast.ClassDef | ast.FunctionDef)]
+    return {each.name: each for each in reversed(found)}
 
 
 def source_file(module: str) -> Path | None:

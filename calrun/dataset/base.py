@@ -71,6 +71,7 @@ class Source(ABC):
 
     targets: np.ndarray  # int64 (N, ...); UNKNOWN where nobody knows the label
     is_part = False  # whether these are some rows of a larger source, so that a run writes down which
+    brings_labels = False  # whether each `Shot` of a training block holds its labels, as where a mask is cropped with x
 
     @abstractmethod
     def __len__(self) -> int: ...

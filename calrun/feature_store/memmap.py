@@ -12,6 +12,7 @@ import torch
 from calrun.dataset.base import Source
 from calrun.dataset.source.features import Features
 from calrun.feature_store.base import FeatureStore
+from calrun.feature_store.keep.checked import refuse_changed
 from calrun.feature_store.keep.facts import Facts, facts_of
 from calrun.feature_store.keep.kept import Kept
 from calrun.feature_store.keep.lock import locked
@@ -26,7 +27,8 @@ class Memmap(FeatureStore):
     """Computes the features of all rows once; afterwards they are read from where they lie.
 
     They are known by what decides them (`Facts`), so that nothing has to be chosen or cleared. Of several processes
-    that want the same, one makes the pass, and the others wait. A pass that was killed goes on where it was.
+    that want the same, one makes the pass, and the others wait. A pass that was killed goes on where it was. What is
+    read has the checksum that was computed, or is refused.
 
     Args:
         folder: where they lie.
@@ -61,7 +63,9 @@ class Memmap(FeatureStore):
         if not kept.is_whole:
             self._compute(kept, facts, net, source, predictor)
         kept.refuse_other(facts)
-        return Features(source, torch.from_numpy(kept.opened()))
+        mapped = kept.opened()
+        refuse_changed(kept, mapped)
+        return Features(source, torch.from_numpy(mapped))
 
     def missing(self, net: Classifier, source: Source, predictor: Predictor) -> int:
         kept = Kept(self.folder, self.facts(net, source, predictor).id)

@@ -144,15 +144,20 @@ class Claim:
         """Gives a heartbeat and makes sure that the claim still counts; called before anything is written.
 
         Raises:
-            LostError: if another process has taken the folder over.
+            LostError: if another process has taken the folder over, or it was deleted.
         """
-        if not self._beat():
-            found = newest(self.folder, self.name)
+        if self._beat():
+            return
+        found = newest(self.folder, self.name) if self.folder.is_dir() else None
+        if found is None:
             raise LostError(
-                f"{self.folder} was taken from this process, which had been silent too long or lost its claim's file "
-                f"({found or 'nobody holds it now'}); it ends here and leaves the folder as it is: the same command "
-                "goes on if no other does"
+                f"{self.folder} was deleted while this process held it, or its claim's file was; it ends here: the "
+                "same command goes on from what is there"
             )
+        raise LostError(
+            f"{self.folder} was taken from this process, which had been silent too long ({found}); it ends here and "
+            "leaves the folder as it is: the same command goes on if no other does"
+        )
 
     def release(self) -> None:
         """Lets other processes have the folder; does nothing in a process that was forked off the holder."""
@@ -199,7 +204,10 @@ class Claim:
                 found.path.unlink()
 
     def _counts(self) -> bool:
-        found = newest(self.folder, self.name)
+        try:
+            found = newest(self.folder, self.name)
+        except FileNotFoundError:  # somebody has deleted the folder
+            return False
         return found is not None and found.holder is not None and found.holder.token == self.holder.token
 
     def _beat(self) -> bool:

@@ -26,6 +26,7 @@ RESULTS = 2  # number that goes up with every change of calrun that changes what
 NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
 NEUTRAL_LEAVES = ("dataset.check",)
+AUGMENT = "dataset.augment"  # counts only where it is off, as in runs from before there was such a key
 STORE_FOLDER = "feature_store.folder"
 WITHOUT_STORE = "calrun.feature_store.none.InMemory"  # counts as no store at all, as in runs from before there were any
 ROUNDS = "budget.rounds"
@@ -110,6 +111,7 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: _canonical(value, key, ours=True) for key, value in kept_blocks(tree).items()}
     kept["data"] = [place.name for place in data_places(tree)]
     alone = ["trainer.processes"] if (tree.get("trainer") or {}).get("processes", 1) == 1 else []
+    alone += [AUGMENT] if (tree.get("dataset") or {}).get("augment", True) else []
     for leaf in [*NEUTRAL_LEAVES, STORE_FOLDER, *alone, *([] if looks_at_last_round(tree) else [ROUNDS])]:
         block, _, key = leaf.partition(".")
         if isinstance(kept.get(block), dict):

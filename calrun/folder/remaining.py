@@ -9,6 +9,7 @@ AROUND_FIT = ("evaluate", "score", "select", "commit")
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
+    from calrun.part.setup import FitWork
 
 
 class Remaining:
@@ -28,7 +29,7 @@ class Remaining:
         """Takes the end of an epoch of a round; `done` counts from 1 in each phase."""
         now, fresh = time.monotonic(), number != self.number or done <= self.epochs_done
         if done > 1 and not fresh:
-            self.samples += self.rounds[number - 1].samples * (done - self.epochs_done)
+            self.samples += of_an_epoch(self.rounds[number - 1]) * (done - self.epochs_done)
             self.seconds += now - self.since
         self.number, self.epochs_done, self.since = number, done, now
 
@@ -41,6 +42,11 @@ class Remaining:
         if not self.samples:
             return None
         this, later = self.rounds[number - 1], self.rounds[number:]
-        samples = this.samples * max(0, this.epochs - done) + sum(each.samples * each.epochs for each in later)
+        samples = of_an_epoch(this) * max(0, this.total_epochs - done) + sum(each.total_samples for each in later)
         others = sum(self.others) / max(1, len(self.others) - 1) * (len(later) + 1)
         return samples * self.seconds / self.samples + others
+
+
+def of_an_epoch(work: "FitWork") -> float:
+    """Returns the rows of an epoch, on average over the networks that a round trains."""
+    return work.total_samples / max(1, work.total_epochs)

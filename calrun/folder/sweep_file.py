@@ -47,10 +47,18 @@ def planned_names(path: Path) -> list[str]:
     return names
 
 
-def note_refusal(folder: Path, reason: str, code: int) -> None:
-    """Notes why a run could not begin or go on; the note stays until it does."""
+def note_refusal(folder: Path, reason: str, code: int, log: Path | None = None) -> None:
+    """Notes why a run could not begin or go on; the note stays until it does.
+
+    Args:
+        folder: the run's; need not exist.
+        reason: one sentence.
+        code: the exit code of its process.
+        log: where the run's output has gone, if another process notes this; one that is not there is left out.
+    """
     said = {"error": reason, "exit_code": code, "updated": datetime.now(UTC).isoformat(timespec="seconds")}
-    said["logs"] = [log for log in [this_log()] if log]
+    own = {"stderr": str(log)} if log is not None and log.exists() else this_log()
+    said["logs"] = [own] if own else []
     replace_text(_refusal_file(folder), json.dumps(said) + "\n", durable=False)
 
 

@@ -49,6 +49,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all columns."""
+        return sum(getattr(column, "nbytes", 0) for column in self.columns.values())
+
     def at(self, index_N: np.ndarray, index_L: np.ndarray | None = None) -> "Candidates":
         """Returns the candidates at some positions, and the labelled rows at others if `index_L` is given.
 

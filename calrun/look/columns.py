@@ -14,7 +14,7 @@ from calrun.look.predict import Seen, features, logits, mc_log_probs
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.look.view import Split, View
 
-Wish = Literal["dropout", "linear_head", "truth", "row_class"]
+Wish = Literal["dropout", "linear_head", "truth", "row_class", "beside"]
 LONG = 8  # bytes of a whole number
 DROPOUT: frozenset[Wish] = frozenset({"dropout"})
 LINEAR_HEAD: frozenset[Wish] = frozenset({"linear_head"})
@@ -35,7 +35,7 @@ class Column:
         passes: how often each row goes through the network for it, beyond the shared pass.
         previous: whether the previous round's network makes the pass; in round 1, the untrained one.
         wants: what it cannot be made without: a network with dropout, a linear head, labels that nobody has
-            bought, one class for each row.
+            bought, one class for each row, a network that is evaluated beside the one that answers.
     """
 
     name: str

@@ -39,6 +39,7 @@ class View:
         predictor: runs the passes of the network.
         this_round: the round after which rows are chosen.
         previous: the previous round's network, if a column looks at it.
+        beside: the same rows through the network that is evaluated, where another one answers.
     """
 
     net: Classifier
@@ -47,6 +48,7 @@ class View:
     predictor: Predictor
     this_round: Round
     previous: Classifier | None = None
+    beside: "View | None" = None
 
     @property
     def rows(self) -> np.ndarray:

@@ -21,7 +21,7 @@ from calrun.method.proxy.ped import PED, Scale, scale_of
 from calrun.method.proxy.sight import StoredFeatures
 from calrun.method.svp import FULL, Svp, counts_of, strangers, wanted_at
 from calrun.parallel.world import of_first
-from calrun.part.setup import Setup
+from calrun.part.setup import FitWork, Setup
 from calrun.round import Round
 from calrun.text.legal import at_least
 
@@ -136,7 +136,25 @@ class Asvp(Svp):
         self.now = None  # the scores of other features are no measure of these
         if self.aligns_features:
             self.sight.update(self.full.net, this_round, self.full)
-            self.work.samples_forward += len(self.setup_.train)
+            self.work.samples_forward += self.sight.num_rows
+
+    def planned(self, this_round: Round) -> FitWork:
+        """Returns the work of a round; a gate is taken to fire as early as it can, in every other round."""
+        done, due = self._planned_updates(this_round)
+        aligns = due and self.aligns_features
+        way = self.ways[FULL] if done else self.ways[self.way]
+        trains_full = aligns or self._evaluates_in(this_round)
+        return self._planned(this_round, way, trains_full, self.sight.num_rows if aligns else 0)
+
+    def _planned_updates(self, this_round: Round) -> tuple[int, bool]:
+        """Returns how many updates a plan has made by the end of a round, and whether one of them is in it."""
+        labelled = len(this_round.pool.labelled)
+        if isinstance(self.update_at, str):
+            met, here = this_round.number // 2, not this_round.number % 2  # two scores in a row are compared
+        else:
+            met, here = sum(each <= labelled for each in self.update_at), labelled in self.update_at
+        most = met if self.max_updates is None else self.max_updates
+        return min(met, most), here and met <= most
 
     def notes(self) -> dict[str, float]:
         scores = {} if self.reading.score is None else {"logme": self.reading.score}

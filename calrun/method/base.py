@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.model.base import Classifier
 from calrun.part.part import Part
@@ -77,6 +79,35 @@ class Method(ABC):
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
         """Returns one sentence for each thing that cannot work with this budget."""
         return []
+
+    def first_net(self, seed: int) -> Classifier:
+        """Returns the network with which a run begins, under random weights of a seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.setup_.build_net()
+
+    def moves_backbone(self) -> list[str]:
+        """Returns why stored features of a backbone cannot stand for it: a clause for each piece that changes it."""
+        return [f"{type(self).__name__} trains in its own way"]
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        """Returns the options that would give it the pre-trained weights that it is made for and was not given.
+
+        Args:
+            where: the key that it stands below.
+        """
+        return []
+
+    def looking(self, number: int) -> tuple[Classifier, Setup] | None:
+        """Returns the network through which the choice after a round looks, and what gives it rows, for a plan.
+
+        Args:
+            number: of the round; 0 is the choice of the initial rows.
+
+        Returns:
+            `None` if the choice looks at features as they are stored, which no network passes.
+        """
+        return self.answering(), self.setup_
 
     def planned(self, this_round: Round) -> FitWork:
         """Returns the work that the fits of a round will take, whichever rows are chosen."""

@@ -6,12 +6,14 @@ belongs to a round: weights, parts and what the next round needs. The steps of a
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
+from calrun.feature_store.keep.facts import weights_digest
 from calrun.look.candidates import gather
 from calrun.look.view import View
 from calrun.method.base import Fit, Method
@@ -78,6 +80,8 @@ class Composed(FitModule, Method):
                 raise ValueError(f"two parts of the method are called {name!r}; give one another name")
             is_a(f"part {name!r}", part, Part)
             refuse_parameters(name, part)
+            for phase in self.phases:
+                part.own_optimizer.refuse_unfit((phase.optimizer or self.optimizer).optimizer)
             self.net.tap(part.taps)
             with torch.random.fork_rng(devices=[]):
                 part.build(self.net, self.setup_)
@@ -97,7 +101,8 @@ class Composed(FitModule, Method):
         self._lay_out()
         for piece in self.pieces.values():
             piece.begin_round(this_round)
-        self.known_targets_N = torch.from_numpy(this_round.pool.known_targets())
+        known_N = this_round.pool.nothing if self.setup_.train.brings_labels else this_round.pool.known_targets()
+        self.known_targets_N = torch.from_numpy(known_N)
 
     def train_round(self, fit: Fit, this_round: Round) -> FitResult:
         return fit(self, this_round)
@@ -115,33 +120,57 @@ class Composed(FitModule, Method):
     def evaluated(self) -> Classifier:
         return self.net
 
-    def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
+    def candidates(self, acquisition: Acquisition, this_round: Round, beside: View | None = None) -> Candidates:
         self.parts.to(self.setup_.predictor.device).eval()
-        return self._seen_by(self.net, acquisition, this_round, self.previous)
+        view = replace(self.view(this_round), beside=beside)
+        return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
+
+    def view(self, this_round: Round) -> View:
+        """Returns what columns of the trained network are made from."""
+        setup = self.setup_
+        return View(self.net, setup.train, setup.val, setup.predictor, this_round, self.previous)
 
     def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
         """Returns all rows through a new network, with a checkpoint's features if the start rule has one."""
         net = self.fresh_net(before)
         self.start.first(net, self.fresh_net(before))
-        return self._seen_by(net, acquisition, before, net)
-
-    def _seen_by(
-        self, net: Classifier, acquisition: Acquisition, this_round: Round, previous: Classifier | None
-    ) -> Candidates:
-        setup = self.setup_
-        view = View(net, setup.train, setup.val, setup.predictor, this_round, previous)
+        view = replace(self.view(before), net=net, previous=net)
         return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
 
     def notes(self) -> dict[str, float]:
-        return {name: value for piece in self.pieces.values() for name, value in piece.notes().items()}
+        told = [*self.pieces.values(), self.finish]
+        notes = {name: value for piece in told for name, value in piece.notes().items()}
+        return {**notes, **({"restarts": float(self.work.restarts)} if self.work.restarts else {})}
 
-    def fresh_net(self, this_round: Round) -> Classifier:
+    def renew_weights(self, purpose: str) -> None:
+        self.start.first(self.net, self.fresh_net(self.this_round, purpose))
+
+    def fresh_net(self, this_round: Round, purpose: str = "model") -> Classifier:
         """Returns a new network; its weights depend on the seed and the round alone, not on the method."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(this_round.torch_seed("model"))
+            torch.manual_seed(this_round.torch_seed(purpose))
             net = self.setup_.build_net()
         net.tap(self.net.tap_names)
         return net
+
+    def first_net(self, seed: int) -> Classifier:
+        net = super().first_net(seed)
+        self.start.first(net, net)
+        return net
+
+    def moves_backbone(self) -> list[str]:
+        phases = {number: phase.moves_backbone(self.net) for number, phase in enumerate(self.phases, start=1)}
+        reasons = [f"phase {number} of the method {clause}" for number, clause in phases.items() if clause]
+        if self.start.of_head() is None:
+            reasons.append(f"its start, {type(self.start).__name__}, may change it in every round")
+        elif is_random(self):
+            reasons.append(
+                "it is random, another one in each round (give it weights: method.start.path or model.pretrained=true)"
+            )
+        return reasons + [f"its part {name!r} taps it" for name, part in self.named_parts.items() if part.taps]
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        return [f"{where}.start.path=FILE"] if self.start.wants_path else []
 
     def stop_rules(self, number: int) -> list[StoppingRule]:
         """Returns the rules that end the phases of a round."""
@@ -169,12 +198,14 @@ class Composed(FitModule, Method):
         setup, visit, rules = self.setup_, self.visit, self.stop_rules(this_round.number)
         steps = visit.epoch(this_round, 0, setup.batch_size)
         num_val = 0 if setup.val is None else len(setup.val)
+        samples = sum(len(step.current) + len(step.replay) for step in steps)
         return FitWork(
             steps=len(steps),
-            samples=sum(len(step.current) + len(step.replay) for step in steps),
+            samples=samples,
             passes=sum(self._passes_of_step(len(step.current), len(step.replay)) for step in steps),
             epochs=sum(rule.max_epochs for rule in rules),
             looks=self.objective.rows_to_store(len(this_round.current_rows))
+            + sum((phase.optimizer or self.optimizer).rows_to_pass(samples) for phase in self.phases)
             + num_val * sum(rule.max_epochs for rule in rules if rule.needs_validation),
             stored_bytes=self.objective.stored_bytes(len(this_round.pool.labelled)),
         )
@@ -213,6 +244,11 @@ class Composed(FitModule, Method):
             return (1 + BACKWARD) * (current + drawn)
         forward, backward = visit.choose.cost(current, drawn)
         return (1 + BACKWARD) * (current + visit.replay_size) + forward + BACKWARD * backward
+
+
+def is_random(method: Method) -> bool:
+    """Tells whether a run's first backbone depends on the seed: nothing has given it weights."""
+    return weights_digest(method.first_net(0)) != weights_digest(method.first_net(1))
 
 
 def refuse_parameters(name: str, part: Part) -> None:

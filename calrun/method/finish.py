@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from calrun.model.base import Classifier
 from calrun.part.figures import EpochFigures
@@ -16,11 +17,18 @@ class Finish(Piece):
     def begin(self) -> None:
         """Forgets the previous fit."""
 
+    def steer(self, optimizer: Optimizer) -> None:
+        """May change the learning rates of an epoch that begins; the schedule sets them anew after it."""
+
     def see(self, net: Classifier, history: Sequence[EpochFigures]) -> None:
         """Looks at the weights after an epoch; `history` ends with what that epoch has shown."""
 
     def end(self, net: Classifier, look: Look) -> None:
         """Puts the weights of the fit into the network."""
+
+    def renews_batch_norm(self) -> bool:
+        """Tells whether BatchNorm's statistics are measured anew on training batches, as no step had the weights."""
+        return False
 
 
 class Best(Finish):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import nn
+
 from calrun.method.finish import Best, Finish
 from calrun.method.fit.optimizer import OptimizerFactory
 from calrun.method.fit.stop import StoppingRule
@@ -30,6 +32,14 @@ class Phase:
 
     def __post_init__(self) -> None:
         one_of("method.phases.trainable", self.trainable, ("all", "head"))
+
+    def moves_backbone(self, net: nn.Module) -> str:
+        """Returns why a fit of this phase changes a network's backbone, as a clause; nothing if it does not."""
+        if self.trainable != "head":
+            return "trains all weights"
+        norms = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())
+        gathers = norms and not self.freeze_batch_norm
+        return "lets BatchNorm gather statistics (freeze_batch_norm is false)" if gathers else ""
 
     def finish_after(self, rule: StoppingRule) -> Finish:
         """Returns which weights the fit ends with under a stopping rule."""

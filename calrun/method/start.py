@@ -4,6 +4,7 @@ Cold and warm start: Das et al. 2023 (CAL), Sec. 4. Shrink-and-perturb: Ash and 
 Network Training". Checkpoints: Emam et al. 2021, Sec. 5; Kumar et al. 2022 (LP-FT).
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import deepcopy
@@ -19,6 +20,7 @@ class Start(ABC):
     """Sets the weights of the network at the start of a round."""
 
     remembers: bool = False  # whether a round keeps anything of the last round's weights
+    wants_path: bool = False  # whether it is made for a file of pre-trained weights, and has none
 
     @abstractmethod
     def apply(self, net: Classifier, fresh: Classifier) -> None:
@@ -105,7 +107,13 @@ class Checkpoint(Start):
                 f"method.start.leave_out wants beginnings of names, got the numbers {numbers}; put quotes around them, "
                 "such as '0.'"
             )
+        if head_std is not None and not 0 < head_std < math.inf:
+            raise ValueError(
+                f"method.start.head_std wants a number above 0, or null for the layer's own, got {head_std}; "
+                "Emam et al. take 0.001"
+            )
         self.path, self.prefix, self.leave_out, self.head_std = path, prefix, leave_out, head_std
+        self.wants_path = path is None
 
     def fill(self, net: Classifier) -> None:
         """Puts the file's weights into a backbone.

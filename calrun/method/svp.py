@@ -104,7 +104,7 @@ class Svp(Method):
 
     def candidates(self, acquisition: Acquisition, this_round: Round) -> Candidates:
         self.sight.open(self.full, this_round)
-        return self.proxy.candidates(acquisition, this_round)
+        return self.proxy.candidates(acquisition, this_round, self.ways[self.trained].view(this_round))
 
     def initial_candidates(self, acquisition: Acquisition, before: Round) -> Candidates:
         """Returns all rows as the proxy will see them, with its input as their features."""
@@ -123,25 +123,30 @@ class Svp(Method):
         return {**self.proxy.notes(), **(self.full.notes() if self.evaluates else {}), **self.sight.notes()}
 
     def problems(self, sizes: Sequence[int], input_shape: Sequence[int]) -> list[str]:
-        unmet = strangers("method.evaluate_at", self.evaluate_at, sizes)
+        unmet = [*strangers("method.evaluate_at", self.evaluate_at, sizes), *of_pixels(self.setup_)]
         ways = [problem for way in self.ways.values() for problem in way.problems(sizes, input_shape)]
         return list(dict.fromkeys([*unmet, *ways, *self.proxy.problems(sizes, input_shape)]))
 
+    def first_net(self, seed: int) -> Classifier:
+        return self.ways[FULL].first_net(seed)
+
+    def wants_weights(self, where: str = "method") -> list[str]:
+        return self.ways[FULL].wants_weights(f"{where}.{FULL}")
+
+    def looking(self, number: int) -> tuple[Classifier, Setup] | None:
+        own = self.proxy.setup_
+        if number:
+            return self.proxy.net, own
+        return (self.ways[FULL].net, self.setup_) if own.train is self.setup_.train else None
+
     def planned(self, this_round: Round) -> FitWork:
-        """Returns the work of the full network where it is trained; of the proxy's, steps, samples and epochs count."""
-        proxy, looks = self.proxy.planned(this_round), self.sight.num_computed(this_round.number)
-        if not self._evaluates_in(this_round):
-            return replace(proxy, passes=0, looks=looks)
-        full = self.full.planned(this_round)
-        epochs = max(1, full.epochs + proxy.epochs)
-        return replace(
-            full,
-            steps=(full.steps * full.epochs + proxy.steps * proxy.epochs) // epochs,
-            samples=(full.samples * full.epochs + proxy.samples * proxy.epochs) // epochs,
-            passes=full.passes * full.epochs // epochs,
-            epochs=epochs,
-            looks=full.looks + looks,
-        )
+        """Returns the work of the full network where it is trained, and that of the proxy beside it."""
+        return self._planned(this_round, self.ways[FULL], self._evaluates_in(this_round), 0)
+
+    def _planned(self, this_round: Round, full: Composed, trains_full: bool, looks: int) -> FitWork:
+        work = full.planned(this_round) if trains_full else FitWork()
+        looks += work.looks + self.sight.num_computed(this_round.number)
+        return replace(work, looks=looks, proxy=self.proxy.planned(this_round))
 
     def carried(self) -> dict[str, Any]:
         trained = self.ways[self.trained]
@@ -245,3 +250,13 @@ def strangers(option: str, at: str | tuple[int, ...], sizes: Sequence[int]) -> l
     if not unknown:
         return []
     return [f"{option} names {unknown} labels, but the rounds have {list(sizes)}; choose among these"]
+
+
+def of_pixels(setup: Setup) -> list[str]:
+    """Returns one sentence if labels are of pixels: a proxy sees one feature vector of each row."""
+    if setup.train.targets.ndim == 1:
+        return []
+    return [
+        "method: a proxy learns one class of each row from its features, but this data set has a class for each pixel; "
+        "choose a method that trains one network, such as al or cal_er"
+    ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from calrun.dataset.base import StepRows
 from calrun.part.batch import Batch
-from calrun.part.piece import Piece
+from calrun.part.piece import Look, Piece
 from calrun.round import Round
 from calrun.task.base import Task
 from calrun.task.classification import Classification
@@ -48,6 +48,9 @@ class Visit(Piece, ABC):
         """Takes the task that the network learns."""
         if self.choose is not Visit.choose:  # the class's own is shared, and needs no task
             self.choose.task = task
+
+    def look_ahead(self, look: Look, phase: int, epoch: int) -> None:
+        """Is called before the steps of an epoch are worked out, with the weights that it begins with."""
 
     @abstractmethod
     def current_rows(self, this_round: Round) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from calrun.model.adapt.numbered import numbered
 from calrun.model.adapt.picture import picture_size
 from calrun.model.base import Classifier
 
@@ -18,7 +19,7 @@ def cnn(num_classes: int, input_shape: tuple[int, ...], width: int, dropout: flo
         dropout: probability of dropping a channel before and a unit after the hidden layer; 0 adds no dropout layer.
     """
     channels, height, side = picture_size("cnn", input_shape, min_side=8)
-    backbone = nn.Sequential(
+    layers = [
         *_stage(channels, width),
         *_stage(width, 2 * width),
         *([nn.Dropout2d(dropout)] if dropout > 0 else []),
@@ -27,8 +28,8 @@ def cnn(num_classes: int, input_shape: tuple[int, ...], width: int, dropout: flo
         nn.BatchNorm1d(4 * width),
         nn.ReLU(),
         *([nn.Dropout(dropout)] if dropout > 0 else []),
-    )
-    return Classifier(backbone, 4 * width, num_classes)
+    ]
+    return Classifier(numbered(layers), 4 * width, num_classes)
 
 
 def _stage(inputs: int, outputs: int) -> list[nn.Module]:

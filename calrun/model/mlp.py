@@ -6,6 +6,7 @@ from math import prod
 
 from torch import nn
 
+from calrun.model.adapt.numbered import numbered
 from calrun.model.base import Classifier
 
 
@@ -30,4 +31,4 @@ def mlp(num_classes: int, input_shape: tuple[int, ...], hidden: Sequence[int], d
     for inputs, outputs in pairwise([prod(input_shape), *hidden]):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         layers += [nn.Dropout(dropout)] if dropout > 0 else []
-    return Classifier(nn.Sequential(*layers), hidden[-1], num_classes)
+    return Classifier(numbered(layers), hidden[-1], num_classes)

@@ -6,7 +6,10 @@ import timm
 
 from calrun.model.adapt.adapter import building, check_name, check_one_source, count_features
 from calrun.model.adapt.checkpoint import load_backbone
+from calrun.model.adapt.hub import refuse_uncached, unreachable
 from calrun.model.base import Classifier
+
+WEIGHTS = ("model.safetensors", "pytorch_model.bin", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 def timm_classifier(
@@ -36,6 +39,7 @@ def timm_classifier(
     check_one_source("timm", pretrained, checkpoint)
     label = f"model=timm model_name={model_name}"
     with building(label, options):
+        refuse_download(model_name) if pretrained else None
         backbone: Any = timm.create_model(
             model_name, pretrained=pretrained, num_classes=0, in_chans=input_shape[0], **options
         )
@@ -43,6 +47,13 @@ def timm_classifier(
     if checkpoint is not None:
         load_backbone(net, checkpoint, checkpoint_prefix, leave_out=_heads(backbone.pretrained_cfg.get("classifier")))
     return net
+
+
+def refuse_download(model_name: str) -> None:
+    """Raises a ValueError if weights lie at huggingface.co, which cannot be reached, and were never downloaded."""
+    lies_at = getattr(timm.get_pretrained_cfg(model_name), "hf_hub_id", None)
+    if lies_at and (reason := unreachable()):
+        refuse_uncached(str(lies_at), WEIGHTS, reason)
 
 
 def _heads(classifier: str | tuple[str, ...] | None) -> list[str]:

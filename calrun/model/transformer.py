@@ -67,8 +67,8 @@ class FirstToken(nn.Module):
 def loaded(path: str, pretrained: bool) -> Any:
     """Returns an encoder without a head, in single precision."""
     transformers = hub()
-    place, offline = place_of(path)
     try:
+        place, offline = place_of(path)
         if pretrained:
             return transformers.AutoModel.from_pretrained(place, **offline).float().train()
         return transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(place, **offline)).train()

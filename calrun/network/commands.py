@@ -18,7 +18,10 @@ def predict_command(
     number: RoundNumber = None,
     split: Split = None,
 ) -> None:
-    """Writes the class of each row, and the probability of each class, as a run's network sees them."""
+    """Writes the class of each row, and the probability of each class, as a run's network sees them.
+
+    Of pixels (task=segmentation) these are means over a picture, and OUT-masks/ITEM.png holds the class of each pixel.
+    """
     from calrun.network.predict import predict
 
     predict(run, data, out, number, split)

@@ -4,27 +4,35 @@ Dimension key: N rows of a chunk, C classes.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from calrun.dataset.base import Source
+from calrun.experiment import made
 from calrun.folder.status import RUN_FILES
 from calrun.machine.files import replace_file
 from calrun.network.load import Trained, load
+from calrun.network.masks import Masks, has_masks, masks_folder
 from calrun.network.run_files import RunFiles
 from calrun.report.table.plain import neutral
+from calrun.task.base import Task
 from calrun.text.say import say, warn
 from calrun.training.trainer import silence_lightning
 
 CHUNK_BATCHES = 128  # batches whose probabilities are held at a time
 SPLITS = ("", "test", "train", "val")
 DIGITS = 6
+Probabilities = Callable[[Trained, Source, np.ndarray], Tensor]  # of rows, (N, C)
 
 
 def predict(run: Path, place: str, out: Path, number: int | None = None, split: str | None = None) -> None:
     """Writes item_id, class and the probability of each class, a line for each row.
+
+    Of a run with a class for each pixel these are means over pixels, and OUT-masks/ITEM.png holds the class of each.
 
     Args:
         run: the run folder.
@@ -40,10 +48,18 @@ def predict(run: Path, place: str, out: Path, number: int | None = None, split: 
     refuse_out(out, place)
     found = load(run, number)
     source = found.rows(place, SPLITS if split is None else (split,))
+    task = made(found.run.cfg, "task", Task)
+    names = [source.item_id(row) for row in range(len(source))] if has_masks(task) else []
     say_unfinished(found.run, number)
-    replace_file(out, lambda beside: write(beside, found, source))
+    if names:
+        with Masks(masks_folder(out), names) as masks:
+            replace_file(out, lambda beside: write(beside, found, source, partial(masks.written, task), 1))
+    else:
+        replace_file(out, lambda beside: write(beside, found, source, Trained.probabilities))
+    beside = f" and {masks_folder(out)}/*.png" if names else ""
     classes = f"{len(found.class_names)} classes"
-    say(f"{out}  {len(source):,} rows, {classes}, by the network of round {found.run.number} of {found.run.folder}")
+    where = f"round {found.run.number} of {found.run.folder}"
+    say(f"{out}{beside}  {len(source):,} rows, {classes}, by the network of {where}")
 
 
 def refuse_out(out: Path, place: str) -> None:
@@ -67,25 +83,25 @@ def say_unfinished(run: RunFiles, number: int | None) -> None:
         )
 
 
-def write(path: Path, found: Trained, source: Source) -> None:
+def write(path: Path, found: Trained, source: Source, look: Probabilities, batches: int = CHUNK_BATCHES) -> None:
     """Writes the table, a chunk of rows at a time."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["item_id", "class", *(f"p_{name}" for name in found.class_names)])
-        for rows in chunks(len(source), found.predictor.batch_size):
-            table.writerows(lines(found, source, rows))
+        for rows in chunks(len(source), found.predictor.batch_size, batches):
+            table.writerows(lines(found, source, rows, look))
 
 
-def lines(found: Trained, source: Source, rows: np.ndarray) -> Iterator[Sequence[str]]:
+def lines(found: Trained, source: Source, rows: np.ndarray, look: Probabilities) -> Iterator[Sequence[str]]:
     """Yields the line of each row; of several equally probable classes the first is its class."""
-    p_NC = found.probabilities(source, rows).numpy()
+    p_NC = look(found, source, rows).numpy()
     for row, p_C in zip(rows.tolist(), p_NC, strict=True):
         name = found.class_names[int(p_C.argmax())]
         yield [neutral(source.item_id(row)), neutral(name), *(f"{p:.{DIGITS}g}" for p in p_C.tolist())]
 
 
-def chunks(num_rows: int, batch_size: int) -> Iterator[np.ndarray]:
+def chunks(num_rows: int, batch_size: int, batches: int = CHUNK_BATCHES) -> Iterator[np.ndarray]:
     """Yields the rows in order, whole batches of them."""
-    size = CHUNK_BATCHES * batch_size
+    size = batches * batch_size
     for start in range(0, num_rows, size):
         yield np.arange(start, min(start + size, num_rows))

@@ -1,7 +1,8 @@
 """The processes that play one run together, data-parallel: each computes its share of the rows.
 
 All hold the whole network and play the same loop with the same random numbers. Only the first writes to the run folder,
-selects rows and speaks. Where a run has one process, every function here answers at once.
+selects rows and speaks; the others help it then (calrun/parallel/helpers.py). Where a run has one process, every
+function here answers at once.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,15 +12,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from calrun.parallel.helpers import alone, help_first, tell
+
 Value = TypeVar("Value")
-
-
-_alone: list[bool] = []  # not empty while the first process does something that the others do not take part in
 
 
 def is_together() -> bool:
     """Tells whether what this process does now is done by several."""
-    return not _alone and dist.is_available() and dist.is_initialized()
+    return not alone and dist.is_available() and dist.is_initialized()
 
 
 def size() -> int:
@@ -44,19 +44,28 @@ def wait() -> None:
 
 
 def of_first(make: Callable[[], Value]) -> Value:
-    """Returns what the first process makes; the others wait for it."""
+    """Returns what the first process makes; the others wait for it, and help where it asks for it."""
     if not is_together():
         return make()
-    told: list[Any] = [None]
-    if is_first():
-        _alone.append(True)
-        try:
-            told = [make()]
-        finally:
-            _alone.pop()
-    dist.broadcast_object_list(told)
-    value: Value = told[0]
+    if not is_first():
+        told: Value = help_first()
+        return told
+    alone.append(True)
+    try:
+        value = make()
+    finally:
+        alone.pop()
+    tell(value)
     return value
+
+
+def said_by_any(message: str) -> str:
+    """Returns the first of the messages that processes have, the same in all of them; empty if there is none."""
+    if not is_together():
+        return message
+    messages = [""] * size()
+    dist.all_gather_object(messages, message)
+    return next(filter(None, messages), "")
 
 
 def shares(num_rows: int, multiple: int = 1) -> list[int]:

@@ -3,7 +3,8 @@
 Kye et al. 2023, "TiDAL: Learning Training Dynamics for Active Learning", Sec. 3.2.
 
 Differs from the paper: what is averaged are visits of a row and not epochs, which is the same where each epoch visits
-each row once; the record is kept beside the network and not in the data set, where workers would see an old copy.
+each row once; the record is kept beside the network and not in the data set, where workers would see an old copy. Of
+pixels the mean over a picture is recorded, its shares of classes: crops and mirrors move pixels between visits.
 
 Dimension key: B batch, C classes, L labelled rows, N rows of the training set.
 """

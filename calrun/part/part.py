@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from calrun.method.fit.beside import HeadOptimizer
 from calrun.model.base import Classifier
 from calrun.part.batch import Batch
 from calrun.part.piece import Piece
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 class Part(nn.Module, Piece):
     """Trains its parameters with the network's own optimizer; buffers are saved with every checkpoint and carried on.
 
-    `taps` names the inner activations that the part wants to find in `Batch.seen.taps`.
+    `taps` names the inner activations that the part wants to find in `Batch.seen.taps`; `own_optimizer` what its
+    parameters have of their own in that optimizer.
     """
 
     taps: tuple[str, ...] = ()
+    own_optimizer = HeadOptimizer()
 
     def build(self, net: Classifier, setup: "Setup") -> None:
         """Makes new parameters and buffers on the host, with random numbers from torch's generator, which is seeded.

@@ -49,12 +49,13 @@ class Setup:
 
 @dataclass
 class Work:
-    """What a round has cost: optimizer steps and samples sent through the network."""
+    """What a round has cost: optimizer steps and samples sent through the network, and how often it began again."""
 
     steps: int = 0
     epochs: int = 0
     samples_forward: int = 0
     samples_backward: int = 0
+    restarts: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class FitWork:
         epochs: maximum number of epochs, by the stopping rules.
         looks: rows that pass through in evaluation mode outside the epochs.
         stored_bytes: bytes of the targets that are stored by the end of the round.
+        proxy: the work of another network that is trained to answer for the candidates; `None` without one.
     """
 
     steps: int = 0
@@ -95,3 +97,14 @@ class FitWork:
     epochs: int = 0
     looks: int = 0
     stored_bytes: int = 0
+    proxy: "FitWork | None" = None
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all networks."""
+        return self.epochs + (self.proxy.total_epochs if self.proxy else 0)
+
+    @property
+    def total_samples(self) -> int:
+        """Rows of all epochs of all networks."""
+        return self.samples * self.epochs + (self.proxy.total_samples if self.proxy else 0)

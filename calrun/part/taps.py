@@ -54,7 +54,10 @@ class TapHeadOptions:
             ValueError: if a tap is no module of the backbone, or gives something else than a tensor.
         """
         names = stages(net.backbone) if self.taps is None else tuple(map(str, self.taps))  # 0 is a number in YAML
-        net.tap(names)
+        try:
+            net.tap(names)
+        except ValueError as error:
+            raise ValueError(f"acquisition.head.taps: {error}") from error
         _, x = next(iter(setup.train.batches(np.zeros(1, dtype=np.int64), 1)))
         seen = seen_by(net, x.to(next(net.parameters()).device))
         if missing := [name for name in names if name not in seen]:

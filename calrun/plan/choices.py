@@ -37,8 +37,9 @@ def data_sizes(data: Dataset, acquisition: Acquisition, candidates: int, labelle
 
 def refused_choices(exp: Experiment) -> list[str]:
     """Returns a sentence for the initial choice if it would refuse to start, and one for the first later such one."""
-    num_features, problems = _num_features(exp), dict[str, str]()
+    widths, problems = {bool(number): _num_features(exp, number) for number in (0, 1)}, dict[str, str]()
     for number in range(len(exp.sizes)):
+        num_features = widths[bool(number)]
         group, acquisition = acquisition_of(exp, number)
         refusal = acquisition.cost(replace(choice_sizes(exp, number), features=num_features)).refusal
         if refusal and group not in problems:
@@ -47,12 +48,15 @@ def refused_choices(exp: Experiment) -> list[str]:
     return list(problems.values())
 
 
-def _num_features(exp: Experiment) -> int:
-    """Returns D, found by passing one row through the network, which would compute features that are not there yet."""
+def _num_features(exp: Experiment, number: int) -> int:
+    """Returns the D of a choice, found by passing a row through the network, which would compute missing features."""
     if exp.behind is not None:
         return exp.behind.width
-    rows = exp.pool.unlabelled[:1]
-    with exp.predictor.evaluating(exp.method.evaluated()):
-        _, x = next(iter(exp.predictor.batches(exp.data.train, rows)))
-        width: int = exp.method.evaluated()(x).features_BD.shape[1]
+    looking = exp.method.looking(number)
+    if looking is None:
+        return exp.method.evaluated().head.in_features
+    net, setup = looking
+    with setup.predictor.evaluating(net):
+        _, x = next(iter(setup.predictor.batches(setup.train, exp.pool.unlabelled[:1])))
+        width: int = net(x).features_BD.shape[1]
     return width

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from calrun.experiment import Experiment
 from calrun.feature_store.fit.behind import Behind
+from calrun.look.predict import Predictor
 from calrun.model.adapt.forward_work import forward_work
+from calrun.model.base import Classifier
 from calrun.plan.rates import seconds_of
 
 SECONDS = 0.08  # approximate time of each of the two timings
@@ -38,8 +40,39 @@ class NetworkRates:
 
 def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
     """Returns the rates of an experiment's network; `device_flops` (FLOP/s) bounds the batches of a large one."""
-    net, predictor, setup = exp.method.evaluated(), exp.predictor, exp.method.setup_
-    two = first_rows(exp, 2)
+    rows = partial(first_rows, exp)
+    return rates_of(exp.method.evaluated(), rows, exp.method.setup_.batch_size, exp.predictor, device_flops)
+
+
+def looking_rates(exp: Experiment, number: int, device_flops: float) -> NetworkRates:
+    """Returns the rates of the network through which the choice after round `number` looks."""
+    looking = exp.method.looking(number)
+    if looking is None:
+        return NetworkRates(exp.method.evaluated().head.in_features, 0.0, 0.0, 0.0, 0.0)
+    net, setup = looking
+    if net is exp.method.evaluated():
+        return network_rates(exp, device_flops)
+
+    def rows(num_rows: int) -> Tensor:
+        chosen = np.arange(min(num_rows, len(setup.train)))
+        return reduce(exp.data.train.joined, [x for _, x in setup.predictor.batches(setup.train, chosen)])
+
+    return rates_of(net, rows, setup.batch_size, setup.predictor, device_flops)
+
+
+def rates_of(
+    net: Classifier, rows: Callable[[int], Tensor], batch_size: int, predictor: Predictor, device_flops: float
+) -> NetworkRates:
+    """Returns the rates of a network.
+
+    Args:
+        net: the network.
+        rows: returns x of this many rows, or of as many as there are.
+        batch_size: rows of a training step.
+        predictor: in whose precision, on whose device and in whose batches rows pass it.
+        device_flops: FLOP/s, which bound the batches of a large network.
+    """
+    two = rows(2)
     with predictor.evaluating(net):
         num_features = net(two).features_BD.shape[1]
     work = forward_work(net, two)
@@ -52,12 +85,12 @@ def network_rates(exp: Experiment, device_flops: float) -> NetworkRates:
         loss.backward()
 
     def seconds_of_a_row(work: Callable[[Tensor], object], batch_size: int) -> float:
-        x = first_rows(exp, max(2, min(batch_size, most_rows)))
+        x = rows(max(2, min(batch_size, most_rows)))
         return seconds_of(lambda: work(x), x.device, SECONDS) / len(x)
 
     with predictor.evaluating(net):
         pass_seconds = seconds_of_a_row(net, predictor.batch_size)
-    return NetworkRates(num_features, *work, pass_seconds, seconds_of_a_row(step, setup.batch_size))
+    return NetworkRates(num_features, *work, pass_seconds, seconds_of_a_row(step, batch_size))
 
 
 def pass_rates(exp: Experiment, behind: Behind, device_flops: float) -> tuple[float, float]:

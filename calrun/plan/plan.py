@@ -12,26 +12,36 @@ from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.kernel.memory import GIB, free_bytes
 from calrun.check.keys import refuse_unknown_hparams, refuse_unread
+from calrun.check.together import num_processes
 from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
+from calrun.folder.round_line import peak_memory_bytes
 from calrun.look.columns import column_bytes, looked_at
-from calrun.part.setup import BACKWARD, FitWork
+from calrun.model.base import Classifier
+from calrun.part.setup import BACKWARD, FitWork, Setup
 from calrun.places import CONF
 from calrun.plan.choices import acquisition_of, choice_sizes
-from calrun.plan.network_rates import network_rates, pass_rates
+from calrun.plan.network_rates import looking_rates, network_rates, pass_rates
 from calrun.plan.rates import Rates, measure
 from calrun.round import planned_rounds
 from calrun.training.trainer import silence_lightning
 
+HOST = torch.empty(0).device
+
 
 @dataclass(frozen=True)
 class FitPlan:
-    """The training of a round: `epochs` and what follows from it are the most that the stopping rules allow."""
+    """The training of a round: `epochs` and what follows from it are the most that the stopping rules allow.
+
+    FLOP and seconds are those of all networks; the steps and epochs of a proxy stand apart.
+    """
 
     steps_per_epoch: int = 0
     epochs: int = 0
     flops: float = 0.0
     seconds: float = 0.0
+    proxy_steps_per_epoch: int = 0
+    proxy_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,9 @@ class Plan:
         disk_bytes: bytes of the state files that are kept.
         problems: one sentence for each round that does not fit or would be refused, with what to choose instead.
         features: the pass that fills the feature store; `None` without one.
+        cautions: what may not be meant, as at the start of the run.
+        process_bytes: the most memory of this process on the host so far: libraries, data and a forward pass.
+        processes: how many such processes play the run.
     """
 
     device: str
@@ -102,6 +115,9 @@ class Plan:
     disk_bytes: int
     problems: list[str]
     features: FeaturesPlan | None = None
+    cautions: tuple[str, ...] = ()
+    process_bytes: int = 0
+    processes: int = 1
 
     def totals(self) -> dict[str, dict[str, float]]:
         """Returns the FLOP and the seconds of all rounds, by kind of work."""
@@ -159,6 +175,9 @@ def plan(cfg: DictConfig) -> Plan:
         disk_bytes=sum(states) if exp.record.keep_states else states[-1],
         problems=planner.problems,
         features=features_plan(exp, measure(device).flops),
+        cautions=exp.cautions,
+        process_bytes=peak_memory_bytes(HOST),
+        processes=num_processes(cfg),
     )
 
 
@@ -185,7 +204,11 @@ class Planner:
     def __init__(self, exp: Experiment) -> None:
         self.exp, self.problems = exp, list[str]()
         self.free = cache(free_bytes)  # asked once for each device
-        self.network = network_rates(exp, measure(exp.predictor.device).flops)
+        device_flops = measure(exp.predictor.device).flops
+        self.network = network_rates(exp, device_flops)
+        first, later = (exp.method.looking(number) for number in (0, 1))
+        self.later = self.network if is_evaluated(exp, later) else looking_rates(exp, 1, device_flops)
+        self.first = self.network if is_evaluated(exp, first) else looking_rates(exp, 0, device_flops)
 
     def rounds(self) -> Iterator[RoundPlan]:
         """Yields the plan of the initial choice and of each round."""
@@ -194,18 +217,32 @@ class Planner:
             yield self._round(this_round.number, self.exp.method.planned(this_round))
 
     def _round(self, number: int, planned: FitWork) -> RoundPlan:
-        sizes, network = self.exp.sizes, self.network
+        sizes = self.exp.sizes
         labelled = sizes[number - 1] if number else 0
-        seconds = planned.epochs * planned.passes / (1 + BACKWARD) * network.step_seconds
-        flops = (planned.epochs * planned.passes + planned.looks) * network.flops
-        fit = FitPlan(planned.steps, planned.epochs, flops, seconds + planned.looks * network.pass_seconds)
+        fit = self._fit(planned)
         state = planned.stored_bytes + tensor_bytes(self.exp.method.carried()) if number else 0
         score, select = (None, None) if number == len(sizes) else self._choice(number)
         return RoundPlan(number, labelled, len(self.exp.pool) - labelled, fit, score, select, state)
 
+    def _fit(self, planned: FitWork) -> FitPlan:
+        network, proxy = self.network, planned.proxy or FitWork()
+        parts = ((planned, network), (proxy, self.later))
+        passes = [(work.epochs * work.passes, work.looks, rates) for work, rates in parts]
+        return FitPlan(
+            planned.steps,
+            planned.epochs,
+            sum((trained + looks) * rates.flops for trained, looks, rates in passes),
+            sum(
+                trained / (1 + BACKWARD) * rates.step_seconds + looks * rates.pass_seconds
+                for trained, looks, rates in passes
+            ),
+            proxy.steps,
+            proxy.epochs,
+        )
+
     def _choice(self, number: int) -> tuple[ScorePlan, SelectPlan]:
         group, acquisition = acquisition_of(self.exp, number)
-        network = self.network
+        network = self.later if number else self.first
         sizes = replace(
             choice_sizes(self.exp, number),
             features=network.num_features,
@@ -214,7 +251,7 @@ class Planner:
         )
         columns = column_bytes(acquisition.wanted(), sizes)
         rows, passes = looked_at(acquisition.wanted(), sizes)
-        score = ScorePlan(rows, passes * self.network.flops, passes * self.network.pass_seconds, columns)
+        score = ScorePlan(rows, passes * network.flops, passes * network.pass_seconds, columns)
         where = self._where(sum(columns.values()))
         cost = acquisition.cost(replace(sizes, device=where))
         select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
@@ -235,6 +272,11 @@ class Planner:
         """Returns where columns of this size would be, see `Predictor.place`."""
         device, host = self.exp.predictor.device, torch.empty(0).device
         return device if 2 * num_bytes <= self.free(device) else host
+
+
+def is_evaluated(exp: Experiment, looking: tuple[Classifier, Setup] | None) -> bool:
+    """Tells whether a choice looks through the network that is evaluated."""
+    return looking is not None and looking[0] is exp.method.evaluated()
 
 
 def tensor_bytes(state: Any) -> int:

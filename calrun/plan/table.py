@@ -38,8 +38,9 @@ def round_cells(each: RoundPlan) -> list[str]:
     """Returns a round's cells in the order of the headers."""
     fit = each.fit
     cells = ["initial" if not each.number else str(each.number), f"{each.labelled:,}", f"{each.pool:,}"]
-    if fit.epochs:
-        cells += [f"{fit.steps_per_epoch:,} x {fit.epochs}", f"{fit.flops:.1e}", seconds_text(fit.seconds)]
+    fits = [(fit.steps_per_epoch, fit.epochs), (fit.proxy_steps_per_epoch, fit.proxy_epochs)]  # the proxy's last
+    if steps := " + ".join(f"{steps:,} x {epochs}" for steps, epochs in fits if epochs):
+        cells += [steps, f"{fit.flops:.1e}", seconds_text(fit.seconds)]
     else:
         cells += ["", "", ""]
     if each.score is None or each.select is None:
@@ -91,6 +92,7 @@ def remarks(plan: Plan) -> list[str]:
             if passing.rows
             else "features: all are there, no row passes the backbone"
         )
+    lines += plan.cautions
     if plan.problems:
         return [*lines, *(f"does not fit: {problem}" for problem in plan.problems)]
     return [*lines, f"fits: at most {size_text(plan.needed_bytes)} of the {size_text(plan.free_bytes)} that are free"]

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from calrun.report.draw import plots
+from calrun.report.draw.balance import balance_figure
 from calrun.report.draw.correlations import correlation_figure
 from calrun.report.draw.maps import dynamics_of_lines, map_figure
 from calrun.report.draw.panels import Panel, label_of, lines_of, panels
@@ -16,12 +17,16 @@ from calrun.report.measure.curves import LINE
 from calrun.report.measure.entropy import entropy_correlation
 from calrun.report.measure.forgetting import mean_forgetting_matrix
 from calrun.report.measure.prices import Prices
-from calrun.report.page.html import Part, page
+from calrun.report.page.html import Part, class_names_of, page
 from calrun.report.page.render import to_text
+from calrun.report.proxy import proxied
 from calrun.report.read.dynamics import recorded_dynamics
+from calrun.report.read.full_training import summary_of
 from calrun.report.read.runs import Problem, Runs, read
 from calrun.report.table.dynamics_table import dynamics_table
+from calrun.report.table.full_row import with_full_training
 from calrun.report.table.headline import headline
+from calrun.report.table.iou_table import by_iou, iou_tables
 from calrun.report.table.overview import budget_figure, overview_figure, overview_points
 from calrun.report.table.plain import encoding_of, printable, say
 from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
@@ -68,16 +73,18 @@ def report(
     alike = paper_names(runs.table, stand_ins or {})
     entropies, damaged = runs.test_entropies()
     dynamics, unread = recorded_dynamics(runs)
-    runs = replace(runs, problems=[*runs.problems, *damaged, *unread])
-    parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table))]
+    beside, torn = proxied(runs, dynamics, prices)
+    runs = replace(runs, problems=[*runs.problems, *damaged, *unread, *torn])
+    parts = [part_of(panel, runs, baseline, entropies, prices) for panel in widest_first(panels(runs.table, runs.full))]
     remove_abandoned_parts(out)
     files = write_numbers(runs, [grid for part in parts for grid in part.grids], out, baseline)
     for part in parts:
         print_part(part, console)
-        part.tables.extend(dynamics_table(part.panel, dynamics))
+        part.tables.extend([*dynamics_table(part.panel, dynamics), *beside.tables(part.panel)])
         files += [path for table in part.tables for path in write_table(out, table)]
-        files += write_maps(part.panel, dynamics, out)
+        files += [*write_maps(part.panel, dynamics, out), *beside.write_figures(part.panel, out)]
         files += [*write_figures(part.panel, out, baseline), *write_correlations(part.panel, entropies, out)]
+    files += beside.write_times(out)
     across, written = write_overview(runs, out, baseline, alike)
     for table in across:
         print_table(table, console)
@@ -106,7 +113,9 @@ def part_of(
 ) -> Part:
     """Returns what one panel shows."""
     found = list(grids(panel, runs.configurations))
-    shown = [comparison(panel, baseline), *map(grid_table, found)]
+    names = class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())
+    compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names)]
+    shown = [*compared, *map(grid_table, found)]
     more = list(answer_tables(panel, baseline, entropies, prices))
     against = baseline if panel.rows == "method" else RANDOM
     return Part(panel, headline(panel, against, baseline), [*shown, *more], len(shown), found)
@@ -140,7 +149,10 @@ def widest_first(found: Iterable[Panel]) -> list[Panel]:
 
 def write_numbers(runs: Runs, found: Sequence[Grid], out: Path, baseline: str) -> list[Path]:
     """Writes, unrounded, the rounds of all runs, what the comparisons hold, and the grids if there are any."""
-    files = [*write_runs(out, runs.table), write_frame(out / "comparison.csv", tidy(runs.table, baseline))]
+    every = pd.concat([runs.table, runs.full]) if len(runs.full) else runs.table
+    files = [*write_runs(out, every), write_frame(out / "comparison.csv", tidy(runs.table, baseline))]
+    if len(runs.full):
+        files.append(write_frame(out / "full-training.csv", summary_of(runs.full)))
     return files + ([write_frame(out / "sensitivity.csv", tidy_grids(found))] if found else [])
 
 
@@ -169,9 +181,14 @@ def write_overview(runs: Runs, out: Path, baseline: str, alike: Mapping[str, str
 def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     """Writes the figures that the runs of one panel allow."""
     files = plots.save(plots.learning_curves(panel), out, f"{panel.name}-curves")
+    if (measured := by_iou(panel)) is not None:
+        files += plots.save(plots.learning_curves(measured), out, f"{panel.name}-mean-iou-curves")
     speed_ups = plots.speed_up_figure(panel, baseline)
     if speed_ups:
         files += plots.save(speed_ups, out, f"{panel.name}-speed-up")
+    balance = balance_figure(panel)
+    if balance:
+        files += plots.save(balance, out, f"{panel.name}-class-balance")
     matrices = forgetting_matrices(panel)
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")

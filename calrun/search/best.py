@@ -19,8 +19,8 @@ from calrun.search.runs import listed, metric_name, read_runs
 PERCENT = ("accuracy", "balanced_accuracy")  # metrics that are shown in %
 
 
-def best(folder: Path, metric: str, method: str | None, out: Path | None, partial: bool) -> None:
-    """Prints every search below a folder, best first, and writes the winner if a file is named.
+def best(folders: Sequence[Path], metric: str, method: str | None, out: Path | None, partial: bool) -> None:
+    """Prints every search below some folders, best first, and writes the winner if a file is named.
 
     Raises:
         ValueError: if there is nothing that can be compared, or the file cannot be written.
@@ -28,14 +28,15 @@ def best(folder: Path, metric: str, method: str | None, out: Path | None, partia
     name = metric_name(metric)
     if out is not None:
         refuse_place(out)
-    runs = sorted(runs_below(folder.resolve()).items())
+    where = ", ".join(map(str, folders))
+    runs = sorted({place: run for folder in folders for place, run in runs_below(folder.resolve()).items()}.items())
     statuses = {place: status for place, status in runs if _is_of(status.name, method)}
     finished = [place for place, status in statuses.items() if status.state == "finished"]
     left = [status for status in statuses.values() if status.state != "finished"]
-    _refuse_unfinished(folder, finished, left, partial)
+    _refuse_unfinished(where, finished, left, partial)
     found = searches(read_runs(finished, name), name, partial)
     if out is not None and len(found) > 1:
-        raise ValueError(f"--out wants one search, but {folder} holds {_names(found)}; give its folder, or --method")
+        raise ValueError(f"--out wants one search, but {where} holds {_names(found)}; give its folder, or --method")
     console = Console(highlight=False, soft_wrap=True)
     if out is not None:
         write_hparams(found[0], out, _value(found[0], found[0].best) + _unit(found[0], " %"))
@@ -102,12 +103,12 @@ def _is_of(name: str, method: str | None) -> bool:
     return method is None or name.split("-")[2:3] == [method]
 
 
-def _refuse_unfinished(folder: Path, finished: Sequence[Path], left: Sequence[RunStatus], partial: bool) -> None:
+def _refuse_unfinished(where: str, finished: Sequence[Path], left: Sequence[RunStatus], partial: bool) -> None:
     if not finished and not left:
-        raise ValueError(f"{folder} holds no run of that method; calrun status {folder} lists what there is")
+        raise ValueError(f"{where} holds no run of that method; calrun status lists what there is")
     if not finished or (left and not partial):
         raise ValueError(
-            f"{folder} is not finished: {listed([f'{status.name} is {status.state}' for status in left])}; play what "
+            f"{where} is not finished: {listed([f'{status.name} is {status.state}' for status in left])}; play what "
             "is missing (the same command)" + (", or compare what is there with --partial" if finished else "")
         )
 

@@ -7,7 +7,7 @@ import typer
 
 
 def best_command(
-    folder: Annotated[Path, typer.Argument(help="an experiment's folder, or one that holds several")],
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER", help="experiments, or folders that hold them")],
     metric: Annotated[str, typer.Option(help="a metric of the validation split after the last round")] = "accuracy",
     method: Annotated[str | None, typer.Option(help="only the runs of this method")] = None,
     out: Annotated[
@@ -17,7 +17,10 @@ def best_command(
         bool, typer.Option("--partial", help="compares what is finished of a grid, over the seeds that all of it has")
     ] = False,
 ) -> None:
-    """Names the hyper-parameters that are best on the validation split, never on a test set, over all seeds."""
+    """Names the hyper-parameters that are best on the validation split, never on a test set, over all seeds.
+
+    Each experiment and each method in it is a search with a winner of its own.
+    """
     from calrun.search.best import best
 
-    best(folder, metric, method, out, partial)
+    best(folders, metric, method, out, partial)

@@ -4,6 +4,7 @@ A search is the runs of one method (data set, model and acquisition being the sa
 """
 
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Search:
 
     Args:
         experiment: the folder of its runs.
+        title: the experiment's name, which no other one here has.
         choices: the options of dataset, model, method and acquisition.
         metric: which metric of the validation split.
         keys: the searched keys, each with another value in some candidates.
@@ -65,6 +67,7 @@ class Search:
     """
 
     experiment: Path
+    title: str
     choices: tuple[str, ...]
     metric: str
     keys: tuple[str, ...]
@@ -79,7 +82,7 @@ class Search:
 
     @property
     def name(self) -> str:
-        return f"{self.experiment.name}: {', '.join(self.choices)}"
+        return f"{self.title}: {', '.join(self.choices)}"
 
     @property
     def best(self) -> Candidate:
@@ -114,7 +117,8 @@ def searches(runs: Iterable[SearchedRun], metric: str, partial: bool) -> list[Se
     groups: dict[tuple[Path, tuple[str, ...]], list[SearchedRun]] = defaultdict(list)
     for run in runs:
         groups[run.folder.parent, run.choices].append(run)
-    return [_search(experiment, own, metric, partial) for (experiment, _), own in sorted(groups.items())]
+    titles = _titles({experiment for experiment, _ in groups})
+    return [_search(titles[experiment], own, metric, partial) for (experiment, _), own in sorted(groups.items())]
 
 
 def typed(values: Mapping[str, Any]) -> str:
@@ -122,8 +126,17 @@ def typed(values: Mapping[str, Any]) -> str:
     return " ".join(f"{key}={short_value(value)}" for key, value in values.items()) or "the one configuration"
 
 
-def _search(experiment: Path, runs: list[SearchedRun], metric: str, partial: bool) -> Search:
-    where = f"{experiment.name}: {', '.join(runs[0].choices)}"
+def _titles(experiments: set[Path]) -> dict[Path, str]:
+    """Returns the names of experiments, with those of the folders above them where there are several."""
+    if len(experiments) == 1:
+        return {experiment: experiment.name for experiment in experiments}
+    above = os.path.commonpath(experiments)
+    names = {experiment: experiment.relative_to(above) for experiment in experiments}
+    return {experiment: str(name) if name.parts else experiment.name for experiment, name in names.items()}
+
+
+def _search(title: str, runs: list[SearchedRun], metric: str, partial: bool) -> Search:
+    where = f"{title}: {', '.join(runs[0].choices)}"
     _refuse_incomparable(where, runs)
     by_candidate: dict[str, list[SearchedRun]] = defaultdict(list)
     for run in runs:
@@ -141,7 +154,8 @@ def _search(experiment: Path, runs: list[SearchedRun], metric: str, partial: boo
     sign = 1 if metric in LOWER_IS_BETTER else -1
     found.sort(key=lambda one: (sign * one.mean, [_order(value) for value in one.values.values()]))
     structural = tuple(key for key in keys if any(key not in member for member in members))
-    return Search(experiment, runs[0].choices, metric, keys, structural, tuple(found), seeds, runs[0].labelled)
+    experiment, choices = runs[0].folder.parent, runs[0].choices
+    return Search(experiment, title, choices, metric, keys, structural, tuple(found), seeds, runs[0].labelled)
 
 
 def _refuse_incomparable(where: str, runs: list[SearchedRun]) -> None:

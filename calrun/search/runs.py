@@ -71,9 +71,11 @@ def read_runs(folders: Iterable[Path], metric: str) -> list[SearchedRun]:
     """
     read = [_readable(folder) for folder in folders]
     if lacking := [one.path for one in read if not one.rounds[-1].get(VALIDATION)]:
+        experiments = listed(sorted({place.parent.name for place in lacking}))
         raise ValueError(
-            f"{named(lacking)}: no metric of a validation split in the last round, and a search never looks at a test "
-            "set; play with val_fraction above 0 (runs that older versions have played: with --fresh)"
+            f"{named(lacking)} (of {experiments}): no metric of a validation split in the last round, and a search "
+            "never looks at a test set; play with val_fraction above 0 (runs that older versions have played: with "
+            "--fresh)"
         )
     return [_searched(one, metric) for one in read]
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from calrun.places import options
 
@@ -44,19 +44,26 @@ def script(shell: str) -> str:
     return SCRIPTS[shell]
 
 
-def answers(line: str, commands: list[str], ask_hydra: Callable[[], object]) -> list[str]:
+def answers(
+    line: str, commands: list[str], ask_hydra: Callable[[], object], below: Mapping[str, list[str]] | None = None
+) -> list[str]:
     """Returns the words that can stand at the end of a line.
 
     Args:
         line: as typed, up to the cursor.
         commands: of calrun.
+        below: the commands of a command, such as those of features.
         ask_hydra: prints Hydra's answer to the arguments of `calrun run`, which it finds in COMP_LINE.
     """
-    words = line.split()
+    words, below = line.split(), below or {}
     if line[-1:].isspace():
         words.append("")
     if len(words) <= 2:
-        return [f"{name} " for name in commands if name.startswith(words[-1])]
+        return [f"{name} " for name in [*commands, *below] if name.startswith(words[-1])]
+    if words[1] in below:
+        if len(words) == 3:
+            return [f"{name} " for name in below[words[1]] if name.startswith(words[-1])]
+        words = ["calrun", *(["run"] if words[2] != "remove" else words[1:3]), *words[3:]]
     if words[1] not in ("run", "plan", "reproduce") or (words[1] == "reproduce" and len(words) == 3):
         return [name for name in _arguments(words[1]) if name.startswith(words[-1]) and len(words) == 3]
     os.environ["COMP_LINE"] = " ".join(["calrun", *words[2:]])

@@ -101,7 +101,7 @@ def begins(order: Order, job: Job) -> bool:
     if job.attempt and deaths.was_playing() and ended([job.id]).get(job.id, "") not in NOT_ITS_FAULT:
         reason = deaths.note("killed with its job")
     if reason:
-        note_refusal(order.folder, reason, FAULT)
+        note_refusal(order.folder, reason, FAULT, log_of(order.folder))
         return False
     return True
 
@@ -110,5 +110,5 @@ def stuck(order: Order) -> bool:
     """Tells whether a run has met its job's time limit twice in the same place, and notes why it does not go on."""
     reason = Deaths(order.folder).note("its job's time limit; give it a larger timeout_min")
     if reason:
-        note_refusal(order.folder, reason, FAULT)
+        note_refusal(order.folder, reason, FAULT, log_of(order.folder))
     return bool(reason)

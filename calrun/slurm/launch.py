@@ -20,6 +20,7 @@ from calrun.folder.sweep_file import forget_refusal
 from calrun.run import finished_accuracy
 from calrun.slurm.job import AFTERWARDS, Pack
 from calrun.slurm.jobs_file import SentJob, add_jobs, forget_cancelled, jobs_folder, submitting
+from calrun.slurm.memory import BY_PLAN, memory_gb
 from calrun.slurm.options import Wanted
 from calrun.slurm.state import QUEUED, JobState, job_states, state_of
 from calrun.sweep.launch import Asked, asked_for, job_return, ordered
@@ -87,15 +88,27 @@ def send(experiment: Path, orders: Sequence[Order], wanted: Wanted) -> list[Sent
     """Sends runs that need the same resources, as one array of jobs."""
     size = wanted.pack
     packs = [tuple(orders[start : start + size]) for start in range(0, len(orders), size)]
+    resources = resources_of(orders, wanted, len(packs[0]) if wanted.side_by_side else 1)
     for order in orders:
         Deaths(order.folder).forget()
         forget_refusal(order.folder)
         forget_cancelled(order.folder)
     made = [Pack(pack, len(pack) if wanted.side_by_side else 1, wanted.resources["signal_delay_s"]) for pack in packs]
     with refusals(), redirect_stderr(io.StringIO()):  # submitit repeats there what sbatch says
-        ids = [job.job_id for job in executor(experiment, wanted.resources).map_array(Pack.__call__, made)]
+        ids = [job.job_id for job in executor(experiment, resources).map_array(Pack.__call__, made)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return [SentJob(job, tuple(order.name for order in pack), now) for job, pack in zip(ids, packs, strict=True)]
+
+
+def resources_of(orders: Sequence[Order], wanted: Wanted, at_once: int) -> dict[str, Any]:
+    """Returns what the jobs of a class are given.
+
+    Raises:
+        ValueError: if it follows from a plan that cannot be made.
+    """
+    if wanted.resources.get("mem_gb") != BY_PLAN:
+        return wanted.resources
+    return wanted.resources | {"mem_gb": memory_gb(orders, at_once)}
 
 
 def executor(experiment: Path, resources: Mapping[str, Any]) -> Any:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from calrun.slurm.memory import BY_PLAN
+
 MINUTES = 5_256_000  # in ten years; SLURM takes more for no limit at all
 WHOLE = {  # options that are whole numbers: the least and the most
     "pack": (1, 10_000), "timeout_min": (1, MINUTES), "signal_delay_s": (0, 60 * MINUTES), "nodes": (1, 1_000),
@@ -64,8 +66,8 @@ def refuse_others(options: Mapping[str, Any]) -> None:
         if not isinstance(options[key], bool):
             raise ValueError(f"hydra.launcher.{key} wants true or false, got {options[key]!r}")
     memory = options["mem_gb"]
-    if memory is not None and not (type(memory) in (int, float) and memory > 0):
-        raise ValueError(f"hydra.launcher.mem_gb wants a number of GB above 0, got {memory!r}")
+    if memory not in (None, BY_PLAN) and not (type(memory) in (int, float) and memory > 0):
+        raise ValueError(f"hydra.launcher.mem_gb wants a number of GB above 0, or {BY_PLAN}, got {memory!r}")
     for key, kind in (("setup", list), ("additional_parameters", dict)):
         if options[key] is not None and not isinstance(options[key], kind):
             shape = "[COMMAND, COMMAND]" if kind is list else "{NAME: VALUE}"

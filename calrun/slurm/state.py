@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calrun.folder.deaths import Deaths
-from calrun.folder.status import RunStatus, run_status
-from calrun.slurm.jobs_file import SentJob, is_cancelled, jobs_folder, latest_jobs
+from calrun.folder.status import RunStatus, is_run, run_status
+from calrun.slurm.jobs_file import SentJob, is_cancelled, jobs_folder, latest_jobs, log_of
 from calrun.slurm.queue import Queued, ended, queue
 
 QUEUED = ("queued", "requeued")
@@ -81,6 +81,7 @@ def _why(reason: str) -> str:
 
 
 def _log(folder: Path, job: str) -> str:
-    """Returns where the errors of a job stand, if it left any."""
-    found = sorted(jobs_folder(folder.parent).glob(f"{job}/{job}_*_log.err"))
-    return f"; log: {found[-1]}" if found else ""
+    """Returns where a run's output stands, or, if the job left none of it, the job's own errors."""
+    own, found = log_of(folder), sorted(jobs_folder(folder.parent).glob(f"{job}/{job}_*_log.err"))
+    places = [*([own] if own.exists() and is_run(folder) else []), *found[-1:]]
+    return f"; log: {places[0]}" if places else ""

@@ -75,8 +75,7 @@ def state_of(name: str, paper: PaperTable, outputs: Path) -> str:
     others = sorted(folder.parent.glob(f"{folder.name}{SCALED}*")) if folder.parent.is_dir() else []
     scaled = [f"scaled x {scale:g}: {said}" for scale, said in scaled_states(others, paper) if said]
     parts = [part for part in (whole, *scaled) if part]
-    lacking = [f"{count} not to be played: {why}" for why, count in unplayable(paper)]
-    return "; ".join([*(parts or [f"not run: {reason(name, folder)}"]), *lacking])
+    return "; ".join(parts) or f"not run: {reason(name, folder)}"
 
 
 def scaled_states(folders: Iterable[Path], paper: PaperTable) -> Iterable[tuple[float, str]]:
@@ -97,12 +96,6 @@ def standing(folder: Path, paper: PaperTable, scale: float) -> str:
         return f"not read: {sentence(error)}" if any(folder.rglob("rounds.jsonl")) else ""
     counts = found["verdict"].value_counts()
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
-
-
-def unplayable(paper: PaperTable) -> list[tuple[str, int]]:
-    """Returns why some numbers cannot be played by the recipe, and how many those are."""
-    parts = paper.cells["test_set"]
-    return [(why, int((parts == part).sum())) for part, why in paper.lacking.items()]
 
 
 def reason(name: str, folder: Path) -> str:

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +27,12 @@ from calrun.report.table.tables import MISSING, Cell, Table
 from calrun.report.table.written import write_frame, write_table
 from calrun.report.verdict.claims import Claim, least_accuracy
 from calrun.report.verdict.departures import departures
+from calrun.report.verdict.lost import without_numbers
 from calrun.report.verdict.printed import PaperTable, paper_table
 from calrun.report.verdict.supplement import remark
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
 from calrun.run import finished_accuracy, run_folder
+from calrun.sweep.checkpoints import refuse_unreadable
 from calrun.sweep.costs import most_samples
 from calrun.sweep.sweep import job_config, split_sweep, without_sweeps
 from calrun.text.duration import duration
@@ -85,7 +88,8 @@ def reproduction(name: str, seeds: str | None = None, scale: float = 1.0, more: 
     """
     legal = options("experiment")["experiment"]
     if name not in legal:
-        raise ValueError(f"there is no experiment {name!r} to reproduce; choose one of: {', '.join(legal)}")
+        guess = "".join(f", the nearest is {close}" for close in get_close_matches(name, legal, n=1))
+        raise ValueError(f"there is no experiment {name!r} to reproduce{guess}; choose one of: {', '.join(legal)}")
     if not 0 < scale <= 1:
         raise ValueError(f"reproduce wants a scale above 0 and up to 1, got {scale}")
     arguments = [f"experiment={name}"]
@@ -142,9 +146,8 @@ def reproduce(
     Raises:
         ValueError: a run failed, or with `no_run` there is none.
     """
-    console = console or Console()
-    name = planned.name
-    print_reproduction(planned, console)
+    console, name = console or Console(), planned.name
+    print_reproduction(planned, console, no_run)
     if dry_run:
         return None
     if planned.missing and not no_run:
@@ -162,13 +165,17 @@ def reproduce(
     result = report(folders, out, console=console)
     paper = paper_table(name)
     if paper is None:
-        say(console, f"{name}: the paper prints no numbers for it, so there is no verdict")
+        say(console, without_numbers(name))
         return result
     return Report(result.runs, result.files + write_verdict(result.runs, paper, planned.scale, out, console))
 
 
-def print_reproduction(planned: Reproduction, console: Console) -> None:
-    """Prints each run that is missing, how many are finished, and how long the missing ones may take."""
+def print_reproduction(planned: Reproduction, console: Console, no_run: bool = False) -> None:
+    """Prints each run that is missing, how many are finished, and how long the missing ones may take.
+
+    Raises:
+        ValueError: if a file of weights that they begin from is missing or cannot be read; they are listed before.
+    """
     missing = planned.missing
     for job in missing:
         say(console, f"to run  {job.folder.name}")
@@ -176,6 +183,7 @@ def print_reproduction(planned: Reproduction, console: Console) -> None:
     say(console, f"{planned.name}: {len(planned.jobs)} runs, {finished} finished, {len(missing)} to run")
     if told := remark(planned.name):
         say(console, told)
+    refuse_unreadable([] if no_run else [job.cfg for job in missing])
     if missing:
         try:
             say(console, f"estimate: {estimate(planned)}")

@@ -144,7 +144,7 @@ class Supervisor:
         why, place = _words(code), place_of(order.folder)
         if code not in TOLD and (reason := Deaths(order.folder).note(why)):
             if code < 0 or code > KILLED:
-                note_refusal(order.folder, reason, FAULT)
+                note_refusal(order.folder, reason, FAULT, self.log(order))
             return reason
         said = f"{order.name}  its process was {why} at {place}; it goes on from there"
         warn(said)

@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from calrun.check.keys import refuse_unknown_hparams
@@ -32,6 +32,7 @@ from calrun.sweep.overview import standing
 from calrun.sweep.watcher import Watcher
 from calrun.text.say import say
 
+PLANNED = "hydra_plugins.calrun.PlannedSweeper"
 UNNAMED = (HydraException, OmegaConfBaseException, ValueError, OSError)  # errors of a job that cannot have a folder
 launched: list["Sweep"] = []  # the multirun of this process, until its summary is printed
 
@@ -54,6 +55,9 @@ class Sweep(Callback):
         except UNNAMED:
             return
         self.refuse_hparams()
+        if self.composed:
+            with read_write(config), open_dict(config):
+                config.hydra.sweeper._target_ = PLANNED  # all jobs have just been composed
         if wanted.fresh or wanted.accept_code:
             self.begin_anew([cfg for cfg, _ in self.composed.values()])
         self.sweep = secrets.token_hex(8)

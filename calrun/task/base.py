@@ -44,6 +44,10 @@ class Task(ABC):
         Where logits are large, they are compared with the labels here, and only the outcome is kept.
         """
 
+    def classes(self, logits: Tensor) -> Tensor | None:
+        """Returns the class of each part of a row (B, ...), such as of its pixels; `None` where a row has one class."""
+        return None
+
     @abstractmethod
     def metrics(self, kept_N: Tensor, targets: np.ndarray, num_classes: int) -> dict[str, float]:
         """Returns the metrics of a whole split; `accuracy` is one of them and stands first."""

@@ -49,6 +49,10 @@ class Segmentation(Task):
         """Returns how many pixels of each class are predicted as each class, int32 (B, C, C): [label, prediction]."""
         return confusion(logits.argmax(dim=1), y, logits.shape[1])
 
+    def classes(self, logits: Tensor) -> Tensor:
+        """Returns the class of each pixel, bytes (B, H, W)."""
+        return logits.argmax(dim=1).to(torch.uint8)
+
     def metrics(self, kept_N: Tensor, targets: np.ndarray, num_classes: int) -> dict[str, float]:
         """Returns what one confusion matrix of all pixels of a split says.
 

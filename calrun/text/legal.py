@@ -39,5 +39,7 @@ def is_a(option: str, came: object, kind: type[Kind]) -> Kind:
     """
     if isinstance(came, kind):
         return came
+    if came is None:
+        raise ValueError(f"{option} wants a {kind.__module__}.{kind.__name__}, got null; choose an option for it")
     what = "settings without a _target_" if isinstance(came, Mapping) else f"an object of {type(came).__name__}"
     raise ValueError(f"{option} wants a {kind.__module__}.{kind.__name__}, got {what}; let your class inherit from it")

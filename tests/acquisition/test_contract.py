@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -107,6 +108,7 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "val_targets": oracle[val],
         "images": ToyImages(x),
         "model": model,
+        "beside": Candidates(np.arange(FIRST_ROW, FIRST_ROW + NUM_ROWS), {"logits": out.logits_BC[at].flip(1)}),
         "scratch": Path(SCRATCH.name),
         "run_folder": Path(SCRATCH.name),
     }
@@ -160,6 +162,7 @@ def without_labels() -> dict[str, Any]:
 WORLDS = [ordinary, with_duplicates, with_one_class, with_constant_features, with_logits_of_200]
 
 
+@cache
 def config(option: str, *overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         added = [override.replace("acquisition.", "++acquisition.", 1) for override in SMALL.get(option, [])]

@@ -14,6 +14,7 @@ from torch import nn
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.disal_reconstructed import SCORES, DisalReconstructed, DynamicHeadOptions, kl_pq, last_layer
 from calrun.experiment import Experiment
+from calrun.method.fit.beside import HeadOptimizer
 from calrun.model.base import Classifier
 from calrun.part.batch import Batch
 from calrun.part.dynamic_head import DynamicHead
@@ -37,7 +38,9 @@ def literal(score: str) -> torch.Tensor:
 
 @pytest.mark.parametrize("score", SCORES)
 def test_the_scores_by_their_formulas(score: str) -> None:
-    acquisition = DisalReconstructed(1.0, score, None, DynamicHeadOptions("linear", TapHeadOptions(), True))
+    acquisition = DisalReconstructed(
+        1.0, score, None, DynamicHeadOptions("linear", TapHeadOptions(), True), HeadOptimizer()
+    )
     columns = {"logits": P, "predicted_dynamics": Q, "features": H}
     candidates = Candidates(np.arange(30), {name: columns[name] for name in acquisition.needs})
     rows = acquisition.select(candidates, 30, np.random.default_rng(0))

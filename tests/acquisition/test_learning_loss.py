@@ -179,6 +179,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(refusal: Callable[..., str
     assert "acquisition.head.taps names no module" in refusal(*words, "acquisition.head.taps=[]")
     assert "acquisition.weight wants at least 0, got -1" in refusal(*words, "acquisition.weight=-1")
     assert "acquisition.cut.share wants a share from 0 to 1, got 1.5" in refusal(*words, "acquisition.cut.share=1.5")
+    assert "trainer.batch_size is 1, so that its head would learn nothing" in refusal(*words, "trainer.batch_size=1")
     assert "hidden_width wants at least 1, got 0" in refusal(*words, "acquisition.head.hidden_width=0")
 
 

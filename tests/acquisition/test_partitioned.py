@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.coreset import KCenterGreedy
+from calrun.acquisition.deepfool import DeepFool
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.partitioned import Partitioned, shares_of
 from calrun.look.sizes import Sizes
@@ -176,3 +177,9 @@ def test_what_keeps_something_between_rounds_is_refused() -> None:
 def test_no_parts_are_refused() -> None:
     with pytest.raises(ValueError, match="partitions wants at least 1, got 0"):
         Partitioned(Recorder(), 0, True, True, None, None)
+
+
+def test_an_inner_acquisition_that_classifies_rows_says_so_through_it() -> None:
+    inner = DeepFool(max_iter=5, top_classes=2, overshoot=0.02, epsilon=1e-6, batch_size=8)
+    assert Partitioned(inner, 2, True, False, None, None).classifies_rows == inner.classifies_rows
+    assert inner.classifies_rows

@@ -55,7 +55,8 @@ def test_no_product_of_a_choice_is_taken_in_less_than_single_precision(option: s
     acquisition: Acquisition = instantiate(cfg.acquisition)
     if "images" in acquisition.needs:
         pytest.skip("runs networks, whose precision is the user's choice")
-    given = columns() | {"scratch": tmp_path}
+    beside = Candidates(np.arange(N), {"logits": columns()["previous_logits"]})
+    given = columns() | {"scratch": tmp_path, "beside": beside}
     candidates = Candidates(np.arange(N), {name: given[name] for name in acquisition.needs})
     torch.set_float32_matmul_precision("high")
     try:

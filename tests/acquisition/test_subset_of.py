@@ -125,6 +125,12 @@ def test_no_rows_are_refused_as_typed(refusal: Callable[..., str], small: tuple[
     assert "acquisition.size wants at least 1, got 0" in said
 
 
+@pytest.mark.parametrize("option", ["subset_of", "partitioned_badge"])
+def test_nothing_inside_is_refused_as_typed(option: str, refusal: Callable[..., str], small: tuple[str, ...]) -> None:
+    said = refusal("run", *small, f"acquisition={option}", "acquisition.inner=null")
+    assert "acquisition.inner wants a calrun.acquisition.base.Acquisition, got null" in said
+
+
 def test_it_plays_with_the_inner_acquisition_that_is_typed(play: Callable[..., Any], tmp_path: Path) -> None:
     words = ("acquisition=subset_of", "acquisition@acquisition.inner=coreset", "acquisition.size=50")
     answer = play(*words)

@@ -10,13 +10,14 @@ from omegaconf import DictConfig
 from calrun.acquisition.base import Candidates
 from calrun.acquisition.tidal import COLUMN, Tidal, negative_margin
 from calrun.experiment import Experiment
+from calrun.method.fit.beside import HeadOptimizer
 from calrun.part.dynamic_head import divergence
 from calrun.part.taps import TapHeadOptions
 
 
 def chosen(score: str, logits_NC: torch.Tensor, dynamics_NC: torch.Tensor) -> list[int]:
     columns = {"logits": logits_NC, COLUMN: dynamics_NC}
-    acquisition = Tidal(1.0, score, TapHeadOptions())
+    acquisition = Tidal(1.0, score, TapHeadOptions(), HeadOptimizer())
     columns = {name: columns[name] for name in acquisition.needs}
     rows = acquisition.select(Candidates(np.arange(len(logits_NC)), columns), 99, np.random.default_rng(0))
     return rows.tolist()

@@ -17,7 +17,7 @@ NOW, BEFORE = 3 * torch.randn(2, 25, 4, generator=torch.Generator().manual_seed(
 def chosen(number: int, first_round: str = "random", seed: int = 0) -> list[int]:
     columns = {"logits": NOW, "previous_logits": BEFORE, "round_number": torch.tensor(number)}
     candidates = Candidates(np.arange(100, 125), columns)
-    return Tod(first_round).select(candidates, 25, np.random.default_rng(seed)).tolist()
+    return Tod(first_round, weight=0.0, planned_epochs=2).select(candidates, 25, np.random.default_rng(seed)).tolist()
 
 
 def test_half_the_squared_distance_of_the_predictions() -> None:

@@ -156,3 +156,9 @@ def test_what_does_not_fit_is_refused(refusal: Callable[..., str], small: tuple[
     assert "acquisition.every wants at least 1, got 0" in refusal(*words, "acquisition.every=0")
     assert "two looks or more are to be compared and a round has 2 epochs" in refusal(*words, "acquisition.every=2")
     assert "wants online or saved, got 'disk'" in refusal(*words, "acquisition.checkpoints=disk")
+
+
+def test_a_replay_of_one_epoch_says_that_rows_are_random(play: Callable[..., Any]) -> None:
+    answer = play("acquisition=tracin_full", "method=cal_er", "trainer.cal_epochs=1")
+    assert answer.code == 0, answer.err
+    assert answer.err.count("has moved over the epochs that were looked at (1), so that rows are chosen") == 1

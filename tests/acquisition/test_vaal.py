@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_a_discriminator_that_knows_nothing_takes_rows_by_number(scratch: Path) 
     pair = AdversarialPair((1, 8, 8), OPTIONS, seed=0)
     torch.nn.init.zeros_(pair.discriminator[-1].weight)
     assert labelled_logits(pair, images, rows, 8).unique().numel() == 1
-    idle = replace(OPTIONS, lr_discriminator=0.0, lr_vae=0.0, epochs=0)
+    idle = replace(OPTIONS, lr_discriminator=0.0, lr_vae=0.0, epochs=1)
     assert picks(Pictures(torch.zeros(40, 1, 8, 8)), np.arange(10), rows, 3, idle, scratch) == [10, 11, 12]
 
 
@@ -187,3 +187,19 @@ def test_pictures_smaller_than_the_crop_are_seen_whole(scratch: Path) -> None:
     whole, cut = (picks(*arguments, replace(OPTIONS, crop=crop), scratch / str(crop)) for crop in (8, 64))
     assert whole == cut
     assert len(picks(Pictures(noise(40, 1, 20, 20)), *arguments[1:], replace(OPTIONS, crop=8), scratch / "crop")) == 5
+
+
+@pytest.mark.parametrize("name", ["width", "latent_dim", "hidden_width", "epochs", "batch_size", "num_vae_steps"])
+def test_a_net_of_nothing_is_refused_as_typed(name: str, refusal: Callable[..., str], small: tuple[str, ...]) -> None:
+    said = refusal("run", *small, "acquisition=vaal", f"acquisition.nets.{name}=0")
+    assert f"acquisition.nets.{name} wants at least 1, got 0" in said
+
+
+def test_noise_differs_from_epoch_to_epoch_and_not_by_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair, drawn = AdversarialPair((1, 8, 8), OPTIONS, seed=3), list[float]()
+    with torch.random.fork_rng(devices=[]):
+        for epoch in (0, 1, 1):
+            monkeypatch.setattr(AdversarialPair, "current_epoch", epoch)
+            pair.on_train_epoch_start()
+            drawn.append(torch.rand(()).item())
+    assert drawn[0] != drawn[1] == drawn[2]

@@ -1,5 +1,6 @@
 """`calrun features`, as a user types it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,32 @@ def test_a_number_that_has_changed_is_found(
     mapped = np.lib.format.open_memmap(kept.path, mode="r+")
     mapped[3, 2] += 1
     mapped.flush()
-    assert f"{kept.id}: {kept.path} has changed since it was computed" in refusal("features", "verify", place)
+    said = f"{kept.path} has changed since it was computed (its checksum differs); remove it"
+    assert f"{kept.id}: {said}" in refusal("features", "verify", place)
+    assert said in refusal("run", *probe, STORE)
+    assert said in refusal("features", "compute", *probe)
+    answer = calrun("features", "verify", place)
+    assert (answer.out + answer.err).count(kept.id + ":") == 1  # said once
+
+
+def test_a_truncated_map_is_not_called_whole(
+    calrun: Callable[..., Any], refusal: Callable[..., str], probe: tuple[str, ...], tmp_path: Path, place: str
+) -> None:
+    calrun("features", "compute", *probe)
+    kept = next(all_kept(tmp_path / "features"))
+    os.truncate(kept.path, kept.path.stat().st_size - 4)
+    (line,) = [line for line in calrun("features", "list", place).out.splitlines() if kept.id in line]
+    assert "damaged: " in line
+    assert "whole" not in line
+    assert "is truncated or damaged" in refusal("run", *probe, STORE)
+
+
+def test_an_id_that_is_named_twice_is_removed_once(
+    calrun: Callable[..., Any], probe: tuple[str, ...], tmp_path: Path, place: str
+) -> None:
+    calrun("features", "compute", *probe)
+    first = next(all_kept(tmp_path / "features")).id
+    assert calrun("features", "remove", first, first, place).out.count("removed") == 1
 
 
 @pytest.mark.parametrize(
@@ -67,6 +93,13 @@ def test_wrong_words_are_answered_in_one_sentence(
 
 
 def test_an_empty_place_is_said_to_be_empty(calrun: Callable[..., Any], place: str) -> None:
-    answer = calrun("features", "list", place)
-    assert answer.code == 0
-    assert "there are no features in" in answer.out
+    for command in ("list", "verify"):
+        answer = calrun("features", command, place)
+        assert answer.code == 0
+        assert "there are no features in" in answer.out
+
+
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_a_file_in_the_place_of_the_folder_is_named(command: str, refusal: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "is a file; name the folder" in refusal("features", command, f"paths.features={tmp_path / 'file'}")

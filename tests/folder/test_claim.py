@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -239,8 +240,19 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
 def test_a_claim_that_somebody_removes_is_lost(tmp_path: Path) -> None:
     claim = Claim(tmp_path)
     (tmp_path / ".claim-1").unlink()
-    with pytest.raises(LostError, match="nobody holds it now"):
+    with pytest.raises(LostError, match="was deleted while this process held it, or its claim's file was"):
         claim.require()
+
+
+def test_a_folder_that_somebody_deletes_is_lost_and_stays_away(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    claim = Claim(folder)
+    shutil.rmtree(folder)
+    with pytest.raises(LostError, match=f"{folder} was deleted while this process held it"):
+        claim.require()
+    claim.release()
+    assert not folder.exists()
 
 
 def test_another_users_claim_is_judged_by_its_heartbeat_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -357,13 +357,14 @@ def test_the_number_of_rounds_counts_for_a_piece_that_looks_at_it(
     assert ["rounds" in canonical(tree)["budget"] for tree in trees] == [True, False]
 
 
-def test_nothing_of_calruns_own_looks_at_the_last_round(configure: Callable[..., DictConfig]) -> None:
+def test_of_calruns_own_only_training_on_parts_looks_at_the_last_round(configure: Callable[..., DictConfig]) -> None:
     from calrun.places import options
 
     for group in ("acquisition", "method"):
         for option in options(group)[group]:
             cfg = configure(f"{group}={option}")
-            assert not looks_at_last_round(OmegaConf.to_container(cfg, resolve=True)), option  # type: ignore[arg-type]
+            looks = looks_at_last_round(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+            assert looks is option.endswith("gradmatch"), option
 
 
 def test_what_is_recorded_can_be_asked_for_later(

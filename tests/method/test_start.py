@@ -75,3 +75,9 @@ def test_names_that_yaml_reads_as_numbers_are_refused() -> None:
 def test_shares_outside_0_to_1_are_refused(shrink: float, perturb: float, name: str) -> None:
     with pytest.raises(ValueError, match=rf"method\.start\.{name} wants a share from 0 to 1"):
         ShrinkPerturb(shrink, perturb)
+
+
+@pytest.mark.parametrize("head_std", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_spread_of_the_head_that_cannot_be_is_refused(head_std: float) -> None:
+    with pytest.raises(ValueError, match=r"method\.start\.head_std wants a number above 0"):
+        Checkpoint(None, head_std=head_std)

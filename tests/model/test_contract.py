@@ -14,6 +14,10 @@ from calrun.model.base import Classifier
 CONF = Path(__file__).parents[2] / "conf" / "model"
 CHOICES: dict[str, dict[str, Any]] = {  # what the user must choose, and smaller networks for a faster test
     "resnet18": {"width": 8},
+    "shake_shake": {"width": 8},
+    "vgg11": {"width": 8},
+    "vgg19": {"width": 8},
+    "dla": {"width": 2},
     "timm": {"model_name": "test_resnet"},
     "torchvision": {"model_name": "shufflenet_v2_x0_5"},
     "torchvision_segmentation": {"model_name": "lraspp_mobilenet_v3_large"},

@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel, ConvNextConfig, ConvNextModel, Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
+from calrun.model.adapt.hub import place_of, unreachable
 from calrun.model.base import Classifier
 from calrun.model.hf_vision import hf_vision
 
@@ -109,11 +110,50 @@ def test_a_name_without_a_network_is_one_sentence(
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    unreachable.cache_clear()
     line = refusal("run", *small, "model=hf_vision", "model.path=facebook/no-such-vit")
     assert "model.path=facebook/no-such-vit cannot be loaded" in line
     assert (
         "give a folder with an encoder of transformers, or its name at huggingface.co and a network connection" in line
     )
+
+
+@pytest.mark.parametrize("path", ["/no/such/folder", "./missing", "~/missing", "a/b/c", "."])
+def test_a_place_without_an_encoder_is_refused_before_any_network(
+    path: str, refusal: Callable[..., str], small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*words: object, **options: object) -> None:
+        raise AssertionError("a network was asked")
+
+    monkeypatch.setattr("huggingface_hub.get_session", ask)
+    line = refusal("run", *small, "model=hf_vision", f"model.path={path}")
+    assert (f"model.path={Path(path).expanduser() if path[0] == '~' else path} is no folder" in line) == (path != ".")
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "./missing", "a/b/c"])
+def test_what_can_only_be_a_folder_is_never_looked_up(name: str) -> None:
+    with pytest.raises(ValueError, match="there is no such folder"):
+        place_of(name)
+
+
+def test_a_name_is_given_up_at_once_where_there_is_no_network(
+    refusal: Callable[..., str], small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    class Session:
+        def head(self, *words: object, **options: object) -> None:
+            asked.append(options["timeout"])
+            raise OSError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.get_session", Session)
+    unreachable.cache_clear()
+    try:
+        line = refusal("run", *small, "model=hf_vision", "model.path=facebook/no-such-vit")
+    finally:
+        unreachable.cache_clear()
+    assert "was not downloaded before, and https://huggingface.co cannot be reached (no route to host)" in line
+    assert asked == [5.0]
 
 
 def test_a_run_by_its_folder(

@@ -213,3 +213,25 @@ def test_no_report_takes_the_validation_split_for_a_test_set(make_run: Make) -> 
     runs = read([make_run(0.9)])
     assert not [column for column in runs.table.columns if "validation" in column]
     assert runs.table["accuracy"].tolist() == pytest.approx([0.1, 0.1])
+
+
+def test_experiments_of_one_name_have_a_winner_each_under_names_of_their_own(
+    make_run: Make, calrun: Callable[..., Any], tmp_path: Path
+) -> None:
+    for experiment, best in (("a/lr", 0.1), ("b/lr", 1.0)):
+        for lr in (0.1, 1.0):
+            make_run(0.9 if lr == best else 0.8, experiment=experiment, optimizer={"lr": lr})
+    outputs = tmp_path / "outputs"
+    for folders in ([outputs], [outputs / "a", outputs / "b/lr"]):
+        lines = calrun("best", *map(str, folders)).out.splitlines()
+        told = [line.partition(":")[0] for line in lines if "on the validation split" in line]
+        winners = [line for line in lines if line.startswith("best: ")]
+        assert (told, winners) == (["a/lr", "b/lr"], ["best: optimizer.lr=0.1", "best: optimizer.lr=1"])
+
+
+def test_an_experiment_without_a_validation_split_is_named(
+    make_run: Make, refusal: Callable[..., str], tmp_path: Path
+) -> None:
+    make_run(0.9)
+    make_run(None, experiment="plain")
+    assert "(of plain): no metric of a validation split" in refusal("best", str(tmp_path / "outputs"))

@@ -42,6 +42,10 @@ def test_bash_completes(line: str, wanted: list[str]) -> None:
         ("calrun plan model=cnn model.", {"model._target_=", "model.dropout=", "model.width="}),
         ("calrun list ", set(options())),
         ("calrun completion ", {"bash", "zsh", "fish"}),
+        ("calrun fea", {"features"}),
+        ("calrun features ", {"compute", "list", "verify", "remove"}),
+        ("calrun features compute feature_store=", {f"feature_store={name}" for name in options()["feature_store"]}),
+        ("calrun features remove 78", set()),
         ("calrun status out", set()),  # files are the shell's
     ],
 )

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from calrun.folder.deaths import Deaths
-from calrun.folder.status import RunStatus
+from calrun.folder.status import RunStatus, run_status
 from calrun.folder.sweep_file import add_runs, refused_names
 from calrun.machine.job import Job
 from calrun.slurm import queue as asked
 from calrun.slurm.commands import submit_words
-from calrun.slurm.job import Pack
-from calrun.slurm.jobs_file import SentJob, add_jobs, forget_cancelled, jobs_folder, latest_jobs, mark_cancelled
+from calrun.slurm.job import Pack, stuck
+from calrun.slurm.jobs_file import SentJob, add_jobs, forget_cancelled, jobs_folder, latest_jobs, log_of, mark_cancelled
 from calrun.slurm.queue import Queued, ended, queue, seconds_left, tasks
 from calrun.slurm.state import JobState, with_job
 from calrun.sweep.order import Order
@@ -134,6 +134,30 @@ def test_a_run_that_waits_for_its_turn_in_a_job_is_not_blamed_for_the_time_limit
     assert asked_back == ["7", "7", "7"]  # nothing is left of it
 
 
+def test_the_log_that_is_named_after_a_second_time_limit_is_the_runs_own(tmp_path: Path) -> None:
+    """Not that of the process which looks after the runs of the job."""
+    log = log_of(tmp_path / "run")
+    for _ in range(2):
+        assert stuck(Order((), tmp_path / "run", tmp_path)) == log.exists()
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+    assert run_status(tmp_path / "run").note.endswith(
+        f"give it a larger timeout_min), so it is not started a third time; log: {log}"
+    )
+
+
+def test_the_log_of_a_lost_run_is_its_own_if_it_has_begun(tmp_path: Path) -> None:
+    folder, job = tmp_path / "run", JobState(SENT, None, "TIMEOUT")
+    errors, own = jobs_folder(tmp_path) / "7_1/7_1_0_log.err", log_of(folder)
+    errors.parent.mkdir(parents=True)
+    for path in (errors, own):
+        path.touch()
+    assert with_job(folder, RunStatus("run", "interrupted"), job).note.endswith(f"(TIMEOUT); log: {errors}")
+    folder.mkdir()
+    (folder / "config.yaml").touch()
+    assert with_job(folder, RunStatus("run", "interrupted"), job).note.endswith(f"(TIMEOUT); log: {own}")
+
+
 def test_a_log_that_is_not_there_is_one_sentence(refusal: Callable[..., str], tmp_path: Path) -> None:
     assert "it was sent in no job" in refusal("logs", str(tmp_path / "run"))
 
@@ -163,7 +187,7 @@ def test_what_never_starts_is_said(tmp_path: Path) -> None:
         ("cpus_per_task=x", "hydra.launcher.cpus_per_task wants a whole number from 1 to 10,000, got 'x'"),
         ("gpus_per_node=none", "hydra.launcher.gpus_per_node wants a whole number from 0"),
         ("timeout_min=999999999999", "hydra.launcher.timeout_min wants a whole number from 1 to 5,256,000"),
-        ("mem_gb=much", "hydra.launcher.mem_gb wants a number of GB above 0, got 'much'"),
+        ("mem_gb=much", "hydra.launcher.mem_gb wants a number of GB above 0, or plan, got 'much'"),
         ("side_by_side=maybe", "hydra.launcher.side_by_side wants true or false, got 'maybe'"),
         ("setup=module", "hydra.launcher.setup wants [COMMAND, COMMAND], got 'module'"),
         ("additional_parameters=nice", "hydra.launcher.additional_parameters wants {NAME: VALUE}, got 'nice'"),

@@ -165,3 +165,29 @@ def test_another_width_rate_and_precision_are_not_the_papers_setting(tmp_path: P
         "trainer.max_epochs 5 in place of 100",
         "trainer.precision bf16-mixed in place of 32-true",
     ]
+
+
+def test_a_name_that_is_nearly_right_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="'wen/tabel8' to reproduce, the nearest is wen/table8; choose one of"):
+        reproduction("wen/tabel8")
+
+
+def test_a_dry_run_looks_at_the_checkpoint_that_a_recipe_begins_from(tmp_path: Path) -> None:
+    weights, more = (
+        tmp_path / "weights.pt",
+        [f"paths.outputs={tmp_path}", "method=svpp", f"method.full.start.path={tmp_path / 'weights.pt'}"],
+    )
+    printed = io.StringIO()
+    for content, said in ((None, "is no file"), (b"PK", "begins with"), (b"", "is empty")):
+        weights.write_bytes(content) if content is not None else None
+        planned = reproduction("digits", seeds="0", more=more)
+        with pytest.raises(ValueError, match=rf"^method\.full\.start\.path={weights}: checkpoint {weights} {said}"):
+            reproduce(planned, dry_run=True, console=Console(file=printed))
+    assert "1 to run" in printed.getvalue()
+
+
+def test_a_recipe_of_a_checkpoint_says_that_it_lacks_one(calrun: Callable[..., Any], tmp_path: Path) -> None:
+    answer = calrun("reproduce", "emam/fig5", "--seeds", "0", "--dry-run", f"paths.outputs={tmp_path}")
+    assert answer.code == 2
+    assert "to run" in answer.out
+    assert "method.start.path=FILE: checkpoint FILE is no file" in answer.err

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
 from calrun.folder.record import Record
@@ -30,6 +31,25 @@ def test_a_multirun_notes_its_runs_before_the_first_one(play: Callable[..., Any]
     assert set(json.loads(noted.read_text())["runs"]) == runs
     assert len(runs) == 4
     assert {run.state for run in statuses(tmp_path)} == {"finished"}
+
+
+def test_each_job_is_composed_once(
+    calrun: Callable[..., Any], small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed = []
+    plain = ConfigLoaderImpl.load_configuration
+
+    def noted(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> Any:
+        composed.append(tuple(kwargs["overrides"]))
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", noted)
+    words = ("-m", *small, "hydra/launcher=processes", "optimizer.lr=-1", "seed=0,1,2")
+    answer = calrun("run", *words)  # refused before anything is played
+    assert answer.code == 2, answer
+    jobs = [words for words in composed if {"seed=0", "seed=1", "seed=2"} & {*words}]
+    assert len(jobs) == 3
+    assert len(composed) <= 5  # and the multirun's own
 
 
 def test_recipes_that_differ_between_jobs_are_foreseen(play: Callable[..., Any], tmp_path: Path) -> None:
@@ -76,13 +96,11 @@ def test_a_refused_job_has_failed_with_its_reason_until_it_begins(play: Callable
     assert not list(tmp_path.rglob(".refused"))
 
 
-def test_the_same_run_twice_in_a_parallel_multirun_is_played_once(small: tuple[str, ...], tmp_path: Path) -> None:
-    parallel = ("seed=0,0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", f"paths.outputs={tmp_path}")
-    command = [sys.executable, "-m", "calrun.cli", "run", "-m", *small, *parallel]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended
-    assert ended.stdout.count("round  3/3") == 1
-    assert ended.stdout.splitlines()[-1] == "1 run: 1 finished"
+def test_the_same_run_twice_in_a_parallel_multirun_is_played_once(play: Callable[..., Any]) -> None:
+    ended = play("-m", "seed=0,0", "hydra/launcher=processes", "hydra.launcher.n_jobs=2")
+    assert ended.code == 0, ended
+    assert ended.out.count("round  3/3") == 1
+    assert ended.out.splitlines()[-1] == "1 run: 1 finished"
 
 
 def test_a_run_waits_for_itself_in_another_job_of_its_multirun(

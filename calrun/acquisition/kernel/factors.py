@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +18,14 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.kernel.memory import chunk_rows, limit_bytes
+from calrun.parallel.helpers import Lent, num_helpers
 
 MAX_BLOCK = 4096  # most rows of a chunk, so that it and its products stay near the caches
 SAMPLE = 4096  # rows whose mean is close enough for centring
 MAX_CENTRES = 1024  # columns of one product
 MANTISSA = 2048  # centring vectors keep 11 bits, so that whole-numbered features stay exact
+LEAST_CENTRES = 512  # passed to before other processes take a share: sending them rows costs as much as these
+LEAST_WORK = 1 << 27  # multiplications of such a pass, so that it takes longer than the messages
 ROUNDING = 16  # squared distances, in machine epsilons, that the formula cannot tell from zero
 
 
@@ -72,6 +76,8 @@ class Points:
         self.room = chunk
         self.chunk = max(1, min(chunk, MAX_BLOCK))
         self.device = self.factors[0].store_NF.device
+        self.lent: Lent | None = None
+        self.num_passed = 0  # centres
         self.norms_N = torch.empty(len(self), dtype=max_dtype(self.factors), device=self.device)
         for span in self.spans():
             self.norms_N[span] = squared_norms([factor[span] for factor in self.factors])
@@ -94,12 +100,25 @@ class Points:
 
     def fold(self, nearest_N: Tensor, centres: Chunk) -> None:
         """Lowers each squared distance in `nearest_N` to that of the nearest centre, if that is smaller."""
-        with full_precision():
-            for span in self.spans():
-                points = self.block(span)
-                for start in range(0, len(centres.norms_B), MAX_CENTRES):
-                    nearest_B = nearest_distance(points, centres.select(slice(start, start + MAX_CENTRES)))
-                    torch.minimum(nearest_N[span], nearest_B, out=nearest_N[span])
+        if not len(centres.norms_B):
+            return
+        if self._is_shared(len(centres.norms_B)):
+            self.lent = self.lent or Lent(lambda span: flat(self.block(span)), [*self.spans()])
+            whole = Chunk(tuple(factor_MF.clone() for factor_MF in centres.factors), centres.norms_B.clone())
+            found_N = self.lent.each(partial(nearest_flat, centres=whole))  # a view would travel with all behind it
+            torch.minimum(nearest_N, found_N.to(self.device), out=nearest_N)
+            return
+        for span in self.spans():
+            torch.minimum(nearest_N[span], nearest_of(self.block(span), centres), out=nearest_N[span])
+
+    def _is_shared(self, num_centres: int) -> bool:
+        """Tells whether processes that wait for this one take a share of a pass to some centres."""
+        self.num_passed += num_centres
+        if not num_helpers() or self.num_passed < LEAST_CENTRES or len(self) <= self.chunk:
+            return False
+        numbers = len(self) * sum(factor.store_NF.shape[1] for factor in self.factors)
+        num_bytes = numbers * self.norms_N.itemsize / num_helpers()
+        return num_centres * numbers >= LEAST_WORK and num_bytes <= limit_bytes(None, self.device)
 
     def nearest(self, centres: Chunk) -> Tensor:
         """Returns each point's squared distance to the nearest of the centres (N,), infinite if there are none."""
@@ -146,6 +165,27 @@ def nearest_distance(points: Chunk, centres: Chunk) -> Tensor:
     """Returns the (B,) smallest squared distances to the centres; those within rounding of zero are zero."""
     nearest_B = _without_own_norm(points, centres).amin(dim=1).add_(points.norms_B)
     return snap_(nearest_B, points.norms_B)
+
+
+def nearest_of(points: Chunk, centres: Chunk) -> Tensor:
+    """Returns the same (B,) for any number of centres, a few of them at a time and in full precision."""
+    spans_M = spans(0, len(centres.norms_B), MAX_CENTRES)
+    with full_precision():
+        first, *others = (nearest_distance(points, centres.select(span)) for span in spans_M)
+        for nearest_B in others:
+            torch.minimum(first, nearest_B, out=first)
+    return first
+
+
+def flat(chunk: Chunk) -> tuple[Tensor, ...]:
+    """Returns the tensors of a chunk."""
+    return (chunk.norms_B, *chunk.factors)
+
+
+def nearest_flat(rows: tuple[Tensor, ...], centres: Chunk) -> Tensor:
+    """Returns `nearest_of` the chunk that has these tensors."""
+    norms_B, *factors = rows
+    return nearest_of(Chunk(tuple(factors), norms_B), centres)
 
 
 def snap_(squared: Tensor, norms: Tensor) -> Tensor:

@@ -61,7 +61,18 @@ class NetOptions:
     crop: int | None = None
 
     def __post_init__(self) -> None:
-        at_least(1, "acquisition.nets", crop=self.crop)
+        whole = (
+            "latent_dim",
+            "width",
+            "hidden_width",
+            "epochs",
+            "batch_size",
+            "num_vae_steps",
+            "num_discriminator_steps",
+        )
+        at_least(1, "acquisition.nets", crop=self.crop, **{name: getattr(self, name) for name in whole})
+        at_least(0, "acquisition.nets", beta=self.beta, adversary_weight=self.adversary_weight)
+        at_least(0, "acquisition.nets", lr_vae=self.lr_vae, lr_discriminator=self.lr_discriminator)
 
 
 class Autoencoder(nn.Module):

@@ -54,6 +54,16 @@ def count_classes(splits: dict[str, np.ndarray]) -> int:
             f"split {name} has labels up to {largest[name]}, but there are only {len(splits['train'])} training rows; "
             "number the classes 0..C-1 without gaps, each with a training row"
         )
+    stray = {
+        each: unseen
+        for each, labels in splits.items()
+        if len(unseen := np.setdiff1d(labels[labels >= 0], splits["train"]))
+    }
+    if stray and largest[name] > largest["train"]:
+        raise ValueError(
+            f"split {name} has labels that no training row has ({stray[name][:5].tolist()}); leave its rows of these "
+            "classes out, or give the classes training rows"
+        )
     return largest[name] + 1
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calrun.places import cache_folder
+from calrun.places import cache_folder, is_place
 
 WHOLE = "train"  # what a data set of one split is called
 SAVED = ("dataset_dict.json", "state.json")  # one of these is in a folder that `save_to_disk` has written
@@ -25,7 +25,7 @@ def opened(path: str, config: str | None, revision: str | None) -> Mapping[str, 
         ValueError: if nothing can be opened there.
     """
     folder = Path(path).expanduser()
-    if not folder.is_dir() and (path.startswith(("/", ".", "~")) or path.count("/") > 1 or folder.is_file()):
+    if not folder.is_dir() and is_place(path):
         came = "is a file" if folder.is_file() else "is no folder"
         raise ValueError(f"dataset.path={path} {came}; give a folder, or a name at huggingface.co")
     library = quiet()

@@ -52,6 +52,8 @@ class Masked(Streamed):
         num_workers: processes that decode; 0 decodes in this one.
     """
 
+    brings_labels = True
+
     def __init__(
         self,
         pairs: Pairs,

@@ -19,6 +19,7 @@ from torch import Tensor
 from calrun.dataset.base import Shot, Source, StepRows
 from calrun.dataset.source.transform import Transform
 from calrun.machine.children import heed_the_parent, signals_held
+from calrun.parallel import world
 from calrun.rng import numpy_rng
 
 Key = tuple[int, tuple[int, int, int] | None]  # row; (seed, step, position) of its augmentation, or None for evaluation
@@ -85,12 +86,13 @@ class Streamed(Source):
 
     def blocks(self, steps: list[StepRows], seed: int) -> Iterator["StreamedBlock"]:
         planned = [np.concatenate((step.current, step.replay)) for step in steps]
-        keys: Iterable[list[Key]] = (
-            [(row, (seed, number, position)) for position, row in enumerate(rows.tolist())]
-            for number, rows in enumerate(planned)
+        shares = [decoded_by_each(len(rows)) for rows in planned]
+        keys: Iterator[list[Key]] = (
+            [(int(rows[position]), (seed, number, position)) for position in range(len(rows))[own]]
+            for number, (rows, (own, _)) in enumerate(zip(planned, shares, strict=True))
         )
-        for step, rows, pixels in zip(steps, planned, self.decoded(keys), strict=True):
-            yield self.block(torch.from_numpy(rows), pixels, len(step.current))
+        for step, rows, (_, parts), own in zip(steps, planned, shares, self.loaded(keys), strict=True):
+            yield self.block(torch.from_numpy(rows), of_all(own, parts), len(step.current))
 
     def block(self, rows_B: Tensor, pixels: Tensor, num_current: int) -> "StreamedBlock":
         """Returns a step from its rows and their bytes."""
@@ -108,6 +110,13 @@ class Streamed(Source):
         Raises:
             ValueError: if a picture cannot be read.
         """
+        for pixels in self.loaded(keys):
+            if isinstance(pixels, str):
+                raise ValueError(pixels)
+            yield pixels
+
+    def loaded(self, keys: Iterable[list[Key]]) -> Iterator[Tensor | str]:
+        """Yields the same, or what is wrong with a picture."""
         loader: torch.utils.data.DataLoader[Tensor | str] = torch.utils.data.DataLoader(
             self.files,
             batch_sampler=keys,
@@ -119,10 +128,32 @@ class Streamed(Source):
         )
         with signals_held():
             batches = iter(loader)  # forks the workers
-        for pixels in batches:
-            if isinstance(pixels, str):
-                raise ValueError(pixels)
-            yield pixels
+        yield from batches
+
+
+def decoded_by_each(num_rows: int) -> tuple[slice, list[int]]:
+    """Returns which rows of a step this process decodes, and how many each does; nobody shares fewer than there are."""
+    parts = world.shares(num_rows)
+    return (world.own(parts), parts) if min(parts) else (slice(None), [])
+
+
+def of_all(own: Tensor | str, parts: list[int]) -> Tensor:
+    """Returns the bytes of a step's rows from those that each process has decoded.
+
+    Args:
+        own: this process's, or what is wrong with one of its pictures.
+        parts: how many rows each process has; none where each has all of them.
+
+    Raises:
+        ValueError: in all processes, if one cannot read a picture.
+    """
+    if wrong := world.said_by_any(own if isinstance(own, str) else ""):
+        raise ValueError(wrong)
+    assert isinstance(own, Tensor)
+    if len(parts) < 2:
+        return own
+    pixels = world.gathered(own, parts)
+    return pixels.pin_memory() if torch.accelerator.is_available() else pixels
 
 
 @dataclass(frozen=True)

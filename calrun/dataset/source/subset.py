@@ -29,7 +29,7 @@ class Subset(Source):
     def __init__(self, source: Source, rows: np.ndarray) -> None:
         refuse_strangers(rows, len(source))
         self.source, self.rows = source, rows
-        self.targets = source.targets[rows]
+        self.targets, self.brings_labels = source.targets[rows], source.brings_labels
 
     def __len__(self) -> int:
         return len(self.rows)

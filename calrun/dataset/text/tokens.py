@@ -145,8 +145,8 @@ class WordPieces(Tokenizer):
 
 def loaded(name: str) -> Any:
     """Returns a tokenizer of `transformers`."""
-    place, offline = place_of(name)
     try:
+        place, offline = place_of(name)
         return hub().AutoTokenizer.from_pretrained(place, **offline)
     except Exception as error:  # of many kinds, by what is missing or damaged
         reason = next(filter(None, str(error).splitlines()), type(error).__name__)

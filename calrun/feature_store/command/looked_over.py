@@ -11,8 +11,9 @@ import torch
 
 from calrun.feature_store.command.ahead import behind_of
 from calrun.feature_store.fit.behind import Behind
+from calrun.feature_store.keep.checked import map_checksum, other_checksum
 from calrun.feature_store.keep.facts import Facts
-from calrun.feature_store.keep.kept import Kept, all_kept, map_checksum
+from calrun.feature_store.keep.kept import Kept, all_kept
 from calrun.feature_store.keep.lock import locked
 from calrun.feature_store.memmap import Memmap
 from calrun.look.predict import features
@@ -43,16 +44,25 @@ def described(kept: Kept) -> list[str]:
         return [str(error)]
     facts, done = Facts.parsed(said), kept.passed()
     size = (facts.rows if kept.is_whole else done) * facts.width * np.dtype(facts.dtype).itemsize
-    how_far = "whole" if kept.is_whole else f"{done:,} of {facts.rows:,} rows ({done / facts.rows:.0%})"
+    how_far = damage(kept) or "whole" if kept.is_whole else f"{done:,} of {facts.rows:,} rows ({done / facts.rows:.0%})"
     what = f"{said.get('what') or '?'}  {facts.rows:,} x {facts.width} {facts.dtype}"
     return [what, f"{size / 2**20:,.1f} MiB", how_far]
 
 
+def damage(kept: Kept) -> str:
+    """Returns what is wrong with a whole map at first sight, without reading it; as a rule, nothing."""
+    try:
+        kept.opened()
+    except ValueError as error:
+        return f"damaged: {error}"
+    return ""
+
+
 def verify(words: Sequence[str], config_dir: Path | None) -> None:
-    """Says of each set of features whether it is what it was.
+    """Says of each set of features that it is what it was.
 
     Raises:
-        ValueError: with what is wrong of each that is not.
+        ValueError: with what is wrong, for each that is not.
     """
     ids, others = split_words(words)
     sampled = {}
@@ -62,11 +72,14 @@ def verify(words: Sequence[str], config_dir: Path | None) -> None:
         ids, folder = ids or [*sampled], store.folder
     else:
         folder = folder_of(others)
-    wrong = []
-    for kept in chosen(folder, ids) if ids else all_kept(folder):
-        problem = unsound(kept) or sampled.get(kept.id, "")
-        say(f"{kept.id}  {problem or 'as it was computed'}{'  (rows compared)' if kept.id in sampled else ''}")
-        wrong += [f"{kept.id}: {problem}"] if problem else []
+    wrong, found = [], [*(chosen(folder, ids) if ids else all_kept(folder))]
+    if not found:
+        say(f"there are no features in {folder}")
+    for kept in found:
+        if problem := unsound(kept) or sampled.get(kept.id, ""):
+            wrong.append(f"{kept.id}: {problem}")
+        else:
+            say(f"{kept.id}  as it was computed{'  (rows compared)' if kept.id in sampled else ''}")
     if wrong:
         raise ValueError(SEPARATOR.join(wrong))
 
@@ -79,11 +92,9 @@ def unsound(kept: Kept) -> str:
             return f"is not whole ({kept.passed():,} of {said['rows']:,} rows); a run that wants it goes on with it"
         if Facts.parsed(said).id != kept.id:
             return f"{kept.sidecar} describes something else than its name stands for; {kept.remedy}"
-        if map_checksum(kept.opened()) != said.get("checksum"):
-            return f"{kept.path} has changed since it was computed (its checksum differs); {kept.remedy}"
+        return other_checksum(kept, map_checksum(kept.opened()))
     except ValueError as error:
         return str(error)
-    return ""
 
 
 def differences(behind: Behind, store: Memmap) -> Iterator[tuple[Kept, str]]:
@@ -134,7 +145,7 @@ def chosen(folder: Path, ids: Sequence[str]) -> list[Kept]:
     if unknown:
         there = f"there are {', '.join(known)}" if known else "there are none"
         raise ValueError(f"{folder} has no features {', '.join(unknown)}; {there}")
-    return [known[name] for name in ids]
+    return [known[name] for name in dict.fromkeys(ids)]
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -147,9 +158,12 @@ def folder_of(words: Sequence[str]) -> Path:
     """Returns where features lie.
 
     Raises:
-        ValueError: if a word is something else than a key with a value.
+        ValueError: if a word is something else than a key with a value, or what it names is no folder.
     """
     ids, others = split_words(words)
     if ids:
         raise ValueError(f"calrun features list takes KEY=VALUE, got {ids[0]!r}")
-    return Path(str(composed(others).paths.features)).expanduser()
+    folder = Path(str(composed(others).paths.features)).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"paths.features={folder} is a file; name the folder of features")
+    return folder

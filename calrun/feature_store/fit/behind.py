@@ -18,7 +18,6 @@ from calrun.feature_store.fit.later import Later
 from calrun.look.predict import Predictor
 from calrun.machine.files import load_tensors, replace_tensors, whole
 from calrun.method.base import Method
-from calrun.method.composed import Composed
 from calrun.model.adapt.memory_format import safe_channels_last
 from calrun.model.base import Classifier
 
@@ -53,7 +52,7 @@ class Behind:
             method: built on the data set itself.
             data: the data set.
         """
-        setup, net = method.setup_, started(method, 0)
+        setup, net = method.setup_, method.first_net(0)
         predictor = safe(setup.predictor, net)
 
         def later(source: Source) -> Source:
@@ -133,16 +132,6 @@ def safe(predictor: Predictor, net: Classifier) -> Predictor:
     own = copy(predictor)
     own.channels_last = own.channels_last and safe_channels_last(net, own.device)
     return own
-
-
-def started(method: Method, seed: int) -> Classifier:
-    """Returns the network with which a method begins a run, under random weights of a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = method.setup_.build_net()
-    if isinstance(method, Composed):
-        method.start.first(net, net)
-    return net
 
 
 def completed(folder: Path, state: dict[str, Any]) -> dict[str, Any]:

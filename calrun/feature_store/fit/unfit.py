@@ -11,12 +11,9 @@ from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition
 from calrun.dataset.base import Source, StepRows
-from calrun.feature_store.fit.behind import started
-from calrun.feature_store.keep.facts import weights_digest
 from calrun.look.columns import COLUMNS
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
-from calrun.method.composed import Composed
 from calrun.model.adapt.mode import in_mode
 from calrun.model.base import Classifier
 from calrun.part.part import Part
@@ -42,15 +39,13 @@ def unfit(method: Method, acquisitions: Mapping[str, Acquisition]) -> list[str]:
         return []
     option = f"feature_store={type(method.setup_.feature_store).__name__.lower()}"
     remedy = "choose feature_store=none, or a method that trains the head alone, such as linear_probe"
-    if not isinstance(method, Composed):
-        return [f"{option} keeps a backbone out of fits, but {type(method).__name__} trains in its own way; {remedy}"]
-    frozen = [*moving(method)]
+    frozen = method.moves_backbone()
     reasons = [f"{option} keeps features of a backbone that never changes, but {reason}; {remedy}" for reason in frozen]
     if not frozen and not method.setup_.feature_store.ignores_augmentation:
         reasons += [
             f"{option} keeps one set of features of each row, but {reason}; choose feature_store=none, or "
             "feature_store.augment=ignore to train the head on features of the evaluation transform"
-            for reason in varying(method.net, method.setup_)
+            for reason in varying(method.evaluated(), method.setup_)
         ]
     for group, acquisition in acquisitions.items():
         reasons += [
@@ -58,22 +53,7 @@ def unfit(method: Method, acquisitions: Mapping[str, Acquisition]) -> list[str]:
             "another, or feature_store=none"
             for reason in looking(acquisition, acquisition.parts())
         ]
-    tapped = [name for name, part in method.named_parts.items() if part.taps]
-    return reasons + [f"{option} leaves no backbone in the run, but part {name!r} taps it" for name in tapped]
-
-
-def moving(method: Composed) -> Iterator[str]:
-    """Yields why a method's backbone changes in a fit or from round to round."""
-    norms = [module for module in method.net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for number, phase in enumerate(method.phases, start=1):
-        if phase.trainable != "head":
-            yield f"phase {number} of the method trains all weights"
-        elif norms and not phase.freeze_batch_norm:
-            yield f"phase {number} of the method lets BatchNorm gather statistics (freeze_batch_norm is false)"
-    if method.start.of_head() is None:
-        yield f"its start, {type(method.start).__name__}, may change it in every round"
-    elif weights_digest(started(method, 0)) != weights_digest(started(method, 1)):
-        yield "it is random, another one in each round (give it weights: method.start.path or model.pretrained=true)"
+    return reasons
 
 
 def varying(net: Classifier, setup: Setup) -> Iterator[str]:

@@ -9,14 +9,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
 from calrun.feature_store.keep.facts import Facts
 from calrun.machine.files import BROKEN, replace_text
 
-CHECKED_BYTES = 2**26  # bytes of a map that are read at a time
 NAMES = {
     "weights": "weights", "data": "rows", "transform": "transform", "layer": "layer", "dtype": "numbers",
     "precision": "precision of the pass", "rows": "number of rows",
@@ -146,11 +144,3 @@ def all_kept(folder: Path) -> Iterator[Kept]:
     """Yields everything that lies in a folder, by name."""
     names = {path.stem for path in [*folder.glob("*.json"), *folder.glob("*.npy")]}
     yield from (Kept(folder, name) for name in sorted(names))
-
-
-def map_checksum(mapped: np.ndarray) -> int:
-    """Returns the CRC-32 of a map's numbers, read in order."""
-    rows, checksum = max(1, CHECKED_BYTES // max(1, mapped[:1].nbytes)), 0
-    for start in range(0, len(mapped), rows):
-        checksum = crc32(np.ascontiguousarray(mapped[start : start + rows]).view(np.uint8).data, checksum)
-    return checksum

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from calrun.dataset.base import Source
+from calrun.feature_store.keep.checked import map_checksum
 from calrun.feature_store.keep.facts import Facts
-from calrun.feature_store.keep.kept import Kept, map_checksum
+from calrun.feature_store.keep.kept import Kept
 from calrun.look.predict import Predictor, Seen, check_finite, check_rows, features
 from calrun.model.base import Classifier
 from calrun.text.doing import now

@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from calrun.machine.files import load_tensors, readable, replace_file, replace_tensors
 from calrun.method.composed import Composed, on_host
-from calrun.method.fit.module import Epochs
+from calrun.method.fit.epochs import Epochs
+from calrun.method.fit.restart import begins_again
 from calrun.parallel import world
 from calrun.part.figures import EpochFigures
 from calrun.part.setup import FitResult
@@ -25,6 +27,7 @@ from calrun.training.trainer import train
 
 DIVERGED = 1e3  # ratio of the last epoch's loss to the first step's, above which a fit has diverged
 SMALL_LOSS = 1e-3  # smallest first loss in that ratio: a warm start may begin with a loss near 0
+BEGUN = count()  # runs of this process, but for those that have begun no fit
 Progress = Callable[[int, int, EpochFigures, int], None]
 
 
@@ -45,8 +48,9 @@ class Fitter:
     energy: bool = False
 
     def __post_init__(self) -> None:
-        gc.unfreeze()
-        gc.collect()  # frees the run before this one, in a process that plays several
+        if next(BEGUN):  # the run before this one is freed
+            gc.unfreeze()
+            gc.collect()
         gc.freeze()  # what exists before the first fit stays: the collections between fits need not look at it
         atexit.register(gc.unfreeze)  # or libraries that count their objects at exit complain of leaks
 
@@ -133,6 +137,8 @@ class EpochKeeper(Checkpoint):
         phase = self.method.setup_.first_phase + self.phase
         self.fitter.progress(len(self.history), self.rule.max_epochs, self.history[-1], phase)
         self.reason = world.of_first(lambda: self.rule.reason(self.history)) or ""
+        if not self.reason and world.of_first(lambda: begins_again(self.rule, self.history)):
+            self.method.begin_again()
         now = time.perf_counter()
         if self.reason:
             self.finished = now

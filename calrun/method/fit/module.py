@@ -5,8 +5,8 @@ The pieces decide on rows, loss and weights; Lightning calls the hooks.
 Dimension key: N rows of the training set, B batch, C classes, T steps of a block.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -17,11 +17,14 @@ from torch import Tensor, nn
 
 from calrun.dataset.base import Block, Shot
 from calrun.look.predict import LOGITS, Seen
-from calrun.method.fit.optimizer import OptimizerFactory
+from calrun.method.fit.beside import Beside
+from calrun.method.fit.epochs import Epochs
+from calrun.method.fit.optimizer import OptimizerFactory, begin_anew
+from calrun.method.fit.renew import renew_batch_norm
 from calrun.method.fit.stop import StoppingRule
 from calrun.method.objective import Objective, refuse_other
 from calrun.method.phase import Phase
-from calrun.method.visit import Visit, refuse_repeats, refuse_spoilt, refuse_unlabelled
+from calrun.method.visit import Visit, refuse_repeats, refuse_spoilt
 from calrun.model.base import Output
 from calrun.parallel import world
 from calrun.part.batch import Batch
@@ -83,7 +86,8 @@ class FitModule(pl.LightningModule):
         """Begins one fit of the round; returns the rule that ends it."""
         self.phase_number, self.epoch, self.history = number, 0, list[EpochFigures]()
         self.rule = self.stop_rules(self.this_round.number)[number]
-        self.finish = self.phase.finish_after(self.rule)
+        factory = self.phase.optimizer or self.optimizer
+        self.finish = factory.finishing(self.phase.finish_after(self.rule), self.setup_.scale)
         self.finish.begin()
         return self.rule
 
@@ -98,9 +102,31 @@ class FitModule(pl.LightningModule):
         self.epoch += 1
         return self.history
 
+    def begin_again(self) -> None:
+        """Gives up the weights of the fit, and its optimizer's state and schedule; its epochs are counted on."""
+        self.renew_weights(f"restart {self.phase_number} {self.epoch}")
+        begin_anew(self.raw_optimizer, self.lr_schedulers())
+        self.finish.begin()
+        self.work.restarts += 1
+
+    def renew_weights(self, purpose: str) -> None:
+        """Sets the weights of the network as in round 1, from random numbers of their own."""
+        raise NotImplementedError
+
     def end_phase(self) -> None:
         """Puts the weights that the fit ends with into the network."""
         self.finish.end(self.net, self.look)
+        if self.finish.renews_batch_norm() and not self.phase.freeze_batch_norm:
+            self._renew_batch_norm()
+
+    def _renew_batch_norm(self) -> None:
+        """Measures BatchNorm's statistics on the batches of one more epoch, augmented as in training."""
+        device = self.setup_.predictor.device
+        self.net.to(device)
+        self.setup_.train.to(device)
+        self._seed_dropout()
+        with self.setup_.predictor.fabric.autocast():
+            self.work.samples_forward += renew_batch_norm(self.net, Epochs(self).inputs(device))
 
     def fit_state(self) -> dict[str, Any]:
         """Returns what a checkpoint inside a round must hold besides weights and buffers."""
@@ -123,12 +149,20 @@ class FitModule(pl.LightningModule):
         factory, visit, this_round = self.phase.optimizer or self.optimizer, self.visit, self.this_round
         num_current, num_history = len(visit.current_rows(this_round)), len(this_round.history_rows)
         factor = visit.lr_factor(num_current, num_history, self.setup_.batch_size)
-        beside = [parameter for parameter in self.parts.parameters() if parameter.requires_grad]
+        beside = [each.scaled(self.setup_.scale) for each in self._beside()]
         factory = factory.scaled(self.setup_.scale)
         epochs, trainable = self.rule.max_epochs, self.phase.trainable
         optimizer, schedule = factory.build(self.net, epochs, factor, trainable, beside, self._steps_of(factory))
-        self.head_group = len(optimizer.param_groups) - 1 - bool(beside)
+        self.head_group = len(optimizer.param_groups) - 1 - len(beside)
         return optimizer if schedule is None else ([optimizer], [schedule])
+
+    def _beside(self) -> list[Beside]:
+        """Returns the parts' parameters: those with settings of their own in a group each, the others in one before."""
+        parts = [part for part in self.named_parts.values() if not part.own_optimizer.is_networks]
+        own = [Beside([each for each in part.parameters() if each.requires_grad], part.own_optimizer) for part in parts]
+        taken = {id(parameter) for each in own for parameter in each.parameters}
+        others = [each for each in self.parts.parameters() if each.requires_grad and id(each) not in taken]
+        return [each for each in (Beside(others), *own) if each.parameters]
 
     def _steps_of(self, factory: OptimizerFactory) -> int:
         """Returns the steps of an epoch, where the schedule moves at each."""
@@ -147,9 +181,10 @@ class FitModule(pl.LightningModule):
         self.part_losses = [part.loss for part in parts if type(part).loss is not Part.loss]
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.epoch))
+        self._seed_dropout()
         self.raw_optimizer: Any = self.optimizers(use_pl_optimizer=False)
         self.scales_loss = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        self.finish.steer(self.raw_optimizer)  # type: ignore[arg-type] # one, as configured
         for piece in self.pieces.values():
             piece.begin_epoch(self.look, self.phase_number, self.epoch)
         self.train()
@@ -248,26 +283,14 @@ class FitModule(pl.LightningModule):
         taps = {name: join(tap) for name, tap in seen.taps.items()}
         return Output(join(seen.logits_BC), join(seen.features_BD), taps)
 
+    def _seed_dropout(self) -> None:
+        torch.manual_seed(self.this_round.torch_seed("dropout", self.phase_number, self.epoch))
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """Returns pictures channels-last if the run keeps them so."""
+        return x.to(memory_format=torch.channels_last) if self.setup_.channels_last and x.dim() == 4 else x
+
     def _batch(self, shot: Shot, replayed: bool = False) -> Batch:
-        x = shot.x.to(memory_format=torch.channels_last) if self.setup_.channels_last and shot.x.dim() == 4 else shot.x
+        x = self.laid_out(shot.x)
         y = self.known_targets_N[shot.rows] if shot.y is None else shot.y
         return Batch(shot.rows, x, y, None, self.objective.stored_of(shot.rows) if replayed else None)
-
-
-@dataclass
-class Epochs:
-    """The batches of a fit, worked out epoch by epoch as Lightning asks for them.
-
-    The method counts the epochs: Lightning's own counter is one behind when it asks for the first epoch of a resumed
-    fit.
-    """
-
-    method: FitModule
-
-    def __iter__(self) -> Iterator[Block]:
-        method, epoch = self.method, self.method.epoch
-        steps = method.visit.epoch(method.this_round, epoch, method.setup_.batch_size, method.phase_number)
-        refuse_unlabelled(steps, method.this_round)
-        seed = method.this_round.torch_seed("augmentation", method.phase_number, epoch)
-        train = method.setup_.train
-        yield from train.blocks(train.arranged(steps, seed), seed)  # only when asked: Lightning makes one iterator more

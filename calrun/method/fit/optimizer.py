@@ -13,10 +13,11 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from calrun.method.finish import Finish
+from calrun.method.fit.beside import Beside, Schedule
 from calrun.method.fit.scale import fewer
 from calrun.text.legal import one_of
 
-Schedule = Callable[[float, int], float]
 HEAD = "head."  # beginning of the names of the head's parameters, see calrun.model.base.Classifier
 
 
@@ -54,13 +55,21 @@ class OptimizerFactory:
         """Returns the factory for a run with fewer epochs."""
         return replace(self, schedule=self.schedule.scaled(scale)) if isinstance(self.schedule, Step) else self
 
+    def finishing(self, otherwise: Finish, scale: float) -> Finish:
+        """Returns which weights a fit with this optimizer ends with, `otherwise` being those of its phase."""
+        return otherwise
+
+    def rows_to_pass(self, num_rows: int) -> int:
+        """Returns how many rows pass through the network once more when a fit on `num_rows` rows has ended."""
+        return 0
+
     def build(
         self,
         net: nn.Module,
         epochs: int,
         lr_scale: float = 1.0,
         trainable: Literal["all", "head"] = "all",
-        beside: Sequence[nn.Parameter] = (),
+        beside: Sequence[Beside] = (),
         steps: int = 1,
     ) -> tuple[Optimizer, LambdaLR | None]:
         """Returns a new optimizer over the parameters of `net` and its schedule, to be stepped after every epoch.
@@ -73,21 +82,22 @@ class OptimizerFactory:
             lr_scale: factor on the learning rates, (m + m^(h)) / m in a round with replay; has no effect if
                 `scales_lr` is off.
             trainable: all parameters or the head's alone.
-            beside: parameters of modules beside the network, in a last group of their own.
+            beside: parameters of modules beside the network, in groups of their own behind the network's.
             steps: of an epoch, for a schedule that moves at each.
 
         Raises:
             ValueError: the head is to be trained apart, but the network has none.
         """
         scale = lr_scale if self.scales_lr else 1.0
-        more = [{"params": list(beside)}] if beside else []
-        optimizer = self.optimizer([*self._groups(net, scale, trainable), *more], lr=self.lr * scale)
-        schedule = self.schedule
-        if schedule is None:
+        own = self._groups(net, scale, trainable)
+        optimizer = self.optimizer([*own, *(each.group(scale) for each in beside)], lr=self.lr * scale)
+        schedules = [*[self.schedule] * len(own), *(each.schedule(self.schedule) for each in beside)]
+        if not any(schedules):
             return optimizer, None
+        factors = [over(epochs, schedule) for schedule in schedules]
         if self.schedule_every == "step":
-            return moving(optimizer, lambda step: schedule(min(step / steps, epochs), epochs)), None
-        return optimizer, LambdaLR(optimizer, lambda epoch: schedule(min(epoch, epochs), epochs))
+            return moving(optimizer, factors, steps), None
+        return optimizer, LambdaLR(optimizer, [*factors])
 
     def _groups(self, net: nn.Module, scale: float, trainable: Literal["all", "head"]) -> list[dict[str, Any]]:
         if trainable == "all" and self.head_lr is None:
@@ -106,24 +116,48 @@ class OptimizerFactory:
         return [{"params": [p for name, p in net.named_parameters() if not name.startswith(HEAD)]}, head_group]
 
 
-def moving(optimizer: Optimizer, factor: Callable[[int], float]) -> Optimizer:
+def over(epochs: int, schedule: Schedule | None) -> Callable[[float], float]:
+    """Returns the factor on a learning rate by epoch, 1 without a schedule; what comes after the last is like it."""
+    if schedule is None:
+        return lambda epoch: 1.0
+    return lambda epoch: schedule(min(epoch, epochs), epochs)
+
+
+def moving(optimizer: Optimizer, factors: Sequence[Callable[[float], float]], steps: int) -> Optimizer:
     """Lets an optimizer set its learning rates after each step; the number of steps is kept in its groups.
 
     Args:
         optimizer: as it begins.
-        factor: on the learning rates it begins with, by the number of steps taken.
+        factors: of each group, on the learning rate it begins with, by epoch.
+        steps: of an epoch.
     """
-    for group in optimizer.param_groups:
+    for group, factor in zip(optimizer.param_groups, factors, strict=True):
         group["first_lr"], group["steps_taken"] = group["lr"], 0
         group["lr"] = group["first_lr"] * factor(0)
 
     def move(optimizer: Optimizer, *_: Any) -> None:
-        for group in optimizer.param_groups:
+        for group, factor in zip(optimizer.param_groups, factors, strict=True):
             group["steps_taken"] += 1
-            group["lr"] = group["first_lr"] * factor(group["steps_taken"])
+            group["lr"] = group["first_lr"] * factor(group["steps_taken"] / steps)
 
     optimizer.register_step_post_hook(move)
     return optimizer
+
+
+def begin_anew(optimizer: Optimizer, schedule: Any) -> None:
+    """Forgets what an optimizer has gathered, and lets its schedule begin again.
+
+    Args:
+        optimizer: that of a fit.
+        schedule: a LambdaLR over it; `None` if there is none, or the optimizer moves its rates itself.
+    """
+    optimizer.state.clear()
+    for group in optimizer.param_groups:
+        if "steps_taken" in group:
+            group["steps_taken"], group["lr"] = 0, group["first_lr"]
+    if schedule is not None:
+        schedule.last_epoch = -1
+        schedule.step()
 
 
 def cosine(epoch: float, epochs: int) -> float:

@@ -93,7 +93,7 @@ class Saturation(EveryRound):
 
     Differs from the paper: "no improvement over 10 epochs" is the rule of the authors' code: among the last `window`
     epochs, none exceeds an earlier one by `min_diff` or more. The code also trains one epoch less than its maximum, and
-    starts again from new weights if the accuracy stays under 0.2; both are left out.
+    begins again from new weights if the accuracy stays under 0.2, which stop=distil does.
 
     Args:
         max_epochs: epochs at most; 300, and 150 for Fashion-MNIST and SVHN.

@@ -151,7 +151,12 @@ class StoredFeatures(Sight):
             yield x.cpu()
 
     def num_computed(self, number: int) -> int:
-        return len(self.run.train) if number == 1 else 0
+        return self.num_rows if number == 1 else 0
+
+    @property
+    def num_rows(self) -> int:
+        """The rows that pass through the full network for one set of features: those of the pool and of validation."""
+        return len(self.run.train) + (0 if self.run.val is None else len(self.run.val))
 
     def notes(self) -> dict[str, float]:
         return {"features_computed": float(self.precomputed)}

@@ -1,6 +1,5 @@
 """Weights of a backbone from a local file, with every key accounted for."""
 
-import re
 import warnings
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from calrun.model.adapt.adapter import first_line
 from calrun.model.adapt.layout import COUNTER, WRAPPERS, common_prefixes, fitting, flattened, under
+from calrun.model.adapt.unreadable import COPY, changed_records, is_safetensors, unreadable
 from calrun.model.base import Classifier
 
 HOST = torch.empty(0).device.type
@@ -45,7 +44,7 @@ def weights_for(
     Raises:
         ValueError: if the file is missing, unreadable or does not fit.
     """
-    stored = _read(Path(path))
+    stored = weights_in(Path(path))
     if prefix is None:
         weights = _found(wanted, stored, path, leave_out)
         faults, hint = _faults(wanted, weights), ""
@@ -83,7 +82,12 @@ def _shown(keys: Mapping[str, Tensor]) -> str:
     return f"{', '.join([*keys][:FIRST])}{more}"
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def weights_in(path: Path) -> Mapping[str, Tensor]:
+    """Returns the tensors of a file by name.
+
+    Raises:
+        ValueError: if it is missing, unreadable or holds none.
+    """
     if not path.is_file():
         raise ValueError(f"checkpoint {path} is no file; give the path of weights written by torch.save or safetensors")
     stored = _stored(path)
@@ -108,30 +112,12 @@ def _stored(path: Path) -> object:
             return load_file(path)
         ignored = warnings.catch_warnings(action="ignore")  # about old formats, which are read or refused below
         with ignored, torch.serialization.safe_globals([Namespace]):  # DINO keeps the words of its command
-            return torch.load(path, map_location=HOST, weights_only=True)
+            stored: object = torch.load(path, map_location=HOST, weights_only=True)
     except Exception as error:  # readers answer damaged bytes with errors of many kinds
-        if re.search(r"Unsupported (global|class)|GLOBAL |TorchScript", str(error)):  # a pickle of more than tensors
-            raise ValueError(
-                f"checkpoint {path} holds Python objects, such as a whole network, which loading would run; where "
-                "they came from, save net.state_dict() alone with torch.save"
-            ) from error
-        raise ValueError(
-            f"checkpoint {path} cannot be read as plain weights ({type(error).__name__}: {first_sentence(error)}); "
-            "save the state_dict alone with torch.save"
-        ) from error
-
-
-def is_safetensors(path: Path) -> bool:
-    """Tells whether a file begins like safetensors: 8 bytes of length, then a header in JSON."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    return path.suffix == ".safetensors" or start[8:] == b"{"
-
-
-def first_sentence(error: Exception) -> str:
-    """Returns the first sentence of an error, without terminal colours; what torch adds to it is unsafe advice."""
-    text = re.sub(r"\x1b\[[0-9;]*m|[\x00-\x1f\x7f]", " ", first_line(error))
-    return " ".join(text.split()).split(". ")[0]
+        raise ValueError(f"checkpoint {path} {unreadable(path, error)}") from error
+    if changed := changed_records(path):  # torch reads them all the same
+        raise ValueError(f"checkpoint {path} is damaged: {changed}; {COPY}")
+    return stored
 
 
 def _contents(stored: object) -> str:
@@ -146,9 +132,24 @@ def _faults(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> list
         for key in wanted
         if key in weights and weights[key].shape != wanted[key].shape
     ]
-    broken = [key for key in wanted if key in weights and not weights[key].isfinite().all()]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another size": differing, "not finite": broken}
+    there = [key for key in wanted if key in weights and not key.endswith(COUNTER)]
+    others = {key: kind for key in there if (kind := _other_kind(weights[key], wanted[key]))}
+    odd = [f"{key} is {kind}" for key, kind in others.items()]
+    broken = [key for key in there if key not in others and not weights[key].isfinite().all()]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another size": differing, "no plain numbers": odd}
+    kinds["not finite"] = broken
     return [f"{len(keys)} keys {kind} (first: {', '.join(keys[:FIRST])})" for kind, keys in kinds.items() if keys]
+
+
+def _other_kind(came: Tensor, wanted: Tensor) -> str:
+    """Returns what a tensor is, in words, if it cannot be copied into weights without loss; otherwise nothing."""
+    if came.is_meta:
+        return "a shape without numbers (meta)"
+    if came.is_quantized:
+        return "quantized"
+    if came.layout != torch.strided:
+        return "sparse"
+    return str(came.dtype) if came.is_floating_point() != wanted.is_floating_point() else ""
 
 
 def _hint(wanted: Mapping[str, Tensor], stored: Mapping[str, Tensor], prefix: str, leave_out: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 Every line carries its name at its end, so that no legend has to be matched by colour.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -37,6 +37,7 @@ MATRICES_ACROSS = 4
 ROUND_INCHES = 0.85  # height around the field: title, ticks and label
 SHORT_NAME, LETTER_INCHES = 30, 0.09  # letters that fit beside the curves, and width added for each further one
 LONGEST_DRAWN = 72  # most letters of a name in a figure
+FULL_COLOUR = "#444444"  # of the constant lines of full training
 WRAPPED_NAME = 24  # letters in a line of a name beside a point
 PRINT: dict[Any, Any] = {
     "font.size": 9,
@@ -74,8 +75,9 @@ def learning_curves(panel: Panel) -> Figure:
     floor = 100 * floor_of_curves(summary, panel.runs)
     summary = summary.merge(bands(panel.runs), on=[*LINE, "labelled"])
     with mpl.rc_context(PRINT):
-        height = max(3.9, NAME_INCHES * len(styles) + ROUND_INCHES)
-        longest = max(len(drawn_name(line, panel.rows)) for line in styles)
+        beside = [len(name) + len(": 00.0 ± 0.0, n=0") for name, _ in panel.full_training()]
+        height = max(3.9, NAME_INCHES * (len(styles) + len(beside)) + ROUND_INCHES)
+        longest = max(*(len(drawn_name(line, panel.rows)) for line in styles), *beside, 0)
         width = 6.3 + LETTER_INCHES * max(0, longest - SHORT_NAME)
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
@@ -95,8 +97,11 @@ def learning_curves(panel: Panel) -> Figure:
                     styles[line].ink,
                 )
             )
-        set_heights(axes, 100 * panel.runs["accuracy"].to_numpy(float), floor)
-        axes.set(xlabel="labels", ylabel="test accuracy in %")
+        constant = list(draw_full_training(axes, panel, summary["labelled"].max()))
+        seen = [*panel.runs["accuracy"].to_numpy(float), *(y / 100 for _, y, *_ in constant)]
+        set_heights(axes, 100 * np.array(seen), floor)
+        ends += constant
+        axes.set(xlabel="labels", ylabel=f"test {panel.measure} in %")
         axes.set_title(curves_title(panel.title, summary["n"], width), loc="left", fontsize=9)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         label_ends(axes, ends, NAME_INCHES / (height - ROUND_INCHES))
@@ -113,6 +118,24 @@ def draw_curve(axes: Axes, own: pd.DataFrame, style: Style) -> float:
     axes.plot(x, y, color=style.colour, marker=style.marker, ms=4, lw=1.5, ls=dash_of(style))
     axes.fill_between(x, lower, upper, color=style.colour, alpha=0.12, lw=0)
     return float(y[np.isfinite(y)][-1])
+
+
+def draw_full_training(axes: Axes, panel: Panel, right: float) -> Iterator[tuple[float, float, str, str]]:
+    """Draws the means of full training as constant lines, with their deviations; yields their ends, see `label_ends`.
+
+    Args:
+        axes: where they are drawn.
+        panel: whose runs of full training they are.
+        right: the last number of labels of the curves.
+    """
+    for number, (name, own) in enumerate(panel.full_training()):
+        y, std = 100 * own["mean"], 100 * own["std"]
+        axes.axhline(y, color=FULL_COLOUR, lw=1.2, ls=(0, (6, 2 + number)), zorder=1)
+        said = f"{y:.1f}"
+        if own["n"] > 1:
+            axes.axhspan(y - std, y + std, color=FULL_COLOUR, alpha=0.1, lw=0, zorder=0)
+            said += f" ± {std:.1f}, n={own['n']}"
+        yield right, y, f"{name}: {said}", FULL_COLOUR
 
 
 def set_heights(axes: Axes, y_N: np.ndarray, floor: float) -> None:

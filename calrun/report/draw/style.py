@@ -1,8 +1,10 @@
 """One look for all tables and figures: order, printed name, colour, marker and dash of every method and acquisition.
 
+Those that the papers compare are listed; any other gets a look that follows from its name, and needs no entry here.
 Colours are Okabe and Ito's (2008) and Tol's (2021) for colour-blind readers; marker and dash tell lines apart too.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -67,6 +69,7 @@ STYLES = {
     "boosting": Style("Boosting", "#332288", "D", (1, 1.5)),
     "head_dropout": Style("Dropout", "#56B4E9", "v", (1, 1.5)),
     "subset_of": Style("subset of candidates", "#661100", "s", (1, 1.5)),
+    "regions": Style("regions", "#AA3377", "D", (1, 1.5)),
     "kmeans": Style("k-means", "#D55E00", "o"),
     "facility_location": Style("facility location", "#CC79A7", "P", (1, 1.5)),
     "dispersion_min": Style("dispersion-min", "#CC79A7", "d", (5, 2)),
@@ -91,7 +94,17 @@ STYLES = {
 VARIANT_MARKERS = "oDsv^P"
 VARIANT_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 2), (1, 1.5), (8, 2, 1, 2), (2, 4))
 SPARE_COLOURS = ("#44AA99", "#999933", "#6699CC", "#AA3377", "#8C564B", "#225522")
-SPARE_MARKERS = "<>phdH8"
+SPARE_DASHES: tuple[tuple[float, ...], ...] = ((3, 1), (3, 3), (6, 1, 1, 1), (10, 3), (2, 1, 6, 1))  # listed ones: none
+SPARE_MARKERS = "<>phd"  # one for each dash
+LISTED_COLOURS = tuple(dict.fromkeys(style.colour for style in STYLES.values()))
+OTHER_COLOURS = tuple(colour for colour in LISTED_COLOURS if colour not in SPARE_COLOURS)
+LOOKS = [  # the spare colours, then, for a figure that uses these up, the others
+    (colour, marker, dash)
+    for colours in (SPARE_COLOURS, OTHER_COLOURS)
+    for marker, dash in zip(SPARE_MARKERS, SPARE_DASHES, strict=True)
+    for colour in colours
+]
+NUM_SPARE = len(SPARE_COLOURS) * len(SPARE_DASHES)
 ORDER = {name: place for place, name in enumerate(STYLES)}
 
 
@@ -102,12 +115,34 @@ def luminance(channels: list[float]) -> float:
 
 
 def style_of(name: str) -> Style:
-    """Returns the look of a method or acquisition; an unknown name gets one that depends on the name alone."""
-    if name in STYLES:
-        return STYLES[name]
-    number = crc32(name.encode())
-    colour = SPARE_COLOURS[number % len(SPARE_COLOURS)]
-    return Style(name, colour, SPARE_MARKERS[number // 7 % len(SPARE_MARKERS)], (3.0, 1.0 + number % 3))
+    """Returns the look of a method or acquisition; an unlisted name gets one that depends on the name alone."""
+    return STYLES.get(name) or Style(name, *LOOKS[first_look(name)])
+
+
+def styles_together(names: Collection[str]) -> dict[str, Style]:
+    """Returns the looks of the names of one figure, no two alike as long as there are enough of them.
+
+    Each is `style_of` its name, but for an unlisted one whose colour has the same marker or dash as another's: of two
+    unlisted ones, the later by name gives way.
+    """
+    found = {name: STYLES[name] for name in names if name in STYLES}
+    for name in sorted({*names} - found.keys()):
+        found[name] = free_style(name, found.values())
+    return found
+
+
+def free_style(name: str, taken: Collection[Style]) -> Style:
+    """Returns the first look, from that of the name on, of which no taken one has the colour and the marker or dash."""
+    marked, dashed = ({(style.colour, getattr(style, kind)) for style in taken} for kind in ("marker", "dash"))
+    first = first_look(name)
+    for colour, marker, dash in (*LOOKS[first:], *LOOKS[:first]):
+        if (colour, marker) not in marked and (colour, dash) not in dashed:
+            return Style(name, colour, marker, dash)
+    return style_of(name)
+
+
+def first_look(name: str) -> int:
+    return crc32(name.encode()) % NUM_SPARE
 
 
 def place_of(name: str) -> tuple[int, str]:

@@ -55,16 +55,6 @@ def corruption_table(table: pd.DataFrame, labelled: int) -> pd.DataFrame:
     return groups.agg(mean="mean", std="std", n="size").reset_index()
 
 
-def mean_difference(corruptions: pd.DataFrame, baseline: str = "al") -> pd.Series:
-    """Returns by method the mean over corruptions of (method minus baseline) (Table 8).
-
-    A corruption that either of the two lacks is left out of that method's mean.
-    """
-    by_method = corruptions.pivot_table(index="corruption", columns="method", values="mean")
-    differences = by_method.drop(columns=baseline).sub(by_method[baseline], axis=0)
-    return differences.mean().rename("difference")
-
-
 def paired_difference(table: pd.DataFrame, labelled: int, baseline: str = "al") -> pd.DataFrame:
     """Returns for each run at one budget its mean over the further test sets of (own minus the baseline's accuracy).
 

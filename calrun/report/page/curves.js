@@ -88,10 +88,12 @@ function areaOf(available, lines, floor) {
 function drawField(chart, svg, field) {
   const x = scale(field.points.map(point => point[field.axis]), LEFT, field.right, 0.02);
   const floor = chart.source.floor, above = field.points.map(point => point[ACCURACY]).filter(value => floor === null || value >= floor);
-  const seen = above.length ? above : field.points.map(point => point[ACCURACY]); // the lines that stay may all be hidden
+  const inView = above.length ? above : field.points.map(point => point[ACCURACY]); // the lines that stay may all be hidden
+  const seen = [...inView, ...chart.source.full.map(own => own.mean)];
   const inField = scale(seen, field.bottom, TOP, 0.05);
   const y = Object.assign(value => Math.min(inField(value), field.bottom), { low: inField.low, high: inField.high });
   drawGrid(svg, field, x, y);
+  chart.source.full.forEach(own => drawFullTraining(svg, own, field, y));
   const ends = [], clip = `field-${nextClip += 1}`, inside = make("g", { "clip-path": `url(#${clip})` });
   svg.append(make("clipPath", { id: clip }, make("rect", { x: LEFT, y: 0, width: field.right - LEFT + 4, height: field.bottom + 4 })), inside);
   for (const line of field.lines) {
@@ -105,6 +107,12 @@ function drawField(chart, svg, field) {
   }
   if (field.wide) drawNames(svg, ends, field);
   chart.targets.sort((a, b) => field.lines.indexOf(a.line) - field.lines.indexOf(b.line) || a.x - b.x);
+}
+
+function drawFullTraining(svg, { label, mean, std, n }, { right }, y) {
+  const at = y(mean), spread = n > 1 ? ` ± ${(100 * std).toFixed(1)} (n=${n})` : "";
+  svg.append(make("line", { class: "full", x1: LEFT, x2: right, y1: at, y2: at, stroke: "#444", "stroke-dasharray": "8 4" }));
+  svg.append(make("text", { x: LEFT + 6, y: at - 4, fill: "#444" }, `${label}: ${(100 * mean).toFixed(1)} %${spread}`));
 }
 
 function below(line, floor) {

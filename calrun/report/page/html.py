@@ -78,7 +78,7 @@ def page(
         differences=difference_table(runs),
         environments=environments(runs.attempts),
         problems=runs.problems,
-        counts=f"{len(runs.folders)} runs, {len(runs.table)} rounds",
+        counts=f"{len(runs.folders)} runs, {len(runs.table) + len(runs.full)} rounds",
         drawn=script_json(drawn),
         numeric=numeric,
         style=resource("page.css"),
@@ -99,7 +99,9 @@ def curves(panel: Panel) -> dict[str, Any]:
         ]
         band = of_line(bounds, line)[["labelled", "lower", "upper"]].to_numpy()
         lines.append(drawn_style(line, panel.rows, styles[line]) | {"runs": members, "band": band})
-    return {"lines": lines, "band": band_said(summary["n"]), "floor": floor_of_curves(summary, panel.runs)}
+    full = [{"label": name, **{key: own[key] for key in ("mean", "std", "n")}} for name, own in panel.full_training()]
+    floor = floor_of_curves(summary, panel.runs)
+    return {"lines": lines, "band": band_said(summary["n"]), "floor": floor, "full": full}
 
 
 def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -119,7 +121,8 @@ def histograms(panel: Panel, class_names: Mapping[str, Sequence[str]]) -> dict[s
 def class_names_of(runs: Runs) -> dict[str, Sequence[str]]:
     """Returns the names of the classes by context, if its runs recorded them."""
     contexts = dict(zip(runs.table["run_id"], runs.table["context"], strict=True))
-    return {contexts[run_id]: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
+    named = {run_id: own.class_names for run_id, own in runs.configurations.items() if own.class_names}
+    return {context: named[run_id] for run_id, context in contexts.items() if run_id in named}
 
 
 def title_of(runs: Runs) -> str:
@@ -179,7 +182,8 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
 
 def run_table(runs: Runs) -> Table:
     """Returns a row per run with where it ended."""
-    last = runs.table.drop_duplicates("run_id", keep="last")  # rounds are in order, runs in that of their folders
+    every = pd.concat([runs.table, runs.full]) if len(runs.full) else runs.table
+    last = every.drop_duplicates("run_id", keep="last")  # rounds are in order, runs in that of their folders
     last = last.assign(watt_hours=1000 * last[ENERGY], percent=100 * last["accuracy"])
     names = ["run_id", "experiment", "dataset", "model", "method", "variant", "acquisition"]
     shown = {

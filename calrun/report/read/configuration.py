@@ -23,7 +23,7 @@ CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer", "initial")
 BUDGET = ("budget",)
 DATA = ("data_fingerprint", "data_content")  # checksums of what was loaded and of what the files hold
 CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")
-SUBSET = "subset_of"  # the acquisition that any other may be inside of
+AROUND = ("subset_of", "regions")  # acquisitions that any other may be inside of
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
 
 
@@ -106,9 +106,9 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
 
 
 def shown_choice(tree: dict[str, Any], group: str, option: Any) -> str:
-    """Returns an option's name, with that of the option that a subset of the candidates was shown to."""
+    """Returns an option's name, with that of the option inside of it, if it stands around another."""
     node = tree.get(group)
-    inner = node.get("inner") if option == SUBSET and isinstance(node, dict) else None
+    inner = node.get("inner") if option in AROUND and isinstance(node, dict) else None
     target = inner.get("_target_") if isinstance(inner, dict) else None
     return f"{option} {str(target).split('.')[-2:][0]}" if target else str(option)
 

@@ -18,10 +18,12 @@ from calrun.folder.round_line import PLAIN, check_line, headline, whole_lines
 from calrun.report.page.naming import add_names
 from calrun.report.read.attempts import read_attempts
 from calrun.report.read.configuration import Configuration, read_configuration
+from calrun.report.read.full_training import beside, with_panels
 from calrun.report.table.plain import printable
 
 RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # any one makes a folder a run's
 SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # summed per run
+NOTE = "note_"  # begins the columns of what a round's method and acquisition say about themselves
 DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # errors that reading a file of any content can raise
 
 
@@ -40,13 +42,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Runs:
-    """Everything the reports know: the tidy table, and beside it what belongs to a run rather than to a round."""
+    """Everything the reports know: the tidy table, and beside it what belongs to a run rather than to a round.
+
+    `full` holds the runs of full training, which are no lines of their own, see calrun/report/read/full_training.py.
+    """
 
     table: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
     configurations: dict[str, Configuration] = field(default_factory=dict)
     attempts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
+    full: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def test_entropies(self) -> tuple[dict[tuple[str, int], np.ndarray], list[Problem]]:
         """Returns the test rows' entropies by run and round, if recorded, and which of them are damaged."""
@@ -104,12 +110,16 @@ def read(folders: Iterable[Path]) -> Runs:
     kept = with_own_ids(kept)
     by_id = {folder.configuration.run_id: folder for folder in kept}
     configurations = {run_id: folder.configuration for run_id, folder in by_id.items()}
+    full = beside({run_id: folder.rounds for run_id, folder in by_id.items()}, configurations)
+    lines = {run_id: own for run_id, own in configurations.items() if run_id not in full}
+    table = add_names(table_of([by_id[run_id] for run_id in lines]), lines)
     return Runs(
-        table=add_names(table_of(kept), configurations),
+        table=table,
         problems=problems + repeated,
         configurations=configurations,
         attempts={run_id: folder.attempts for run_id, folder in by_id.items()},
         folders={run_id: folder.path for run_id, folder in by_id.items()},
+        full=with_panels(table_of([by_id[run_id] for run_id in by_id if run_id in full]), table, configurations),
     )
 
 
@@ -256,6 +266,7 @@ def rows_of(folder: Folder) -> Iterator[dict[str, Any]]:
         row |= {name: line.get(name) for name in PLAIN if name not in SUMMED}
         row |= metrics_of(line)
         row |= {f"{name}_seconds": seconds for name, seconds in line.get("seconds", {}).items()}
+        row |= {f"{NOTE}{name}": value for name, value in (line.get("notes") or {}).items()}
         row |= {name: line[name] for name in SUMMED if line.get(name) is not None}
         for name in SUMMED:
             sums[name] += row.get(name, np.nan)  # one round without the number makes every later sum unknown

@@ -6,7 +6,7 @@ import pandas as pd
 
 from calrun.report.draw.maps import dynamics_of_lines
 from calrun.report.draw.panels import Panel
-from calrun.report.measure.regions import BY_MEAN, IMAGENET_MEANS, binned
+from calrun.report.measure.hardness import BY_MEAN, IMAGENET_MEANS, binned
 from calrun.report.table.tables import Cell, Table
 
 HARDNESS = (IMAGENET_MEANS, BY_MEAN)

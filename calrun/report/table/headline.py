@@ -26,6 +26,8 @@ def headline(panel: Panel, against: str, baseline: str) -> str:
     at_budget = panel.runs[panel.runs["labelled"] == budget]
     means = accuracy_by_budget(at_budget).sort_values("mean", ascending=False)
     lines = [Line(*map(str, keys)) for keys in means[LINE].itertuples(index=False, name=None)]
+    if not lines:
+        return f"{panel.title}: no network was evaluated at {budget:,} labels."
     best = label_of(lines[0], panel.rows)
     says = f"{panel.title}: at {budget:,} labels {best} has {100 * means['mean'].iloc[0]:.1f} %"
     if len(lines) == 1:

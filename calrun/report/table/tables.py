@@ -96,7 +96,7 @@ def accuracy_blocks(panel: Panel, accuracy: pd.DataFrame, budgets: list[int]) ->
     heads = [budget_heading(panel.runs, budget) for budget in budgets]
     return [
         ColumnGroup("", [panel.rows, "n"], lambda line: [Cell(label_of(line, panel.rows)), seed_count(own(line)["n"])]),
-        ColumnGroup("test accuracy in %", heads, lambda line: accuracy_cells(own(line), own(line)["n"].max())),
+        ColumnGroup(f"test {panel.measure} in %", heads, lambda line: accuracy_cells(own(line), own(line)["n"].max())),
     ]
 
 

@@ -42,7 +42,6 @@ class PaperTable:
         sets: what the test sets of the cells are called.
         setting: what the paper ran, in a sentence.
         differs: what the recipe does otherwise than the paper, or leaves open because the paper does.
-        lacking: why the recipe cannot play the cells of a test set.
     """
 
     name: str
@@ -60,7 +59,6 @@ class PaperTable:
     sets: str = "test set"
     setting: str = ""
     differs: tuple[str, ...] = ()
-    lacking: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_corrupted(self) -> bool:

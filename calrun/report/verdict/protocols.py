@@ -98,7 +98,6 @@ def of_beck(
         claimed=claimed or nothing_claimed,
         setting=table["setting"],
         differs=tuple(table["differs"]),
-        lacking=table.get("lacking", {}),
         **timed,
     )
 

@@ -128,6 +128,7 @@ def columns_for(needs: frozenset[str], sizes: Sizes) -> dict[str, Any]:
         "mc_log_probs": (logits_NC[parts[1], None] + noise_NKC).log_softmax(dim=2),
         "images": ToyImages(torch.randn(number, *sizes.input_shape, generator=generator)),
         "model": Classifier(backbone, sizes.features, sizes.classes),
+        "beside": Candidates(np.arange(sizes.candidates), {"logits": -logits_NC[parts[1]]}),
         "scratch": Path(SCRATCH.name),
         "run_folder": Path(SCRATCH.name),
     }

@@ -100,7 +100,7 @@ def test_a_whole_network_is_refused_in_one_line_that_says_what_to_save(zipped: b
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
 def test_damaged_files_are_one_line(content: bytes, name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=r"checkpoint .* save the state_dict alone with torch\.save") as caught:
+    with pytest.raises(ValueError, match=r"checkpoint .*(empty|damaged|truncated|begins with|objects)") as caught:
         load_backbone(net_and_weights()[0], tmp_path / name)
     assert str(caught.value).isprintable()
 
@@ -123,7 +123,7 @@ def test_a_missing_file_a_broken_one_and_one_without_weights_are_told_apart(tmp_
     with pytest.raises(ValueError, match="is no file"):
         load_backbone(net, tmp_path / "absent.pt")
     (tmp_path / "broken.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match="cannot be read as plain weights"):
+    with pytest.raises(ValueError, match=r"begins with b'not a ch', as no file of torch.save or safetensors does"):
         load_backbone(net, tmp_path / "broken.pt")
     with pytest.raises(ValueError, match=r"but holds the keys \['epoch'\]"):
         load_backbone(net, saved(tmp_path, {"epoch": 3}))

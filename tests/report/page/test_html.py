@@ -69,6 +69,16 @@ def test_page_needs_no_network_and_escapes_what_it_shows(make_run: MakeRun, tmp_
         assert needed in text
 
 
+def test_acquisitions_of_a_users_own_are_drawn_apart(make_run: MakeRun, tmp_path: Path) -> None:
+    names = ["entropy", *(f"mine_{number}" for number in range(25))]
+    for name in names:
+        make_run([0.5, 0.8], acquisition=name)
+    (panel,) = panels(read([tmp_path / "outputs"]).table)
+    lines = curves(panel)["lines"]
+    assert {line["label"] for line in lines} == {*names}
+    assert len({(line["colour"], line["dash"]) for line in lines}) == len(names)
+
+
 def test_script_data_is_strict_json_without_closing_tags() -> None:
     text = script_json({"a": [float("nan"), float("inf"), 1 / 3], "b": "</script>"})
     assert "</" not in text

@@ -1,18 +1,15 @@
-"""Where a proxy and the fine-tuned network disagree, and how hard rows are. Wen et al. 2024, Sec. 4 and Fig. 4.
+"""Where a proxy and the fine-tuned network choose differently. Wen et al. 2024, Sec. 4.1 and Fig. 4.
 
-Both want the true labels of the pool, and so belong to an analysis and to no run.
+Which of them is right wants the true labels of the pool: an analysis, for no choice that is to be used.
 
-Dimension key: N rows of the pool, T epochs.
+Dimension key: N rows of the pool.
 """
-
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-IMAGENET_MEANS = (0.25, 0.5, 0.75)  # of p(true class): very hard below the first, easy from the last on
-CIFAR10_SPREADS = (0.05, 0.10, 0.15)  # standard deviations: easy below the first, very hard from the last on
-BY_MEAN = ("very hard", "hard", "medium", "easy")
-BY_SPREAD = ("easy", "medium", "hard", "very hard")
+MISSED = ("A1", "A2", "B1", "B2")  # what only the fine-tuned network chooses
+ADDED = ("C", "D")  # what only the proxy chooses
+NAMES = ("O", *MISSED, *ADDED)
 
 
 def regions(
@@ -53,9 +50,3 @@ def replaced_tail(chosen: np.ndarray, region: np.ndarray, share: float) -> np.nd
     """
     new = region[~np.isin(region, chosen)][: round(share * len(chosen))]
     return np.concatenate([chosen[: len(chosen) - len(new)], new])
-
-
-def binned(values_N: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> Mapping[str, np.ndarray]:
-    """Returns the rows in each bin; a value on an edge is in the upper one."""
-    of_N = np.digitize(values_N, edges)
-    return {name: np.flatnonzero(of_N == number) for number, name in enumerate(names)}

@@ -1,20 +1,11 @@
-"""Regions of two choices, and the bins of a map of the data.
+"""Regions of two choices, by hand.
 
-Dimension key: N rows, T epochs.
+Dimension key: N rows.
 """
 
 import numpy as np
-import pytest
 
-from calrun.report.measure.regions import (
-    BY_MEAN,
-    BY_SPREAD,
-    CIFAR10_SPREADS,
-    IMAGENET_MEANS,
-    binned,
-    regions,
-    replaced_tail,
-)
+from calrun.acquisition.kernel.regions import regions, replaced_tail
 
 
 def test_regions_divide_both_choices() -> None:
@@ -40,11 +31,3 @@ def test_the_tail_of_a_choice_gives_way() -> None:
     assert replaced_tail(chosen, region, 0.0).tolist() == [5, 3, 8, 1]
     assert replaced_tail(chosen, region, 0.5).tolist() == [5, 3, 9, 7]
     assert replaced_tail(chosen, region, 1.0).tolist() == [5, 3, 9, 7]  # no more are to be had
-
-
-@pytest.mark.parametrize(("edges", "names"), [(IMAGENET_MEANS, BY_MEAN), (CIFAR10_SPREADS, BY_SPREAD)])
-def test_bins_cover_everything_once(edges: tuple[float, ...], names: tuple[str, ...]) -> None:
-    values_N = np.array([0.0, *edges, 1.0, *np.random.default_rng(0).random(50)])
-    found = binned(values_N, edges, names)
-    assert sorted(np.concatenate([*found.values()]).tolist()) == list(range(len(values_N)))
-    assert [np.flatnonzero([at in rows for rows in found.values()]).item() for at in range(5)] == [0, 1, 2, 3, 3]
