@@ -63,6 +63,11 @@ class PaperTable:
     @property
     def is_corrupted(self) -> bool:
         """Whether its numbers are of corrupted test sets."""
+        return self.measured is by_corruption or self.differences
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether its numbers are of several test sets, or of other parts that stand in their place."""
         return bool((self.cells["test_set"] != CLEAN).any())
 
 

@@ -145,7 +145,7 @@ def verdict_table(
         ours: what they were.
     """
     ordered = sorted(found.to_dict("records"), key=lambda row: (place_of(row["method"]), row["variant"]))
-    sets = [paper.sets] if paper.is_corrupted else []
+    sets = [paper.sets] if paper.has_sets else []
     columns = ["method", "budget", *sets, "n", "ours", "paper", "difference", "verdict", *["ours", "paper"] * 2]
     return Table(
         title=f"{paper.source}: {paper.dataset}, {paper.model}, {paper.acquisition}"
@@ -213,7 +213,7 @@ def verdict_row(row: dict[Any, Any], paper: PaperTable) -> list[Cell]:
     return [
         Cell(label),
         Cell(f"{row['budget']}"),
-        *([Cell(row["test_set"].replace("_", " "))] if paper.is_corrupted else []),
+        *([Cell(row["test_set"].replace("_", " "))] if paper.has_sets else []),
         Cell(f"{row['n']}"),
         with_std(row["ours"], row["ours_std"], form),
         with_std(row["mean"], row["std"], form, mark),
