@@ -28,6 +28,7 @@ from calrun.shell.completion import ASK, answers, script
 from calrun.slurm.commands import cancel_command, logs_command, submit_words
 from calrun.text.words import at_home, options_last, refuse_options
 
+EVERY_TABLE = "all"  # in place of a recipe's name
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
 failed: list[Exception] = []  # what a single run ended with, past Hydra, which would print a line of its own
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs in several lines what our sentence says in one
@@ -203,15 +204,23 @@ def report_command(  # noqa: PLR0913 - the options of a command
 
 @app.command("reproduce")
 def reproduce_command(  # noqa: PLR0913 - the options of a command
-    table: Annotated[str, typer.Argument(help="a recipe, such as cal/table1 (calrun list experiment)")],
+    table: Annotated[str, typer.Argument(help="a recipe, such as cal/table1 (calrun list experiment), or all")] = "",
     overrides: Annotated[list[str] | None, typer.Argument(help="further GROUP=OPTION KEY=VALUE for every run")] = None,
     seeds: Annotated[str | None, typer.Option(help="seeds to play, such as 0,1,2; default: the recipe's")] = None,
     scale: Annotated[float, typer.Option(help="shrinks pool, budgets and epochs alike; marks the table")] = 1.0,
     launcher: Annotated[str | None, typer.Option(help="where runs go, such as processes or slurm")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would run, with an estimate")] = False,
     no_run: Annotated[bool, typer.Option("--no-run", help="play nothing, compare the rounds that are there")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help="only show every printed table: cost, and how it stands")
+    ] = False,
 ) -> None:
     """Plays what is missing of a paper's table and says how close it came, cell by cell."""
+    if listed or table in ("", EVERY_TABLE):
+        from calrun.sweep.catalogue import asked, show
+
+        show(asked(table, overrides or [], listed, dry_run))
+        return
     from calrun.sweep.reproduce import reproduce, reproduction
     from calrun.training.trainer import silence_lightning
 

@@ -36,6 +36,8 @@ MISSING = {
     "mask_folder": ["dataset.root=x", "dataset.mask.classes=[a,b]", "model.model_name=fcn_resnet50"],
     "file": ["initial.path=rows.txt"],
     "imbalance": ["row_transform.ratio=10"],
+    "redundancy": ["row_transform.factor=2"],
+    "per_class": ["row_transform.count=100"],
     **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("fig13", "table4", "table12")},
     **{
         f"emam/{name}": ["method.start.path=backbone.pt"]

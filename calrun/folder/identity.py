@@ -151,7 +151,7 @@ def _canonical(value: Any, where: str, ours: bool) -> Any:
     if isinstance(value, str) and last_word(where) == TOKENIZER:
         return _content(value, where)
     if isinstance(value, str) and is_place(where):
-        if where.startswith("oracle."):
+        if where == "oracle.path":
             return Path(value).name  # its content grows while the run goes on
         return "" if where.startswith("dataset.") else _content(value, where)
     return value

@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from calrun.dataset.base import UNKNOWN, Source
+from calrun.dataset.base import Source
 from calrun.dataset.source.subset import Subset
 from calrun.rng import numpy_rng
 from calrun.row_transform.base import RowTransform
+from calrun.row_transform.classes import class_of_rows
 from calrun.text.legal import at_least, one_of
 
 SHAPES = ("exponential", "step")
@@ -46,7 +47,7 @@ class Imbalance(RowTransform):
         Raises:
             ValueError: if a row has no class or several, or a class has fewer rows than it is to have.
         """
-        targets_N = class_of_rows(train)
+        targets_N = class_of_rows(train, "imbalance")
         available_C = np.bincount(targets_N, minlength=num_classes)
         largest = int(available_C.min()) if self.largest is None else self.largest
         wanted_C = class_sizes(largest, self.ratio, num_classes, self.shape)
@@ -87,23 +88,3 @@ def class_sizes(largest: int, ratio: float, num_classes: int, shape: str) -> np.
     exponent_C = number_C / max(1, num_classes - 1) if shape == "exponential" else later_C.astype(float)
     size_C: np.ndarray = np.round(largest * float(ratio) ** -exponent_C, DIGITS).astype(np.int64)
     return size_C
-
-
-def class_of_rows(train: Source) -> np.ndarray:
-    """Returns the class of each row (N,).
-
-    Raises:
-        ValueError: if labels are no classes, or some are unknown.
-    """
-    targets = train.targets
-    if targets.ndim != 1:
-        raise ValueError(
-            f"row_transform=imbalance wants one class a row, but labels have the shape {targets.shape}; leave it out"
-        )
-    unknown = np.flatnonzero(targets == UNKNOWN)
-    if len(unknown):
-        raise ValueError(
-            f"row_transform=imbalance wants the class of every row, but {len(unknown):,} rows have none (first: "
-            f"{unknown[:SHOWN].tolist()}); leave them out of the training set"
-        )
-    return targets

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from calrun.errors import MISTAKES, sentence
 from calrun.machine.children import run_bound
-from calrun.method.fit.scale import fewer, scaled
-from calrun.method.visit import Visit
 from calrun.places import CONF, options
 from calrun.report.main import Report, report
 from calrun.report.measure.robustness import MADE, corruption_group
@@ -34,9 +31,9 @@ from calrun.report.verdict.lost import without_numbers
 from calrun.report.verdict.printed import PaperTable, paper_table
 from calrun.report.verdict.supplement import remark
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
-from calrun.round import planned_rounds
 from calrun.run import finished_accuracy, run_folder
 from calrun.sweep.checkpoints import refuse_unreadable
+from calrun.sweep.costs import most_samples
 from calrun.sweep.sweep import job_config, split_sweep, without_sweeps
 from calrun.text.duration import duration
 
@@ -217,23 +214,6 @@ def estimate(planned: Reproduction) -> str:
 
 def method_of(job: Job) -> str:
     return next((part.split("=", 1)[1] for part in job.overrides if part.startswith("method=")), "")
-
-
-def most_samples(cfg: DictConfig, pool_size: int) -> float:
-    """Returns an upper bound on the samples with gradient of a run: every round trains for all its epochs.
-
-    Args:
-        cfg: a run's configuration.
-        pool_size: rows that can be labelled, before `scale`.
-    """
-    visit: Visit = instantiate(cfg.method.visit, _convert_="all")
-    samples = 0.0
-    for this_round in planned_rounds(scaled(instantiate(cfg.budget).planned(pool_size), cfg.scale)):
-        is_later = visit.replay_size and this_round.number > 1
-        epochs = fewer(cfg.trainer.cal_epochs if is_later else cfg.trainer.max_epochs, cfg.scale)
-        steps = visit.epoch(this_round, 0, cfg.trainer.batch_size)
-        samples += epochs * sum(len(step.current) + visit.num_replayed(len(this_round.history_rows)) for step in steps)
-    return samples
 
 
 def samples_per_second(exp: "Experiment") -> float:

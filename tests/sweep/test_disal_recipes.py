@@ -14,7 +14,8 @@ from rich.console import Console
 
 from calrun.places import CONF
 from calrun.round import planned_rounds
-from calrun.sweep.reproduce import most_samples, reproduce, reproduction
+from calrun.sweep.costs import most_samples
+from calrun.sweep.reproduce import reproduce, reproduction
 from calrun.sweep.sweep import job_config
 
 Composed = Callable[..., tuple[Any, dict[str, Any]]]

@@ -15,7 +15,8 @@ from calrun.places import CONF
 from calrun.report.read.configuration import read_configuration
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.printed import paper_table
-from calrun.sweep.reproduce import claims_table, experiment_of, most_samples, recipe_leaves, reproduce, reproduction
+from calrun.sweep.costs import most_samples
+from calrun.sweep.reproduce import claims_table, experiment_of, recipe_leaves, reproduce, reproduction
 from calrun.sweep.sweep import job_config
 
 RECIPES = sorted(f"{path.parent.name}/{path.stem}" for path in (CONF / "experiment").glob("*/[!_]*.yaml"))

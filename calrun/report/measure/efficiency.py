@@ -80,6 +80,27 @@ def curve_of(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return ordered["labelled"].to_numpy(float), ordered["accuracy"].to_numpy(float)
 
 
+def best_efficiency(table: pd.DataFrame, baseline: str = "random") -> pd.DataFrame:
+    """Returns each run's labelling efficiency at the best accuracy of the baseline acquisition, with the same seed.
+
+    Columns besides the run's: target (that accuracy) and efficiency (labels that the baseline needs for it over the
+    run's; NaN if the run never reaches it). It is what Beck et al. 2021 quote of their figures, such as 1.8x.
+    """
+    bests = {}
+    for keys, run in table[table["acquisition"] == baseline].groupby(PARTNER):
+        labels_T, accuracy_T = curve_of(run)
+        if run["run_id"].nunique() == 1 and len(accuracy_T):
+            best = float(accuracy_T.max())
+            bests[keys] = (best, float(labels_T[accuracy_T.argmax()]))
+    rows = []
+    for keys, run in table[table["acquisition"] != baseline].groupby(RUN):
+        named = dict(zip(RUN, keys, strict=True))
+        target, needed = bests.get(tuple(named[name] for name in PARTNER), (float("nan"), float("nan")))
+        own = labels_to_reach(*curve_of(run), target)
+        rows.append(named | {"target": target, "efficiency": needed / own})
+    return pd.DataFrame(rows, columns=[*RUN, "target", "efficiency"])
+
+
 def mean_saving(equivalents: pd.DataFrame) -> pd.DataFrame:
     """Returns each run's average sample saving ratio over its rounds (Wen et al. 2024, Sec. 6.2), and their number.
 

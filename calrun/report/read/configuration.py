@@ -19,7 +19,7 @@ from calrun.folder.identity import HEADER, canonical
 from calrun.places import SHOWN_GROUPS
 from calrun.report.table.plain import printable
 
-CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer")
+CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer", "initial")
 BUDGET = ("budget",)
 DATA = ("data_fingerprint", "data_content")  # checksums of what was loaded and of what the files hold
 CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")

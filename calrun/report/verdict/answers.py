@@ -12,7 +12,7 @@ from calrun.report.draw.style import style_of
 from calrun.report.measure.at_accuracy import at_accuracy_table
 from calrun.report.measure.balance import balance_by_budget
 from calrun.report.measure.curves import area_under_budget_curve, span
-from calrun.report.measure.efficiency import equivalent_labels, mean_saving
+from calrun.report.measure.efficiency import best_efficiency, equivalent_labels, mean_saving
 from calrun.report.measure.entropy import entropy_correlation
 from calrun.report.measure.penalty import penalty_table
 from calrun.report.measure.prices import Prices, cost_table
@@ -103,7 +103,7 @@ def difference_cells(difference: float, n: int, p: float, p_holm: float) -> list
 def efficiency_table(panel: Panel) -> Table:
     """Returns labelling efficiency by budget and the average sample saving ratio (Beck 2021, 4.1; Wen 2024, 6.2)."""
     equivalents = equivalent_labels(panel.runs, RANDOM)
-    savings = mean_saving(equivalents)
+    savings, bests = mean_saving(equivalents), best_efficiency(panel.runs, RANDOM)
     budgets = shown_budgets(sorted(equivalents["labelled"].unique()))
     rows = []
     for line, own in lines_of(equivalents, panel.rows):
@@ -112,16 +112,21 @@ def efficiency_table(panel: Panel) -> Table:
         paired = saving[saving["rounds"] > 0]
         covered = f"{span(paired['rounds'])} of {span(paired['of_rounds'])}" if len(paired) else MISSING
         share = percent(saving["saving"].mean(), saving["saving"].std(), int(saving["saving"].count()))
+        at_best = of_line(bests, line)["efficiency"].dropna()
+        cells.append(
+            Cell(f"{at_best.mean():.2f}× (n={len(at_best)})", at_best.mean()) if len(at_best) else Cell(MISSING)
+        )
         rows.append([Cell(label_of(line, panel.rows)), *cells, share, Cell(covered)])
     return Table(
         title=f"{panel.title}: labels saved against random",
         name=f"{panel.name}-efficiency",
-        groups=[("", 1), ("labelling efficiency at labels", len(budgets)), ("sample saving ratio", 2)],
-        columns=[panel.rows, *(f"{budget:,}" for budget in budgets), "mean in %", "rounds"],
+        groups=[("", 1), ("labelling efficiency at labels", len(budgets) + 1), ("sample saving ratio", 2)],
+        columns=[panel.rows, *(f"{budget:,}" for budget in budgets), "random's best", "mean in %", "rounds"],
         rows=rows,
         notes=[
             "Efficiency: labels random needs for the same accuracy over the labels used, by interpolation, mean over "
-            "seeds; > x: random never gets there with the labels it has (all seeds or some, then the least bound).",
+            "seeds; > x: random never gets there with the labels it has (all seeds or some, then the least bound). "
+            "Random's best: at the highest accuracy of random with the same seed.",
             "Rounds: how many of a seed's have a ratio; outside random's curve nothing is extrapolated.",
         ],
     )

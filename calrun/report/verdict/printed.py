@@ -21,6 +21,7 @@ OTHERS = {  # papers whose tables have another shape, by the folder of their rec
     "emam": ("calrun.report.verdict.selections", "emam_table"),
     "wen": ("calrun.report.verdict.alignments", "wen_table"),
     "disal": ("calrun.report.verdict.supplement", "disal_table"),
+    "beck": ("calrun.report.verdict.protocols", "beck_table"),
 }
 CLEAN, ALL_CORRUPTED = "", "mean of all"  # test sets of cells that are not one of the corrupted ones
 
@@ -35,8 +36,12 @@ class PaperTable:
     Args:
         quantity: what the numbers are.
         differences: whether they are differences, of which the sign is compared.
+        times: whether they are seconds of another machine, of which only a factor is compared.
         measured: returns, of the table of runs and for each test set of the cells, rows whose `accuracy` is compared.
         claimed: answers the paper's claims from cells, and from the least accuracy at which AL has learnt anything.
+        sets: what the test sets of the cells are called.
+        setting: what the paper ran, in a sentence.
+        differs: what the recipe does otherwise than the paper, or leaves open because the paper does.
     """
 
     name: str
@@ -48,8 +53,12 @@ class PaperTable:
     remarks: dict[str, str] = field(default_factory=dict)
     quantity: str = "test accuracy in %"
     differences: bool = False
+    times: bool = False
     measured: Callable[[pd.DataFrame], dict[str, pd.DataFrame]] = lambda table: {CLEAN: table}
     claimed: Callable[[pd.DataFrame, float], list[Claim]] = claims
+    sets: str = "test set"
+    setting: str = ""
+    differs: tuple[str, ...] = ()
 
     @property
     def is_corrupted(self) -> bool:

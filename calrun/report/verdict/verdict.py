@@ -9,12 +9,13 @@ import pandas as pd
 
 from calrun.report.draw.style import place_of, style_of
 from calrun.report.table.tables import MISSING, Cell, Table, tidy
+from calrun.report.verdict.pace import ALIKE, FASTER, SLOWER, pace
 from calrun.report.verdict.printed import CLEAN, PaperTable
 
 BASELINE = "al"
 WITHIN_STD, WITHIN_POINT, OFF, NOT_RUN = "within std", "within 1 point", "off", "not run"
 SAME_SIGN, OTHER_SIGN = "same sign", "other sign"
-VERDICTS = (WITHIN_STD, SAME_SIGN, WITHIN_POINT, OFF, OTHER_SIGN, NOT_RUN)
+VERDICTS = (WITHIN_STD, SAME_SIGN, WITHIN_POINT, FASTER, ALIKE, SLOWER, OFF, OTHER_SIGN, NOT_RUN)
 LABEL_TOLERANCE = 0.02
 OURS = ("ours", "ours_std", "n", "ours_speed_up", "epochs", "train_accuracy")
 
@@ -33,8 +34,8 @@ def verdicts(table: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> pd.D
 
     Further columns: ours, ours_std (percent), n, ours_speed_up, epochs (so far), train_accuracy, difference (points, at
     the paper's precision), ours_to_al and paper_to_al (points above AL), al_accuracy (our AL's), verdict: within std
-    (the paper's), within 1 point, off, or not run; of differences, same sign or other sign. Two budgets are the same if
-    the paper's labels times `scale` are ours to within 2 %.
+    (the paper's), within 1 point, off, or not run; of differences, same sign or other sign; of seconds, faster, within
+    2 times, or slower. Two budgets are the same if the paper's labels times `scale` are ours to within 2 %.
     """
     ours = ours_in(table, paper)
     found = [match(ours, cell, scale) for cell in rows_of(paper.cells)]
@@ -46,8 +47,14 @@ def verdicts(table: pd.DataFrame, paper: PaperTable, scale: float = 1.0) -> pd.D
     result["ours_to_al"] = result["ours"] - base["ours"].to_numpy()
     result["paper_to_al"] = result["mean"] - base["mean"].to_numpy()
     result["al_accuracy"] = al_accuracy(table, paper, scale) if paper.differences else base["ours"].to_numpy()
-    within = map(verdict, result["difference"], result["std"])
-    return result.assign(verdict=[*(signs(result["ours"], result["mean"]) if paper.differences else within)])
+    return result.assign(verdict=[*answers(result, paper)])
+
+
+def answers(cells: pd.DataFrame, paper: PaperTable) -> Iterable[str]:
+    """Returns the verdict on each cell, by what the paper's numbers are."""
+    if paper.times:
+        return (pace(*both) or NOT_RUN for both in zip(cells["ours"], cells["mean"], strict=True))
+    return signs(cells["ours"], cells["mean"]) if paper.differences else map(verdict, cells["difference"], cells["std"])
 
 
 def ours_in(table: pd.DataFrame, paper: PaperTable) -> pd.DataFrame:
@@ -128,7 +135,7 @@ def ours_as_cells(found: pd.DataFrame) -> pd.DataFrame:
 def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, unlike: Sequence[str] = ()) -> Table:
     """Returns the verdicts as a table, a row per method and budget; `unlike` says how runs depart from the recipe."""
     ordered = sorted(found.to_dict("records"), key=lambda row: (place_of(row["method"]), row["variant"]))
-    sets = ["test set"] if paper.is_corrupted else []
+    sets = [paper.sets] if paper.is_corrupted else []
     columns = ["method", "budget", *sets, "n", "ours", "paper", "difference", "verdict", *["ours", "paper"] * 2]
     return Table(
         title=f"{paper.source}: {paper.dataset}, {paper.model}, {paper.acquisition}"
@@ -137,8 +144,21 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
         groups=[("", 3 + len(sets)), (paper.quantity, 4), ("minus AL", 2), ("speed-up", 2), ("ours trained", 2)],
         columns=[*columns, "epochs", "train accuracy in %"],
         rows=[verdict_row(row, paper) for row in ordered],
-        notes=[*departure_notes(scale, unlike), *cell_notes(found, paper), *paper_notes(ordered, paper)],
+        notes=[
+            *setting_notes(paper),
+            *departure_notes(scale, unlike),
+            *cell_notes(found, paper),
+            *paper_notes(ordered, paper),
+        ],
     )
+
+
+def setting_notes(paper: PaperTable) -> Iterable[str]:
+    """Yields what the paper ran, and what its recipe does otherwise."""
+    if paper.setting:
+        yield f"The paper's setting: {paper.setting}."
+    if paper.differs:
+        yield f"The recipe differs from the paper: {'; '.join(paper.differs)}."
 
 
 def departure_notes(scale: float, unlike: Sequence[str]) -> Iterable[str]:

@@ -4,7 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calrun.report.measure.efficiency import cost_at_equal_accuracy, equivalent_labels, labels_to_reach, mean_saving
+from calrun.report.measure.efficiency import (
+    best_efficiency,
+    cost_at_equal_accuracy,
+    equivalent_labels,
+    labels_to_reach,
+    mean_saving,
+)
 from calrun.report.read.runs import read
 
 MakeRun = Callable[..., Path]
@@ -58,3 +64,15 @@ def test_overall_cost_to_reach_what_random_ends_with(make_run: MakeRun, tmp_path
     assert result.loc["random", "cost_ratio"] == pytest.approx(1.0)
     assert result.loc["entropy", "cost"] == pytest.approx((20 + 50) / 2)
     assert result.loc["entropy", "cost_ratio"] == pytest.approx(35 / 60)
+
+
+def test_efficiency_at_randoms_best_accuracy_by_hand(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6, 0.8, 0.7], acquisition="random")
+    make_run([0.5, 0.7, 0.9], acquisition="entropy")
+    make_run([0.5, 0.6, 0.7], acquisition="badge")
+    make_run([0.5, 0.9], acquisition="entropy", seed=1)
+    result = best_efficiency(read([tmp_path]).table).set_index(["acquisition", "seed"])
+    assert result.loc[("entropy", 0), ["target", "efficiency"]].tolist() == [0.8, pytest.approx(300 / 250)]
+    assert result.loc[("badge", 0), "target"] == 0.8
+    assert result["efficiency"].isna()["badge", 0]  # never reaches it
+    assert result["efficiency"].isna()["entropy", 1]  # has no partner

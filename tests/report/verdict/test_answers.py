@@ -37,7 +37,14 @@ def test_an_accuracy_random_never_reaches_gives_a_lower_bound(make_run: MakeRun,
     make_run([0.5, 0.6, 0.7], acquisition="random")
     make_run([0.5, 0.7, 0.9], acquisition="entropy")
     table = tables_of(tmp_path)["labels saved against random"]
-    assert row(table, "entropy") == ["1.00× (n=1)", "1.50× (n=1)", "> 1.00× (n=1)", "16.7 (n=1)", "2 of 3"]
+    assert row(table, "entropy") == [
+        "1.00× (n=1)",
+        "1.50× (n=1)",
+        "> 1.00× (n=1)",
+        "1.50× (n=1)",
+        "16.7 (n=1)",
+        "2 of 3",
+    ]
 
 
 def test_class_balance_is_infinite_while_a_class_is_missing(make_run: MakeRun, tmp_path: Path) -> None:
