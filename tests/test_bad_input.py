@@ -122,7 +122,7 @@ def test_a_number_that_cannot_be_is_named_with_what_was_wanted(override: str, wa
             "optimizer.schedule wants an object (keys with a _target_) or null, got 'cosine'",
         ),
         ("stop.max_epochs=x", "stop.max_epochs wants a whole number, got 'x'"),
-        ("model.hidden=64", "model.hidden wants a list, each a whole number, got 64"),
+        ("model.hidden=64", "model.hidden wants a list in which each is a whole number, got 64"),
         ("dataset.transform.flip=maybe", "dataset.transform.flip wants true or false, got 'maybe'"),
         ("trainer.channels_last=maybe", "trainer.channels_last wants true or false, got 'maybe'"),
         ("trainer.deterministic=maybe", "trainer.deterministic wants True or False or 'warn', got 'maybe'"),

@@ -89,7 +89,7 @@ class Composed(FitModule, Method):
         self.keeps_previous |= keeps_previous
 
     def begin_round(self, this_round: Round) -> None:
-        self.this_round, self.work = this_round, Work()
+        self.this_round, self.work, self.ended = this_round, Work(), dict[str, float]()
         fresh, first = self.fresh_net(this_round), this_round.number == 1
         self.net.to(next(fresh.parameters()).device)
         before = deepcopy(self.net) if self.keeps_previous and not first else None
@@ -138,9 +138,8 @@ class Composed(FitModule, Method):
         return gather(view, acquisition.wanted(), acquisition.num_mc_samples)
 
     def notes(self) -> dict[str, float]:
-        told = [*self.pieces.values(), self.finish]
-        notes = {name: value for piece in told for name, value in piece.notes().items()}
-        return {**notes, **({"restarts": float(self.work.restarts)} if self.work.restarts else {})}
+        notes = {name: value for piece in self.pieces.values() for name, value in piece.notes().items()}
+        return {**notes, **self.ended, **({"restarts": float(self.work.restarts)} if self.work.restarts else {})}
 
     def renew_weights(self, purpose: str) -> None:
         self.start.first(self.net, self.fresh_net(self.this_round, purpose))
@@ -214,11 +213,13 @@ class Composed(FitModule, Method):
         """Returns what the next round needs: weights, parts, and what the pieces carry on."""
         previous = None if self.previous is None else on_host(self.previous)
         pieces = {name: piece.carried() for name, piece in self.pieces.items()}
-        return {"net": on_host(self.net), "parts": on_host(self.parts), "pieces": pieces, "previous": previous}
+        modules = {"net": on_host(self.net), "parts": on_host(self.parts), "previous": previous}
+        return {**modules, "pieces": pieces, "ended": self.ended}
 
     def restore(self, carried: dict[str, Any]) -> None:
         self.net.load_state_dict(carried["net"])
         self.parts.load_state_dict(carried["parts"])
+        self.ended = carried["ended"]
         if carried["previous"] is not None:
             self.previous = deepcopy(self.net)
             self.previous.load_state_dict(carried["previous"])

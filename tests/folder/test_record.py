@@ -89,7 +89,7 @@ def test_picks_name_every_bought_row_once_in_the_order_of_choice(folder: Path) -
 
 def test_the_state_holds_weights_and_stored_targets_and_no_code(folder: Path) -> None:
     state = torch.load(folder / "state-3.pt", weights_only=True)
-    assert set(state) == {"net", "parts", "pieces", "previous"}
+    assert set(state) == {"net", "parts", "pieces", "previous", "ended"}
     stored = state["pieces"]["objective"]
     assert len(stored["logits_LC"]) == 60
     assert int((stored["position_N"] >= 0).sum()) == 60

@@ -167,7 +167,10 @@ def test_a_run_begins_again_from_a_rounds_state_with_the_same_choices(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("method.update_at=soon",), "method.update_at wants 'gate' or a list, each a whole number, got 'soon'"),
+        (
+            ("method.update_at=soon",),
+            "method.update_at wants 'gate' or a list in which each is a whole number, got 'soon'",
+        ),
         (("method.update_at=[50]",), "method.update_at names [50] labels, but the rounds have [20, 40, 60]"),
         (("method.gate.threshold=-1",), "method.gate.threshold wants at least 0"),
         (("method.gate.logme.null_space=both",), "null_space"),

@@ -186,7 +186,7 @@ def test_a_longer_run_goes_on_from_a_shorter_one(
     [
         (
             ("method.evaluate_at=sometimes",),
-            "method.evaluate_at wants 'every' or 'last' or a list, each a whole number, got 'sometimes'",
+            "method.evaluate_at wants 'every' or 'last' or a list in which each is a whole number, got 'sometimes'",
         ),
         (("method.evaluate_at=[30]",), "method.evaluate_at names [30] labels, but the rounds have [20, 40, 60]"),
         (("method.sight.batch_size=1",), "method.sight.batch_size wants at least 2, got 1"),

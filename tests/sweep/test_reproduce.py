@@ -30,7 +30,7 @@ def test_every_recipe_plans_its_runs_and_names_its_command(name: str) -> None:
     assert len(set(planned.overrides)) == len(planned.overrides) >= 2
     text = (CONF / "experiment" / f"{name}.yaml").read_text()
     assert f"calrun reproduce {name}" in text
-    parts = [Path(line) for line in yaml.safe_load(text)["defaults"] if isinstance(line, str)]
+    parts = [Path(line) for line in yaml.safe_load(text).get("defaults", []) if isinstance(line, str)]
     includes = [str(part) for part in parts if not part.name.startswith("_")]  # whose runs it asks
     assert [experiment_of(name)] == (includes or [name])
 

@@ -53,7 +53,7 @@ class FitModule(pl.LightningModule):
         self.net = setup.build_net()
         self.parts = nn.ModuleDict()
         self.phase_number = self.epoch = 0
-        self.work = Work()
+        self.work, self.ended = Work(), dict[str, float]()
 
     def stop_rules(self, number: int) -> list[StoppingRule]:
         """Returns the rules that end the phases of a round."""
@@ -116,6 +116,7 @@ class FitModule(pl.LightningModule):
     def end_phase(self) -> None:
         """Puts the weights that the fit ends with into the network."""
         self.finish.end(self.net, self.look)
+        self.ended = self.finish.notes()
         if self.finish.renews_batch_norm() and not self.phase.freeze_batch_norm:
             self._renew_batch_norm()
 

@@ -97,7 +97,7 @@ def byol_plain(good: Weights, other: Weights) -> Any:
 
 def our_run(good: Weights, other: Weights) -> Any:
     net = named("backbone.", good) | {"head.weight": HEAD}
-    return {"net": net, "parts": {}, "pieces": {"visit": {}}, "previous": None}
+    return {"net": net, "parts": {}, "pieces": {"visit": {}}, "previous": None, "ended": {}}
 
 
 LAYOUTS: list[Callable[[Weights, Weights], Any]] = [
