@@ -220,7 +220,7 @@ def test_a_pass_of_one_row_is_named(words: tuple[str, ...], wanted: str, refused
 )
 def test_rounds_that_buy_one_row_play_where_no_pass_is_of_one(words: tuple[str, ...], play: Callable[..., Any]) -> None:
     answer = play("trainer.max_epochs=1", "trainer.cal_epochs=1", "budget.step=1", "budget.rounds=2", *words)
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0, answer
 
 
 def test_a_step_of_one_row_that_only_a_fit_finds_names_start_and_step_too() -> None:
@@ -299,7 +299,8 @@ def test_a_class_count_that_disagrees_with_the_labels_is_refused(tmp_path: Path,
     base = archive(tmp_path)
     assert "labels outside 0..1" in refused("dataset.num_classes=2", base=base)
     assert "the data set declares 5 classes" in refused("dataset.num_classes=5", base=base)
-    assert "the data set declares 4 classes" in refused(base=archive(tmp_path, y_test=np.arange(12) % 4))
+    line = refused(base=archive(tmp_path, y_test=np.arange(12) % 4))
+    assert "split test has labels that no training row has ([3])" in line
 
 
 def test_a_single_class_is_refused_before_the_first_fit(tmp_path: Path, refused: Refusal) -> None:

@@ -122,7 +122,7 @@ def test_taps_are_averaged_over_their_positions() -> None:
     ("words", "expected"),
     [
         (("model=cnn",), ["3", "7", "11"]),
-        (("model=cnn", "model.dropout=0.5"), ["3", "7", "12"]),
+        (("model=cnn", "model.dropout=0.5"), ["3", "7", "11"]),
         (("model=lenet",), ["1", "3", "8"]),
         (("model=mlp", "model.hidden=[8]"), ["2"]),
         (("model=mlp", "model.hidden=[8,8,8,8,8,8]"), ["4", "6", "10", "12"]),
