@@ -29,6 +29,7 @@ from calrun.report.verdict.claims import Claim, least_accuracy
 from calrun.report.verdict.departures import departures
 from calrun.report.verdict.lost import without_numbers
 from calrun.report.verdict.printed import PaperTable, paper_table
+from calrun.report.verdict.setting import our_setting
 from calrun.report.verdict.supplement import remark
 from calrun.report.verdict.verdict import ours_as_cells, verdict_table, verdicts
 from calrun.run import finished_accuracy, run_folder
@@ -237,7 +238,7 @@ def write_verdict(runs: Runs, paper: PaperTable, scale: float, out: Path, consol
     found = verdicts(runs.table, paper, scale)
     unlike = departures([own.leaves for own in runs.configurations.values()], recipe_leaves(paper.name))
     unlike += [MADE_HERE] if paper.is_corrupted and corruption_group(runs.table) == MADE else []
-    table = verdict_table(found, paper, scale, unlike)
+    table = verdict_table(found, paper, scale, unlike, our_setting(runs))
     say(console, to_text(table, console.width if console.is_terminal else None, encoding_of(console)))
     tables = [table, claims_table(ours_as_cells(found), paper, least_accuracy(runs.table))]
     for claim, answer, because, theirs, why in ([cell.text for cell in row] for row in tables[1].rows):

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra import initialize_config_dir
 from rich.console import Console
 
 from calrun.places import CONF
 from calrun.report.verdict.printed import paper_table, printed
 from calrun.sweep.catalogue import entries, experiment_in, recipes, show, state_of
-from calrun.sweep.costs import Cost, recorded_costs
-from calrun.sweep.reproduce import experiment_of
+from calrun.sweep.costs import Cost, most_scored, most_work, recorded_costs
+from calrun.sweep.reproduce import experiment_of, reproduction
+from calrun.sweep.sweep import job_config
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "paper_results.yaml"
 PAPERS = {"000": "cal", "001": "beck", "002": "emam", "003": "wen", "004": "disal"}
@@ -91,6 +93,18 @@ def test_costs_are_recorded_for_every_table() -> None:
     assert table_1.runs == 21
     assert costs["beck/table13"].samples == 4 * 300 * sum(range(1000, 25001, 3000))
     assert costs["beck/table13"].scored == 4 * sum(50_000 - labelled for labelled in range(1000, 22001, 3000))
+
+
+@pytest.mark.parametrize(("name", "pool"), [("beck/table14", 50_000), ("cal/table9", 50_000)])
+def test_recorded_costs_are_those_that_the_recipe_composes_to(name: str, pool: int) -> None:
+    samples = steps = scored = 0.0
+    for overrides in reproduction(name, seeds="0").overrides:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg, choices = job_config(overrides)
+        work = most_work(cfg, pool)
+        samples, steps, scored = samples + work[0], steps + work[1], scored + most_scored(cfg, choices, pool)
+    recorded = recorded_costs()[name]
+    assert (recorded.samples, recorded.steps, recorded.scored) == (3 * samples, 3 * steps, 3 * scored)
 
 
 def test_gpu_hours_are_the_slower_of_starting_and_computing() -> None:

@@ -1,5 +1,8 @@
 """How many labels a choice saves: against random, at equal accuracy, by interpolation on random's curve."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -29,6 +32,28 @@ def labels_to_reach(labels_T: np.ndarray, accuracy_T: np.ndarray, target: float)
     return float(labels_T[before] + share * (labels_T[after] - labels_T[before]))
 
 
+class Partners:
+    """The baseline's curve for each run: of its own setting, or of the only one that there is.
+
+    Two runs are of one setting if what tells each from others of its acquisition reads the same, such as lr=0.1.
+    """
+
+    def __init__(self, table: pd.DataFrame, baseline: str) -> None:
+        base = table[table["acquisition"] == baseline].dropna(subset=["accuracy"])
+        self.exact = only_runs(base, [*PARTNER, "variant"])
+        self.only = only_runs(base, PARTNER)
+
+    def of(self, named: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns labels and accuracies of the baseline for a run; `None` if there is none, or it is open which."""
+        found = self.exact.get(tuple(named[name] for name in (*PARTNER, "variant")))
+        return found or self.only.get(tuple(named[name] for name in PARTNER))
+
+
+def only_runs(base: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]]:
+    """Returns the curve of each group that holds a single run."""
+    return {tuple(keys): curve_of(run) for keys, run in base.groupby(by) if run["run_id"].nunique() == 1}
+
+
 def equivalent_labels(table: pd.DataFrame, baseline: str = "random") -> pd.DataFrame:
     """Returns for each run and budget how many labels the baseline acquisition needs for the same accuracy.
 
@@ -40,15 +65,10 @@ def equivalent_labels(table: pd.DataFrame, baseline: str = "random") -> pd.DataF
     Differs from the paper: Beck et al. word the ratio the other way round, but their figures print it as here (above 1
     is good).
     """
-    rows = []
-    baselines = {
-        keys: curve_of(run)
-        for keys, run in table[table["acquisition"] == baseline].groupby(PARTNER)
-        if run["run_id"].nunique() == 1
-    }
+    rows, partners = [], Partners(table, baseline)
     for keys, run in table[table["acquisition"] != baseline].groupby(RUN):
         named = dict(zip(RUN, keys, strict=True))
-        partner = baselines.get(tuple(named[name] for name in PARTNER))
+        partner = partners.of(named)
         own = curve_of(run)
         for labelled, accuracy in zip(*own, strict=True):
             own_labels = labels_to_reach(*own, accuracy)
@@ -86,18 +106,13 @@ def best_efficiency(table: pd.DataFrame, baseline: str = "random") -> pd.DataFra
     Columns besides the run's: target (that accuracy) and efficiency (labels that the baseline needs for it over the
     run's; NaN if the run never reaches it). It is what Beck et al. 2021 quote of their figures, such as 1.8x.
     """
-    bests = {}
-    for keys, run in table[table["acquisition"] == baseline].groupby(PARTNER):
-        labels_T, accuracy_T = curve_of(run)
-        if run["run_id"].nunique() == 1 and len(accuracy_T):
-            best = float(accuracy_T.max())
-            bests[keys] = (best, float(labels_T[accuracy_T.argmax()]))
-    rows = []
+    rows, partners = [], Partners(table, baseline)
     for keys, run in table[table["acquisition"] != baseline].groupby(RUN):
         named = dict(zip(RUN, keys, strict=True))
-        target, needed = bests.get(tuple(named[name] for name in PARTNER), (float("nan"), float("nan")))
-        own = labels_to_reach(*curve_of(run), target)
-        rows.append(named | {"target": target, "efficiency": needed / own})
+        partner = partners.of(named)
+        target = float("nan") if partner is None else float(partner[1].max())
+        needed = float("nan") if partner is None else float(partner[0][partner[1].argmax()])
+        rows.append(named | {"target": target, "efficiency": needed / labels_to_reach(*curve_of(run), target)})
     return pd.DataFrame(rows, columns=[*RUN, "target", "efficiency"])
 
 

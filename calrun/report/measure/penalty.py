@@ -3,38 +3,40 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from calrun.report.draw.panels import Panel, label_of, lines_of
-from calrun.report.draw.style import place_of
 from calrun.report.measure.curves import seed_range
 from calrun.report.measure.significance import penalty_matrix
 from calrun.report.table.tables import Cell, Table, number
 
 
 def penalty_table(panel: Panel) -> Iterator[Table]:
-    """Yields the matrix of a panel of acquisitions with the mean of its columns, or nothing if no pair can be tested.
+    """Yields the matrix of a panel's lines with the mean of its columns, or nothing if no pair can be tested.
 
-    A name with several variants has no row: the matrix is over names, and their seeds would be mixed.
+    A line is an acquisition (or a method) and its setting, so that the paper's comparisons of optimizers, of AL batch
+    sizes and of seed sets (Figs. 13b, 14) are rows like any other.
     """
-    variants = panel.runs.groupby("acquisition")["variant"].nunique()
-    matrix = penalty_matrix(panel.runs[panel.runs["acquisition"].map(variants) == 1])
+    lines = dict(lines_of(panel.runs, panel.rows))
+    labels = [label_of(line, panel.rows) for line in lines]
+    if len(set(labels)) < len(labels):
+        return
+    runs = pd.concat([own.assign(line=label) for label, own in zip(labels, lines.values(), strict=True)])
+    matrix = penalty_matrix(runs, "line")
     matrix = matrix.where(~np.eye(len(matrix), dtype=bool))
     if not matrix.notna().any(axis=None):
         return
-    names = sorted(matrix.index, key=place_of)
-    label = {line.acquisition: label_of(line, "acquisition") for line, _ in lines_of(panel.runs, "acquisition")}
-    labels = [label[name] for name in names]
     heads = [*labels, "mean"]
-    square = matrix.loc[names, names]
+    square = matrix.loc[labels, labels]
     square["mean"] = square.mean(axis=1)
     rows = [[Cell(label), *shares(numbers)] for label, numbers in zip(labels, square.to_numpy(float), strict=True)]
-    rows.append([Cell("mean"), *shares(square[names].mean().to_numpy(float)), Cell("")])
-    seeds = panel.runs.groupby(["acquisition", "labelled"])["seed"].nunique()
+    rows.append([Cell("mean"), *shares(square[labels].mean().to_numpy(float)), Cell("")])
+    seeds = runs.groupby(["line", "labelled"])["seed"].nunique()
     yield Table(
         title=f"{panel.title}: pairwise penalties",
         name=f"{panel.name}-penalties",
         groups=[("", 1), ("share of rounds in which the row is better than the column", len(heads))],
-        columns=["acquisition", *heads],
+        columns=[panel.rows, *heads],
         rows=rows,
         notes=[
             "Better: above by a two-tailed t-test on the differences between seeds, alpha = 0.05, not corrected, over "

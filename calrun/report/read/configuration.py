@@ -22,7 +22,17 @@ from calrun.report.table.plain import printable
 CHOICES = (*SHOWN_GROUPS, "budget", "trainer", "optimizer", "initial")
 BUDGET = ("budget",)
 DATA = ("data_fingerprint", "data_content")  # checksums of what was loaded and of what the files hold
-CONTEXT = ("dataset", "model", "scale", "val_fraction", *DATA, "choices.dataset", "choices.model")
+CONTEXT = (
+    "dataset",
+    "row_transform",
+    "oracle",
+    "model",
+    "scale",
+    "val_fraction",
+    *DATA,
+    "choices.dataset",
+    "choices.model",
+)
 AROUND = ("subset_of", "regions")  # acquisitions that any other may be inside of
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
 

@@ -28,6 +28,8 @@ def wen_table(name: str, number: str) -> PaperTable | None:
         pd.DataFrame(rows, columns=CELLS),
         quantity="average sample saving ratio in %",
         measured=savings_by_dataset,
+        setting=document["setting"],
+        differs=tuple(document["differs"]),
     )
 
 

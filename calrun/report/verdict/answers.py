@@ -46,8 +46,7 @@ def comparing_tables(panel: Panel, baseline: str) -> Iterator[Table]:
     if against in names and len(names) > 1:
         yield significance_table(panel, against)
         yield from at_accuracy_table(panel, baseline) if panel.rows == "method" else [efficiency_table(panel)]
-    if panel.rows == "acquisition":
-        yield from penalty_table(panel)
+    yield from penalty_table(panel)
 
 
 def recorded_tables(panel: Panel, baseline: str, entropies: Mapping[tuple[str, int], np.ndarray]) -> Iterator[Table]:

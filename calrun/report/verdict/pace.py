@@ -54,7 +54,7 @@ def training_claim(sums: Mapping[tuple[str, str], float]) -> Claim:
     return compared(
         "training takes longer than selecting, with BADGE and with entropy",
         [(sums.get((RESET, own), np.nan), sums.get((SELECTION, own), np.nan), 1.0, own) for own in (BADGE, ENTROPY)],
-        "{own}: {first:,.0f} s of training, {second:,.0f} s of selecting",
+        "{own}: {first} s of training, {second} s of selecting",
     )
 
 
@@ -63,7 +63,7 @@ def entropy_claim(sums: Mapping[tuple[str, str], float]) -> Claim:
     return compared(
         f"entropy selects at least {TIMES_FASTER:.0f} times faster than BADGE",
         [(slow, fast, TIMES_FASTER, BADGE)],
-        "{ratio:.1f}x: {first:,.0f} s against {second:,.0f} s",
+        "{ratio:.1f}x: {first} s against {second} s",
     )
 
 
@@ -74,6 +74,10 @@ def update_claim(sums: Mapping[tuple[str, str], float]) -> Claim:
         "{own}: {ratio:.2f}x",
         most=1.1,
     )
+
+
+def said(seconds: float) -> str:
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
 def compared(
@@ -91,7 +95,7 @@ def compared(
         return Claim(text, "open", "not run in all rounds")
     ratios = [first / second for first, second, *_ in pairs]
     shown = [
-        form.format(first=first, second=second, ratio=ratio, own=style_of(own).label)
+        form.format(first=said(first), second=said(second), ratio=ratio, own=style_of(own).label)
         for (first, second, _, own), ratio in zip(pairs, ratios, strict=True)
     ]
     holds = all(least < ratio <= most for ratio, (_, _, least, _) in zip(ratios, pairs, strict=True))

@@ -63,6 +63,11 @@ class PaperTable:
     @property
     def is_corrupted(self) -> bool:
         """Whether its numbers are of corrupted test sets."""
+        return self.measured is by_corruption or self.differences
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether its numbers are of several test sets, or of other parts that stand in their place."""
         return bool((self.cells["test_set"] != CLEAN).any())
 
 
@@ -88,14 +93,23 @@ def paper_table(name: str) -> PaperTable | None:
     source = f"{document['short']}, Table {number}"
     if number in document["sensitivity"]:
         cells = sensitivity_cells(document["sensitivity"][number])
-        return PaperTable(name, source, "cifar10", "resnet18", MAIN_ACQUISITION, cells)
+        return PaperTable(name, source, "cifar10", "resnet18", MAIN_ACQUISITION, cells, **cal_setting("cifar10"))
     if number in CORRUPTED:
         return CORRUPTED[number](name, source)
     if number not in document["tables"]:
         return None
     table = document["tables"][number]
     cells = table_cells(table)
-    return PaperTable(name, source, table["dataset"], table["model"], table["acquisition"], cells, document["remarks"])
+    return PaperTable(
+        *(name, source, table["dataset"], table["model"], table["acquisition"], cells, document["remarks"]),
+        **cal_setting(table["dataset"]),
+    )
+
+
+def cal_setting(dataset: str) -> dict[str, Any]:
+    """Returns what Das et al. 2023 ran on a data set, and what every recipe of theirs does otherwise."""
+    document = printed(CAL)
+    return {"setting": document["settings"][dataset], "differs": tuple(document["differs"])}
 
 
 def table_cells(table: dict[str, Any]) -> pd.DataFrame:
@@ -158,6 +172,7 @@ def corrupted_table(name: str, source: str) -> PaperTable:
     own = cells.assign(**at, speed_up=float("nan"), bold=False, suspect="")[CELLS]
     return PaperTable(
         *(name, source, table["dataset"], "resnet18", MAIN_ACQUISITION, own, printed(CAL)["remarks"]),
+        **cal_setting(table["dataset"]),
         measured=by_corruption,
         claimed=corruption_claims,
     )
@@ -173,6 +188,7 @@ def difference_table(name: str, source: str) -> PaperTable:
     return PaperTable(
         *(name, source, table["dataset"], "resnet18", MAIN_ACQUISITION, pd.DataFrame(rows, columns=CELLS)),
         remarks=printed(CAL)["remarks"],
+        **cal_setting(table["dataset"]),
         quantity="mean over corruptions of accuracy minus AL's, in points",
         differences=True,
         measured=lambda runs: {ALL_CORRUPTED: above_baseline(runs)},

@@ -36,7 +36,16 @@ def share_table(name: str, source: str, table: Mapping[str, Any]) -> PaperTable:
         for acquisition, budget, metric, mean, bold in table["rows"]
     ]
     model = "EsViT, linear evaluation"
-    return PaperTable(name, source, table["dataset"], model, SHOWN, pd.DataFrame(cells, columns=CELLS), measured=by_top)
+    return PaperTable(
+        *(name, source, table["dataset"], model, SHOWN, pd.DataFrame(cells, columns=CELLS)),
+        measured=by_top,
+        **setting_of(table),
+    )
+
+
+def setting_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the paper ran, and what the recipe does otherwise."""
+    return {"setting": table["setting"], "differs": tuple(table["differs"])}
 
 
 def by_top(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -60,7 +69,9 @@ def pretraining_table(name: str, source: str, table: Mapping[str, Any]) -> Paper
         cells.append(cell(acquisition, table["budget"], start, TABLE_1_LABELS, mean, bold=False))
     frame = pd.DataFrame(cells, columns=CELLS)
     remarks = {"vaal_emam": TABLE_1_REMARK}
-    return PaperTable(name, source, table["dataset"], "resnet50", SHOWN, frame, remarks, measured=by_start)
+    return PaperTable(
+        *(name, source, table["dataset"], "resnet50", SHOWN, frame, remarks), measured=by_start, **setting_of(table)
+    )
 
 
 def by_start(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -27,6 +27,8 @@ def disal_table(name: str, number: str) -> PaperTable | None:
         pd.DataFrame(cells, columns=CELLS),
         REMARKS,
         measured=with_second_best,
+        setting=table["setting"],
+        differs=tuple(table["differs"]),
     )
 
 

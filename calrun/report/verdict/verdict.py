@@ -132,10 +132,20 @@ def ours_as_cells(found: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, unlike: Sequence[str] = ()) -> Table:
-    """Returns the verdicts as a table, a row per method and budget; `unlike` says how runs depart from the recipe."""
+def verdict_table(
+    found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, unlike: Sequence[str] = (), ours: str = ""
+) -> Table:
+    """Returns the verdicts as a table, a row per method and budget.
+
+    Args:
+        found: the cells with ours beside them.
+        paper: the printed table.
+        scale: of our runs.
+        unlike: how they depart from the recipe.
+        ours: what they were.
+    """
     ordered = sorted(found.to_dict("records"), key=lambda row: (place_of(row["method"]), row["variant"]))
-    sets = [paper.sets] if paper.is_corrupted else []
+    sets = [paper.sets] if paper.has_sets else []
     columns = ["method", "budget", *sets, "n", "ours", "paper", "difference", "verdict", *["ours", "paper"] * 2]
     return Table(
         title=f"{paper.source}: {paper.dataset}, {paper.model}, {paper.acquisition}"
@@ -145,18 +155,20 @@ def verdict_table(found: pd.DataFrame, paper: PaperTable, scale: float = 1.0, un
         columns=[*columns, "epochs", "train accuracy in %"],
         rows=[verdict_row(row, paper) for row in ordered],
         notes=[
-            *setting_notes(paper),
             *departure_notes(scale, unlike),
             *cell_notes(found, paper),
+            *setting_notes(paper, ours),
             *paper_notes(ordered, paper),
         ],
     )
 
 
-def setting_notes(paper: PaperTable) -> Iterable[str]:
-    """Yields what the paper ran, and what its recipe does otherwise."""
+def setting_notes(paper: PaperTable, ours: str) -> Iterable[str]:
+    """Yields what the paper ran, what we ran, and what the recipe does otherwise."""
     if paper.setting:
         yield f"The paper's setting: {paper.setting}."
+    if ours:
+        yield f"Ours: {ours}."
     if paper.differs:
         yield f"The recipe differs from the paper: {'; '.join(paper.differs)}."
 
@@ -201,7 +213,7 @@ def verdict_row(row: dict[Any, Any], paper: PaperTable) -> list[Cell]:
     return [
         Cell(label),
         Cell(f"{row['budget']}"),
-        *([Cell(row["test_set"].replace("_", " "))] if paper.is_corrupted else []),
+        *([Cell(row["test_set"].replace("_", " "))] if paper.has_sets else []),
         Cell(f"{row['n']}"),
         with_std(row["ours"], row["ours_std"], form),
         with_std(row["mean"], row["std"], form, mark),

@@ -76,3 +76,25 @@ def test_efficiency_at_randoms_best_accuracy_by_hand(make_run: MakeRun, tmp_path
     assert result.loc[("badge", 0), "target"] == 0.8
     assert result["efficiency"].isna()["badge", 0]  # never reaches it
     assert result["efficiency"].isna()["entropy", 1]  # has no partner
+
+
+def test_a_run_is_compared_with_random_of_its_own_setting(make_run: MakeRun, tmp_path: Path) -> None:
+    for lr, accuracy in ((0.1, 0.6), (0.2, 0.9)):
+        leaves = {"optimizer": {"lr": lr}}
+        make_run([0.5, accuracy], acquisition="random", leaves=leaves, tag=f"r{lr}")
+        make_run([0.5, accuracy], acquisition="entropy", leaves=leaves, tag=f"e{lr}")
+    make_run([0.5, 0.6], acquisition="badge")  # of which random is meant is open
+    result = best_efficiency(read([tmp_path]).table).set_index(["acquisition", "variant"])["efficiency"]
+    assert result["entropy"].to_dict() == {"lr=0.1": 1.0, "lr=0.2": 1.0}
+    assert result["badge"].isna().all()
+
+
+def test_runs_on_other_rows_or_labels_are_never_compared(make_run: MakeRun, tmp_path: Path) -> None:
+    for factor in (2, 20):
+        leaves = {"row_transform": {"factor": factor}}
+        make_run([0.5, 0.6], acquisition="random", leaves=leaves, tag=f"r{factor}")
+        make_run([0.5, 0.6], acquisition="badge", leaves=leaves, tag=f"b{factor}")
+    make_run([0.5, 0.6], acquisition="random", leaves={"oracle": {"rate": 0.2}}, tag="noisy")
+    table = read([tmp_path]).table
+    assert table["panel"].nunique() == 3
+    assert best_efficiency(table)["efficiency"].tolist() == [1.0, 1.0]

@@ -149,3 +149,16 @@ def test_claims_on_seconds_are_open_where_a_round_is_missing() -> None:
     assert [row[1].text for row in claims_table(fewer, paper).rows] == ["open"] * 3
     assert [row[3].text for row in claims_table(fewer, paper).rows] == ["yes"] * 3
     assert selection_claims(beck(12).cells.query("method != 'bald'"))[0].answer == "open"
+
+
+def test_only_tables_of_corrupted_pictures_are_said_to_be_so() -> None:
+    corrupted = {"cal/table7", "cal/table8"}
+    tables = {name: paper_table(name) for name in (*corrupted, "beck/table13", "emam/table2", "cal/table1")}
+    assert {name for name, table in tables.items() if table and table.is_corrupted} == corrupted
+    assert {name for name, table in tables.items() if table and not table.has_sets} == {"cal/table1"}
+
+
+def test_short_times_are_not_rounded_to_nothing() -> None:
+    paper = beck(13)
+    training, *_ = round_claims(paper.cells.assign(mean=paper.cells["mean"] / 1e4))
+    assert training.because.startswith("BADGE: 2.8 s of training, 0.38 s of selecting")
