@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from math import nan
 from pathlib import Path
 from typing import Annotated, cast
@@ -15,6 +16,7 @@ from omegaconf import DictConfig
 
 from calrun import __version__
 from calrun.check.keys import keys, refuse_unknown_hparams, refuse_unread
+from calrun.errors import MISTAKES
 from calrun.errors import report as report_error
 from calrun.feature_store.command.commands import features_app
 from calrun.machine.signals import Ended, end_process, heeded
@@ -262,6 +264,8 @@ def main() -> None:
             sys.path.append(here())  # a user's own classes; last, or a file called random.py would hide Python's
             app()
     except Exception as error:
+        if is_further() and not isinstance(error, MISTAKES):
+            time.sleep(1)  # one of several processes: if another has died, that is said, and this one ended, meanwhile
         raise SystemExit(report_error(error)) from None
 
 

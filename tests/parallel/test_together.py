@@ -114,7 +114,7 @@ def test_two_processes_pick_what_one_picks_from_the_same_weights(tmp_path: Path,
     """Every acquisition, in forward passes of the same rows: bit for bit."""
     (tmp_path / "pick.py").write_text(PICK)
     words = " ".join((*small, "model=cnn", "model.dropout=0.3", "val_fraction=0.1", "trainer.predict_batch_size=32"))
-    names = [name for name in options("acquisition")["acquisition"] if name not in ("vaal", "vaal_emam")]
+    names = [name for name in options("acquisition")["acquisition"] if name not in ("vaal", "vaal_emam", "regions")]
     path = f"{Path(__file__).parents[2]}:{os.environ.get('PYTHONPATH', '')}"
     alone = {"PYTHONPATH": path}
     places = {"CALRUN_PROCESSES": "2", "CALRUN_STORE": str(tmp_path / "store"), "PYTHONPATH": path}
@@ -148,7 +148,8 @@ def test_a_run_of_two_processes_of_which_one_is_killed_goes_on(
     os.kill({"first": ranks[0], "other": ranks[1], "launcher": broken.pid}[victim], signal.SIGKILL)
     _, err = broken.communicate(timeout=60)
     assert broken.returncode == {"first": 128 + 9, "other": 128 + 9, "launcher": -9}[victim], err
-    assert ("process 1 of 2 has ended with -9" in err) == (victim == "other")
+    assert ("process 1 of 2 was killed by SIGKILL" in err) == (victim == "other")
+    assert "Traceback" not in err
     deadline = time.monotonic() + 10
     while any(Path(f"/proc/{pid}").exists() for pid in ranks):
         assert time.monotonic() < deadline
