@@ -60,7 +60,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
 
 def _alone(name: str, method: Method) -> Iterator[str]:
     """Yields one sentence if no network is trained in every round beside the one that answers."""
-    if method.answering() is method.evaluated() or getattr(method, "evaluate_at", "every") != "every":
+    if method.answering() is method.evaluated() or not method.is_evaluated_each_round():
         yield (
             f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
             "with method.evaluate_at=every"

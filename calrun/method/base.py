@@ -52,6 +52,10 @@ class Method(ABC):
         """Tells whether that network belongs to the current round, whose line has no metrics otherwise."""
         return True
 
+    def is_evaluated_each_round(self) -> bool:
+        """Tells whether every round has metrics."""
+        return True
+
     def answering(self) -> Classifier:
         """Returns the network through which `candidates` sees the rows: the evaluated one, unless a proxy answers."""
         return self.evaluated()

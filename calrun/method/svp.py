@@ -99,6 +99,9 @@ class Svp(Method):
     def evaluated(self) -> Classifier:
         return self.ways[self.trained].net
 
+    def is_evaluated_each_round(self) -> bool:
+        return self.evaluate_at == "every"
+
     def answering(self) -> Classifier:
         return self.proxy.net
 
