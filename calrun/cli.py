@@ -1,4 +1,4 @@
-"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, best, predict, select."""
+"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, best, arena, predict, ..."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun import __version__
+from calrun.arena.command import arena_command
 from calrun.check.keys import keys, refuse_unknown_hparams, refuse_unread
 from calrun.errors import MISTAKES
 from calrun.errors import report as report_error
@@ -236,6 +237,7 @@ app.command("logs")(logs_command)
 app.command("predict")(predict_command)
 app.command("select")(select_command)
 app.command("best")(best_command)
+app.command("arena")(arena_command)
 app.add_typer(features_app, name="features")
 
 

@@ -1,0 +1,216 @@
+"""`calrun arena`: plays what the bank lacks, and gathers what it holds about these data sets, budgets and seeds."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from calrun.arena.bank import Bank, Misfit
+from calrun.arena.cells import MEASURES, cell_table, efficiencies
+from calrun.arena.entrants import BASELINES, GROUP, Entrant, choice_cost, entrants, sizes_of
+from calrun.arena.field import Cell, Failure, play_cells
+from calrun.arena.identity import cell_identity
+from calrun.arena.player import Played
+from calrun.arena.sets import FeatureSet, chosen_places, load_set
+from calrun.arena.settings import BUDGETS, Settings, label_counts
+from calrun.places import options
+from calrun.text.legal import one_of
+
+FRESH = "--fresh"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of the arena.
+
+    Args:
+        names: acquisitions; `None` is every one that stored features can play.
+        sets: names of data sets, joined by commas; `None` is all.
+        seeds: of each cell, from 0 on.
+        budgets: low, high, or both.
+        features: the folder of the data sets' archives; `None` plays on digits alone.
+        bank: the folder of the records.
+        processes: that play at the same time.
+        detect: the difference in points that matters.
+        measure: accuracy or balanced_accuracy.
+        fresh: whether records that do not fit are moved aside.
+        config_dir: a folder of the user's own options.
+    """
+
+    bank: Path
+    names: Sequence[str] | None = None
+    sets: str | None = None
+    seeds: int = 10
+    budgets: Sequence[str] = BUDGETS
+    features: Path | None = None
+    processes: int = 2
+    detect: float = 1.0
+    measure: str = MEASURES[0]
+    fresh: bool = False
+    config_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        for option, came in (("--seeds", self.seeds), ("--processes", self.processes)):
+            if came < 1:
+                raise ValueError(f"{option} wants 1 or more, got {came}")
+        if not 0 < self.detect < 100:
+            raise ValueError(f"--detect wants points of accuracy above 0 and below 100, got {self.detect:g}")
+        one_of("--measure", self.measure, MEASURES)
+        if not self.budgets:
+            raise ValueError(f"--budgets names none; choose from {', '.join(BUDGETS)}")
+        for budget in self.budgets:
+            one_of("--budgets", budget, BUDGETS)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the arena holds once everything that was asked is played.
+
+    Args:
+        wish: what was asked.
+        sets: the data sets by name.
+        cells: see `cell_table`, with the efficiency of each cell.
+        took_part: the acquisitions that have cells.
+        listed: those that are not played, with the estimated seconds of a choice.
+        failures: cells that could not be played.
+        remarks: records that were left out, and why.
+        num_played: cells that were played now.
+    """
+
+    wish: Wish
+    sets: dict[str, FeatureSet]
+    cells: pd.DataFrame
+    took_part: list[Entrant]
+    listed: list[tuple[Entrant, float]]
+    failures: list[Failure]
+    remarks: list[str] = field(default_factory=list)
+    num_played: int = 0
+
+    @property
+    def cheats(self) -> set[str]:
+        """The acquisitions that look at labels nobody has bought: shown, but never ranked."""
+        return {each.name for each in self.took_part if each.cheats}
+
+
+class Arena:
+    """The grounds of a wish and the bank of their cells.
+
+    Args:
+        wish: what is asked.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish, self.settings, self.bank = wish, Settings(), Bank(wish.bank)
+        self.places = chosen_places(wish.features, wish.sets)
+        self.sets = {name: load_set(name, place) for name, place in self.places.items()}
+        self.digests = {name: data.digest() for name, data in self.sets.items()}
+
+    def sizes(self, name: str, budget: str) -> list[int]:
+        """Returns the labels of each round on a data set."""
+        data = self.sets[name]
+        return label_counts(budget, self.settings.pool_size(len(data.features_ND)), data.num_classes)
+
+    def cells_of(self, entrant: Entrant) -> Iterator[Cell]:
+        """Yields the cells of an acquisition."""
+        for name, place in self.places.items():
+            for budget in self.wish.budgets:
+                sizes = self.sizes(name, budget)
+                for seed in range(self.wish.seeds):
+                    identity = cell_identity(entrant, (name, self.digests[name]), (budget, sizes), seed, self.settings)
+                    yield Cell(entrant, name, place, budget, tuple(sizes), seed, identity)
+
+    def missing(self, who: Sequence[Entrant]) -> list[Cell]:
+        """Returns the cells that are to be played, data set after data set and seed after seed.
+
+        Raises:
+            ValueError: if a record is of another cell, unless it may be moved aside.
+        """
+        lacking, misfits = list[Cell](), list[Misfit]()
+        for cell in (cell for entrant in who for cell in self.cells_of(entrant)):
+            try:
+                lacking += [cell] if self.bank.read(cell.identity) is None else []
+            except Misfit as misfit:
+                misfits.append(misfit)
+                lacking.append(cell)
+                if self.wish.fresh:
+                    self.bank.move_aside(cell.identity)
+        if misfits and not self.wish.fresh:
+            more = f", and {len(misfits) - 1:,} more do not fit" if len(misfits) > 1 else ""
+            raise ValueError(
+                f"{misfits[0]}{more}; add {FRESH} to move such records aside and play their cells anew, or name "
+                "another folder by --out"
+            )
+        return sorted(lacking, key=lambda cell: (cell.name, cell.seed, cell.budget))
+
+    def banked(self, who: Sequence[Entrant]) -> tuple[list[tuple[Cell, Played]], list[str]]:
+        """Returns the cells that the bank holds of some acquisitions, and a sentence on each that has misfits."""
+        found, remarks = list[tuple[Cell, Played]](), list[str]()
+        for entrant in who:
+            misfits = list[Misfit]()
+            for cell in self.cells_of(entrant):
+                try:
+                    played = self.bank.read(cell.identity)
+                except Misfit as misfit:
+                    misfits.append(misfit)
+                    continue
+                found += [] if played is None else [(cell, played)]
+            if misfits:
+                remarks.append(f"{len(misfits):,} records of {entrant.name} are left out (first: {misfits[0]})")
+        return found, remarks
+
+    def listed_cost(self, entrant: Entrant) -> float:
+        """Returns the seconds of the dearest choice of an acquisition on the largest data set."""
+        name = max(self.sets, key=lambda each: self.sets[each].features_ND.size)
+        sizes, data = self.sizes(name, self.wish.budgets[-1]), self.sets[name]
+        pool = self.settings.pool_size(len(data.features_ND))
+        choice = sizes_of(pool, sizes[-2], sizes[-1] - sizes[-2], data.num_classes, data.features_ND.shape[1])
+        return choice_cost(entrant, choice)
+
+
+def arena(wish: Wish, tell: Callable[[str], None]) -> Outcome:
+    """Plays what is missing and returns what there is.
+
+    Raises:
+        ValueError: if something that is asked for cannot be played, before anything is.
+    """
+    ground = Arena(wish)
+    everyone = entrants(wish.names, wish.config_dir)
+    if wish.names is not None:
+        refuse_unfit(everyone)
+        lacking = [name for name in BASELINES if name not in wish.names]
+        asked = [*entrants(lacking, wish.config_dir), *everyone] if lacking else everyone
+    else:
+        asked = [each for each in everyone if not each.unfit and not each.dear]
+    cells = ground.missing(asked)
+    if cells:
+        tell(f"{len(cells):,} cells to play, {len(asked)} acquisitions on {', '.join(ground.sets)}")
+    failures = play_cells(cells, wish.bank, ground.settings, wish.processes, tell)
+    return gathered(ground, asked, failures, len(cells))
+
+
+def refuse_unfit(asked: Sequence[Entrant]) -> None:
+    """Raises a ValueError if an acquisition that is asked for wants what the arena has not."""
+    if unfit := [f"{GROUP}={each.name} {each.unfit}" for each in asked if each.unfit]:
+        raise ValueError(
+            f"the arena has a head on stored features and nothing else, but {'; '.join(unfit)}; compare by calrun run"
+        )
+
+
+def gathered(ground: Arena, asked: Sequence[Entrant], failures: list[Failure], num_cells: int) -> Outcome:
+    """Returns the outcome: the cells that were asked for, and those that the bank holds of other acquisitions."""
+    wish = ground.wish
+    known = options(GROUP, wish.config_dir)[GROUP]
+    in_bank = sorted(ground.bank.acquisitions(list(ground.sets)) - {each.name for each in asked})
+    others = entrants([name for name in in_bank if name in known], wish.config_dir)
+    found, remarks = ground.banked([*asked, *others])
+    if lost := [name for name in in_bank if name not in known]:
+        remarks.append(f"no option of that name, so its records are left out: {', '.join(lost)} (--config-dir?)")
+    cells = cell_table(found, wish.measure)
+    cells = cells.merge(efficiencies(cells), how="left", on=["budget", "set", "acquisition", "seed"])
+    with_cells = set(cells["acquisition"])
+    took_part = [each for each in (*asked, *others) if each.name in with_cells]
+    met = {*with_cells, *(failure.acquisition for failure in failures)}
+    absent = [each for each in entrants(None, wish.config_dir) if each.name not in met and (each.unfit or each.dear)]
+    listed = [(each, ground.listed_cost(each)) for each in absent]
+    return Outcome(wish, ground.sets, cells, took_part, listed, failures, remarks, num_cells - len(failures))

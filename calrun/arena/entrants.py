@@ -1,0 +1,128 @@
+"""Who takes part in the arena: every acquisition option, and which of them stored features can play.
+
+An acquisition is played if it looks at columns that a head on stored features gives. One that also looks at pictures or
+at the network, or fits a network of its own, is listed with its cost and played when it is asked for by name; one that
+wants what the arena has not is refused with the reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from calrun.acquisition.base import Acquisition
+from calrun.folder.identity import canonical
+from calrun.look.columns import COLUMNS
+from calrun.look.sizes import FLOAT, Sizes
+from calrun.places import CONF, options
+from calrun.text.legal import is_a
+from calrun.text.words import nearest
+
+GROUP = "acquisition"
+BASELINES = ("random", "margin")  # every acquisition is compared with each of them
+AT_ONCE = "entrants"  # key under which all options are composed together
+PICTURES = {"images": "looks at pictures", "model": "looks at the network itself"}
+OWN_FIT = "scratch"  # the column of those that fit for so long that they save themselves
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An acquisition option.
+
+    Args:
+        name: of the option.
+        node: its resolved configuration.
+        cheats: whether it looks at labels that nobody has bought.
+        dear: why it is played only when it is asked for; empty otherwise.
+        unfit: why it cannot be played; empty otherwise.
+    """
+
+    name: str
+    node: dict[str, Any]
+    cheats: bool = False
+    dear: str = ""
+    unfit: str = ""
+
+    def made(self) -> Acquisition:
+        """Returns the acquisition, new."""
+        return is_a(GROUP, instantiate(OmegaConf.create(self.node)), Acquisition)
+
+    def decides(self) -> dict[str, Any]:
+        """Returns its configuration without what changes no result."""
+        kept: dict[str, Any] = canonical({GROUP: self.node})[GROUP]
+        return kept
+
+
+def entrants(names: Sequence[str] | None, config_dir: Path | None = None) -> list[Entrant]:
+    """Returns the options that are named, or all.
+
+    Raises:
+        ValueError: if there is no such option, or its configuration makes no acquisition.
+    """
+    known = options(GROUP, config_dir)[GROUP]
+    wanted = known if names is None else list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            hint = f"; did you mean {close}" if (close := nearest(name, known)) else ""
+            raise ValueError(f"there is no acquisition={name}{hint} (calrun list acquisition shows all)")
+    return [judged(name, node) for name, node in zip(wanted, composed_together(wanted, config_dir), strict=True)]
+
+
+def composed_together(names: Sequence[str], config_dir: Path | None) -> list[dict[str, Any]]:
+    """Returns the resolved configuration of each option, from one composition."""
+    words = [f"+{GROUP}@{AT_ONCE}.e{number}={name}" for number, name in enumerate(names)]
+    more = [] if config_dir is None else [f"hydra.searchpath=[file://{config_dir.resolve()}]"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides=[*words, *more])
+    tree: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    return [tree[AT_ONCE][f"e{number}"] for number in range(len(names))]
+
+
+def judged(name: str, node: dict[str, Any]) -> Entrant:
+    """Returns an entrant, after a look at what its acquisition needs."""
+    try:
+        acquisition = Entrant(name, node).made()
+        parts, needs = acquisition.parts(), set(acquisition.needs)
+        known = {**COLUMNS, **acquisition.columns()}
+    except Exception as error:
+        return Entrant(name, node, unfit=f"cannot be made ({' '.join(str(error).split())})")
+    if stray := sorted(needs - known.keys()):
+        return Entrant(name, node, unfit=f"needs {stray}, but candidates can hold {sorted(known)}")
+    cheats, columns = acquisition.looks_at_truth(), [known[each] for each in sorted(needs)]
+    reasons = [f"trains {', '.join(parts)} beside the network"] if parts else []
+    reasons += ["compares two networks"] if any("beside" in column.wants for column in columns) else []
+    reasons += ["looks at a validation split"] if any(column.split == "validation" for column in columns) else []
+    dear = [said for column, said in PICTURES.items() if column in needs]
+    dear += ["fits a network of its own"] if OWN_FIT in needs else []
+    return Entrant(name, node, cheats, " and ".join(dear), " and ".join(reasons))
+
+
+def choice_cost(entrant: Entrant, sizes: Sizes) -> float:
+    """Returns the estimated seconds of one choice on this machine; NaN where nothing estimates it."""
+    from calrun.plan.rates import measure
+
+    try:
+        return measure(torch.empty(0).device).seconds(entrant.made().cost(sizes))
+    except Exception:
+        return float("nan")
+
+
+def sizes_of(pool: int, labelled: int, budget: int, classes: int, features: int) -> Sizes:
+    """Returns the sizes of a choice on stored features."""
+    head = 2.0 * classes * features
+    return Sizes(
+        candidates=pool - labelled,
+        labelled=labelled,
+        classes=classes,
+        features=features,
+        budget=budget,
+        mc_samples=1,
+        input_shape=(features,),
+        forward_flops=head,
+        activation_bytes=float(FLOAT * (features + classes)),
+    )
