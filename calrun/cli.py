@@ -143,9 +143,22 @@ def plan_command(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="prints numbers for a program")] = False,
     config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
+    detect: Annotated[
+        float | None, typer.Option(help="says instead the seeds that tell this many points apart")
+    ] = None,
+    sd: Annotated[float | None, typer.Option(help="for --detect: spread of differences over seeds, in points")] = None,
+    bank: Annotated[Path | None, typer.Option(help="for --detect: an arena whose pairs give the spread")] = None,
 ) -> None:
-    """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE)."""
+    """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE).
+
+    With --detect it says how many seeds a comparison takes.
+    """
     words = tidied(context.args)
+    if detect is not None or sd is not None or bank is not None:
+        from calrun.arena.seeds import show_seeds
+
+        show_seeds(words, detect, sd, bank)
+        return
     from calrun.plan.plan import composed, plan
     from calrun.plan.table import show
 

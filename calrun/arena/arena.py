@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
 from calrun.arena.bank import Bank, Misfit
 from calrun.arena.cells import MEASURES, cell_table, efficiencies
-from calrun.arena.entrants import BASELINES, GROUP, Entrant, choice_cost, entrants, sizes_of
+from calrun.arena.entrants import BASELINES, GROUP, Entrant, entrants, sizes_of, weighed
 from calrun.arena.field import Cell, Failure, play_cells
 from calrun.arena.identity import cell_identity
 from calrun.arena.player import Played
 from calrun.arena.sets import FeatureSet, chosen_places, load_set
 from calrun.arena.settings import BUDGETS, Settings, label_counts
+from calrun.look.sizes import Sizes
 from calrun.places import options
 from calrun.text.legal import one_of
 
@@ -72,7 +74,7 @@ class Outcome:
         sets: the data sets by name.
         cells: see `cell_table`, with the efficiency of each cell.
         took_part: the acquisitions that have cells.
-        listed: those that are not played, with the estimated seconds of a choice.
+        listed: those that are not played unless they are asked for, or not at all.
         failures: cells that could not be played.
         remarks: records that were left out, and why.
         num_played: cells that were played now.
@@ -82,7 +84,7 @@ class Outcome:
     sets: dict[str, FeatureSet]
     cells: pd.DataFrame
     took_part: list[Entrant]
-    listed: list[tuple[Entrant, float]]
+    listed: list[Entrant]
     failures: list[Failure]
     remarks: list[str] = field(default_factory=list)
     num_played: int = 0
@@ -159,13 +161,18 @@ class Arena:
                 remarks.append(f"{len(misfits):,} records of {entrant.name} are left out (first: {misfits[0]})")
         return found, remarks
 
-    def listed_cost(self, entrant: Entrant) -> float:
-        """Returns the seconds of the dearest choice of an acquisition on the largest data set."""
-        name = max(self.sets, key=lambda each: self.sets[each].features_ND.size)
-        sizes, data = self.sizes(name, self.wish.budgets[-1]), self.sets[name]
-        pool = self.settings.pool_size(len(data.features_ND))
-        choice = sizes_of(pool, sizes[-2], sizes[-1] - sizes[-2], data.num_classes, data.features_ND.shape[1])
-        return choice_cost(entrant, choice)
+    def weighed(self, who: Sequence[Entrant]) -> list[Entrant]:
+        """Returns acquisitions with the cost of their dearest choice on these data sets and budgets."""
+        choices = [
+            choice for name in self.sets for budget in self.wish.budgets for choice in self.choices(name, budget)
+        ]
+        return [weighed(entrant, choices) for entrant in who]
+
+    def choices(self, name: str, budget: str) -> list[Sizes]:
+        """Returns the sizes of the choices of a cell."""
+        data, sizes = self.sets[name], self.sizes(name, budget)
+        pool, width = self.settings.pool_size(len(data.features_ND)), data.features_ND.shape[1]
+        return [sizes_of(pool, before, after - before, data.num_classes, width) for before, after in pairwise(sizes)]
 
 
 def arena(wish: Wish, tell: Callable[[str], None]) -> Outcome:
@@ -175,7 +182,7 @@ def arena(wish: Wish, tell: Callable[[str], None]) -> Outcome:
         ValueError: if something that is asked for cannot be played, before anything is.
     """
     ground = Arena(wish)
-    everyone = entrants(wish.names, wish.config_dir)
+    everyone = ground.weighed(entrants(wish.names, wish.config_dir))
     if wish.names is not None:
         refuse_unfit(everyone)
         lacking = [name for name in BASELINES if name not in wish.names]
@@ -211,6 +218,6 @@ def gathered(ground: Arena, asked: Sequence[Entrant], failures: list[Failure], n
     with_cells = set(cells["acquisition"])
     took_part = [each for each in (*asked, *others) if each.name in with_cells]
     met = {*with_cells, *(failure.acquisition for failure in failures)}
-    absent = [each for each in entrants(None, wish.config_dir) if each.name not in met and (each.unfit or each.dear)]
-    listed = [(each, ground.listed_cost(each)) for each in absent]
+    everyone = ground.weighed(entrants(None, wish.config_dir))
+    listed = [each for each in everyone if each.name not in met and (each.unfit or each.dear)]
     return Outcome(wish, ground.sets, cells, took_part, listed, failures, remarks, num_cells - len(failures))

@@ -1,16 +1,15 @@
 """Who takes part in the arena: every acquisition option, and which of them stored features can play.
 
 An acquisition is played if it looks at columns that a head on stored features gives. One that also looks at pictures or
-at the network, or fits a network of its own, is listed with its cost and played when it is asked for by name; one that
-wants what the arena has not is refused with the reason.
+at the network, fits a network of its own, or takes long to choose is listed with its cost and played when it is asked
+for by name; one that wants what the arena has not is refused with the reason.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -20,6 +19,8 @@ from calrun.folder.identity import canonical
 from calrun.look.columns import COLUMNS
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.places import CONF, options
+from calrun.plan.rates import Rates
+from calrun.plan.table import seconds_text
 from calrun.text.legal import is_a
 from calrun.text.words import nearest
 
@@ -27,6 +28,8 @@ GROUP = "acquisition"
 BASELINES = ("random", "margin")  # every acquisition is compared with each of them
 AT_ONCE = "entrants"  # key under which all options are composed together
 PICTURES = {"images": "looks at pictures", "model": "looks at the network itself"}
+SLOW_CORE = Rates(flops=5e10, bytes_moved=1e10, functions=2e8, calls=2e5)  # the same judgement on every machine
+MOST_SECONDS = 5.0  # of a choice, above which an acquisition is played only when it is asked for
 OWN_FIT = "scratch"  # the column of those that fit for so long that they save themselves
 
 
@@ -40,6 +43,7 @@ class Entrant:
         cheats: whether it looks at labels that nobody has bought.
         dear: why it is played only when it is asked for; empty otherwise.
         unfit: why it cannot be played; empty otherwise.
+        seconds: of its dearest choice, estimated for a slow core; NaN where nothing estimates it.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Entrant:
     cheats: bool = False
     dear: str = ""
     unfit: str = ""
+    seconds: float = float("nan")
 
     def made(self) -> Acquisition:
         """Returns the acquisition, new."""
@@ -102,14 +107,17 @@ def judged(name: str, node: dict[str, Any]) -> Entrant:
     return Entrant(name, node, cheats, " and ".join(dear), " and ".join(reasons))
 
 
-def choice_cost(entrant: Entrant, sizes: Sizes) -> float:
-    """Returns the estimated seconds of one choice on this machine; NaN where nothing estimates it."""
-    from calrun.plan.rates import measure
-
-    try:
-        return measure(torch.empty(0).device).seconds(entrant.made().cost(sizes))
-    except Exception:
-        return float("nan")
+def weighed(entrant: Entrant, choices: Sequence[Sizes]) -> Entrant:
+    """Returns an entrant with the seconds of its dearest choice; one that would refuse a choice is unfit."""
+    if entrant.unfit:
+        return entrant
+    costs = [entrant.made().cost(replace(sizes, mc_samples=entrant.made().num_mc_samples)) for sizes in choices]
+    if refusals := [cost.refusal for cost in costs if cost.refusal]:
+        return replace(entrant, unfit=f"would refuse to choose ({refusals[0]})")
+    seconds = max(SLOW_CORE.seconds(cost) for cost in costs)
+    slow = [f"takes about {seconds_text(seconds)} for a choice"] if seconds > MOST_SECONDS else []
+    dear = " and ".join([*([entrant.dear] if entrant.dear else []), *slow])
+    return replace(entrant, dear=dear, seconds=seconds)
 
 
 def sizes_of(pool: int, labelled: int, budget: int, classes: int, features: int) -> Sizes:
@@ -121,7 +129,6 @@ def sizes_of(pool: int, labelled: int, budget: int, classes: int, features: int)
         classes=classes,
         features=features,
         budget=budget,
-        mc_samples=1,
         input_shape=(features,),
         forward_flops=head,
         activation_bytes=float(FLOAT * (features + classes)),

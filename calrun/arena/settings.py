@@ -28,7 +28,7 @@ class Settings:
     pool_share: float = 0.75
     test_rows: int = 2000
     l2: float = 1.0
-    tolerance: float = 1e-5
+    tolerance: float = 1e-4
     dropout: float = 0.5
 
     def pool_size(self, num_train: int) -> int:

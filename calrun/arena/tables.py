@@ -182,11 +182,11 @@ def short_answer(row: pd.Series) -> str:
 def listed_table(outcome: Outcome) -> Table:
     """Returns who was not played, why, and what a choice would take."""
     rows = []
-    for entrant, seconds in outcome.listed:
-        takes = Cell(MISSING if np.isnan(seconds) else seconds_text(seconds), seconds)
+    for entrant in outcome.listed:
+        takes = Cell(MISSING if np.isnan(entrant.seconds) else seconds_text(entrant.seconds), entrant.seconds)
         ask = "calrun run" if entrant.unfit else f"acquisition={entrant.name}"
         rows.append([Cell(style_of(entrant.name).label), Cell(entrant.unfit or entrant.dear), takes, Cell(ask)])
-    heads = ["acquisition", "why", "a choice, estimated", "played by"]
+    heads = ["acquisition", "why", "a choice, at most", "played by"]
     return Table("Not played", "not-played", [("", 4)], heads, rows)
 
 

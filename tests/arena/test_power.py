@@ -1,0 +1,94 @@
+"""Smallest differences are those of the statistics sheet, and simulated sweeps keep their promise."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from calrun.arena.compare import BETTER, OPEN, SAME, WORSE, versus
+from calrun.arena.power import chance, detectable, seeds_needed
+
+SHEET = {  # comparisons: difference in standard deviations found with 80 % power by 3, 5, 10, 20 and 50 seeds
+    1: (3.26, 1.68, 1.00, 0.66, 0.40),
+    7: (8.67, 2.88, 1.40, 0.87, 0.52),
+    25: (16.4, 4.00, 1.70, 1.01, 0.58),
+    40: (20.7, 4.51, 1.81, 1.06, 0.61),
+}
+
+
+@pytest.mark.parametrize("comparisons", SHEET)
+def test_differences_are_those_of_the_sheet(comparisons: int) -> None:
+    found = [detectable(seeds, comparisons) for seeds in (3, 5, 10, 20, 50)]
+    np.testing.assert_allclose(found, SHEET[comparisons], rtol=0.01)
+
+
+@pytest.mark.parametrize(("difference", "comparisons"), [(1.0, 1), (0.5, 25), (3.0, 7)])
+def test_seeds_needed_are_the_fewest(difference: float, comparisons: int) -> None:
+    seeds = seeds_needed(difference, comparisons)
+    assert seeds is not None
+    assert chance(difference, seeds, comparisons) >= 0.8
+    assert seeds == 2 or chance(difference, seeds - 1, comparisons) < 0.8
+
+
+def test_what_no_number_of_seeds_tells_is_said() -> None:
+    assert seeds_needed(1e-3) is None
+    assert detectable(1) == float("inf")
+
+
+def sweep(rng: np.random.Generator, sweeps: int, seeds: int, shift: float, others: int = 25) -> pd.DataFrame:
+    """Returns cells of `sweeps` data sets on which one acquisition lies `shift` standard deviations above the baseline.
+
+    The differences of pairs have a standard deviation of 1.
+    """
+    values = rng.normal(scale=0.5**0.5, size=(sweeps, others + 1, seeds))
+    values[:, 1] += shift
+    index = pd.MultiIndex.from_product(
+        [range(sweeps), range(others + 1), range(seeds)], names=["set", "acquisition", "seed"]
+    )
+    return pd.Series(values.ravel(), index=index, name="value").reset_index().assign(budget="low")
+
+
+def shares(rng: np.random.Generator, sweeps: int, seeds: int, shift: float) -> tuple[float, float]:
+    """Returns the share of sweeps with a claim without a cause, and the share that find the shifted acquisition."""
+    found = versus(sweep(rng, sweeps, seeds, shift), 0, asked=1.0)  # type: ignore[arg-type]
+    claims = found[found["answer"].isin([BETTER, WORSE])]
+    false = claims[claims["acquisition"] != 1]["set"].nunique() if shift else claims["set"].nunique()
+    return false / sweeps, (claims["acquisition"] == 1).sum() / sweeps
+
+
+def test_a_few_sweeps_hold_the_level_and_the_power() -> None:
+    rng = np.random.default_rng(0)
+    seeds = seeds_needed(1.5, comparisons=25)
+    assert seeds is not None
+    false, _ = shares(rng, 60, seeds, shift=0.0)
+    _, found = shares(rng, 60, seeds, shift=1.5)
+    assert false <= 0.05 + 3 * (0.05 * 0.95 / 60) ** 0.5
+    assert found >= 0.8 - 3 * (0.8 * 0.2 / 60) ** 0.5
+
+
+def test_answers_follow_from_interval_and_correction() -> None:
+    rng = np.random.default_rng(3)
+    shifts = {"far": 5.0, "near": 0.0, "wide": 0.0, "below": -5.0}
+    spread = {"far": 0.1, "near": 0.1, "wide": 3.0, "below": 0.1}
+    base = rng.normal(size=10)
+    rows = [
+        {
+            "budget": "low",
+            "set": "a",
+            "acquisition": name,
+            "seed": seed,
+            "value": base[seed] + shift + spread[name] * noise,
+        }
+        for name, shift in shifts.items()
+        for seed, noise in enumerate(rng.normal(size=10))
+    ]
+    rows += [
+        {"budget": "low", "set": "a", "acquisition": "random", "seed": seed, "value": base[seed]} for seed in range(10)
+    ]
+    found = versus(pd.DataFrame(rows), "random", asked=1.0).set_index("acquisition")["answer"]
+    assert found.to_dict() == {"far": BETTER, "near": SAME, "wide": OPEN, "below": WORSE}
+
+
+def test_a_missing_seed_drops_its_pair() -> None:
+    cells = sweep(np.random.default_rng(0), 1, 10, 0.0, others=2)
+    cells.loc[(cells["acquisition"] == 1) & (cells["seed"] == 4), "value"] = np.nan
+    assert versus(cells, 0, 1.0).set_index("acquisition")["n"].to_dict() == {1: 9, 2: 10}  # type: ignore[arg-type]
