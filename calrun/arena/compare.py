@@ -48,26 +48,31 @@ def versus(cells: pd.DataFrame, baseline: str, asked: float, alpha: float = ALPH
 
 def tested(where: dict[str, Any], differences: pd.DataFrame, asked: float, alpha: float) -> list[dict[str, Any]]:
     """Returns the rows of one ground from the differences by seed, a column for each acquisition."""
-    found = [where | summary(str(name), column.dropna().to_numpy(float)) for name, column in differences.items()]
-    p_holm = holm(np.array([row["p"] for row in found], dtype=float))
+    columns = {str(name): column.dropna().to_numpy(float) for name, column in differences.items()}
+    rows = decided([summary(known_S) for known_S in columns.values()], asked, alpha)
+    for (name, known_S), row in zip(columns.items(), rows, strict=True):
+        row["low"], row["high"] = interval(known_S)
+        row |= where | {"acquisition": name}
+    return rows
+
+
+def decided(rows: list[dict[str, Any]], asked: float, alpha: float) -> list[dict[str, Any]]:
+    """Returns the rows of one ground with p after Holm's correction, what could be told apart, and the answer."""
+    p_holm = holm(np.array([row["p"] for row in rows], dtype=float))
     comparisons = max(1, int(np.isfinite(p_holm).sum()))
-    for row, p in zip(found, p_holm, strict=True):
+    for row, p in zip(rows, p_holm, strict=True):
         row["p_holm"] = float(p)
         row["detectable"] = row["sd"] * detectable(row["n"], comparisons, alpha) if row["sd"] > 0 else row["sd"]
         row["answer"] = answer(row, asked, alpha, comparisons)
-    return found
+    return rows
 
 
-def summary(name: str, differences_S: np.ndarray) -> dict[str, Any]:
-    """Returns n, mean, interval, standard deviation and p of paired differences."""
+def summary(differences_S: np.ndarray) -> dict[str, Any]:
+    """Returns n, mean, standard deviation and p of paired differences."""
     n = len(differences_S)
-    low, high = interval(differences_S)
     return {
-        "acquisition": name,
         "n": n,
         "difference": float(differences_S.mean()) if n else float("nan"),
-        "low": low,
-        "high": high,
         "sd": float(differences_S.std(ddof=1)) if n > 1 else float("nan"),
         "p": paired_t_test(differences_S),
     }

@@ -4,6 +4,7 @@ A comparison is a two-sided paired t-test at alpha / m, Holm's first step among 
 it finds a true difference (noncentral t).
 """
 
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
@@ -22,6 +23,7 @@ def chance(difference: float, seeds: int, comparisons: int = 1, alpha: float = A
     return float(stats.nct.sf(critical, seeds - 1, shift) + wrong_side)
 
 
+@lru_cache(maxsize=1024)
 def detectable(seeds: int, comparisons: int = 1, alpha: float = ALPHA, power: float = POWER) -> float:
     """Returns the smallest true difference that is found with this power, in standard deviations.
 

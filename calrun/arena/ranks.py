@@ -42,7 +42,9 @@ class Ranks:
         """Returns what the ranking can and cannot say."""
         k, n = len(self.mean), self.num_sets
         if np.isnan(self.critical_difference):
-            return f"{k} acquisitions on {n} data set{'s' * (n != 1)}: mean ranks are of no sample, nothing is tested"
+            return (
+                f"{k} acquisition{'s' * (k != 1)} on {n} data set{'s' * (n != 1)}: too few, so that nothing is tested"
+            )
         least = f"CD = {self.critical_difference:.2f} of at most {k - 1} ranks (Nemenyi, {k} on {n} sets, 5 %)"
         if not self.num_apart:
             return f"{least}: no two of them are told apart"

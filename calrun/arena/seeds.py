@@ -16,7 +16,7 @@ BANK = Path("outputs/arena")
 VERSUS = "versus-random-*.csv"
 COMPARISONS = (1, 4, 7, 25)
 SHOWN_SEEDS = (3, 5, 10, 20)  # whose smallest difference is shown beside
-QUANTILES = {"half of the pairs": 0.5, "nine in ten": 0.9, "all": 1.0}
+QUANTILES = {"half of the pairs": 0.5, "nine in ten": 0.9}
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,13 @@ def bank_spread(bank: Path) -> Spread:
             f"--detect wants the spread of differences over seeds, but no arena has written {bank / VERSUS}; give it "
             "as --sd POINTS, or name the arena's folder by --bank"
         )
-    known = pd.concat([pd.read_csv(path) for path in files])["sd"].dropna()
-    known = known[known > 0]
+    known = pd.concat([pd.read_csv(path) for path in files])
+    known = known[known["sd"] > 0]
     if known.empty:
         raise ValueError(f"the arena in {bank} has no pair of two seeds; play more (--seeds), or give --sd POINTS")
-    points = {name: float(known.quantile(share)) for name, share in QUANTILES.items()}
+    points = {
+        f"{budget} budget, {name}": float(own.quantile(share))
+        for budget, own in known.groupby("budget")["sd"]
+        for name, share in QUANTILES.items()
+    }
     return Spread(f"{len(known):,} pairs with random in {bank}", points)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from calrun.arena.compare import BETTER, OPEN, SAME, WORSE, versus
+from calrun.arena.compare import BETTER, OPEN, SAME, WORSE, decided, summary, versus
 from calrun.arena.power import chance, detectable, seeds_needed
 
 SHEET = {  # comparisons: difference in standard deviations found with 80 % power by 3, 5, 10, 20 and 50 seeds
@@ -18,7 +18,7 @@ SHEET = {  # comparisons: difference in standard deviations found with 80 % powe
 @pytest.mark.parametrize("comparisons", SHEET)
 def test_differences_are_those_of_the_sheet(comparisons: int) -> None:
     found = [detectable(seeds, comparisons) for seeds in (3, 5, 10, 20, 50)]
-    np.testing.assert_allclose(found, SHEET[comparisons], rtol=0.01)
+    np.testing.assert_allclose(found, SHEET[comparisons], rtol=0.015)  # the sheet is rounded
 
 
 @pytest.mark.parametrize(("difference", "comparisons"), [(1.0, 1), (0.5, 25), (3.0, 7)])
@@ -34,35 +34,27 @@ def test_what_no_number_of_seeds_tells_is_said() -> None:
     assert detectable(1) == float("inf")
 
 
-def sweep(rng: np.random.Generator, sweeps: int, seeds: int, shift: float, others: int = 25) -> pd.DataFrame:
-    """Returns cells of `sweeps` data sets on which one acquisition lies `shift` standard deviations above the baseline.
+def share(rng: np.random.Generator, sweeps: int, seeds: int, shift: float) -> float:
+    """Returns the share of sweeps over 25 acquisitions with any claim, or that find the one that is shifted.
 
     The differences of pairs have a standard deviation of 1.
     """
-    values = rng.normal(scale=0.5**0.5, size=(sweeps, others + 1, seeds))
-    values[:, 1] += shift
-    index = pd.MultiIndex.from_product(
-        [range(sweeps), range(others + 1), range(seeds)], names=["set", "acquisition", "seed"]
-    )
-    return pd.Series(values.ravel(), index=index, name="value").reset_index().assign(budget="low")
-
-
-def shares(rng: np.random.Generator, sweeps: int, seeds: int, shift: float) -> tuple[float, float]:
-    """Returns the share of sweeps with a claim without a cause, and the share that find the shifted acquisition."""
-    found = versus(sweep(rng, sweeps, seeds, shift), 0, asked=1.0)  # type: ignore[arg-type]
-    claims = found[found["answer"].isin([BETTER, WORSE])]
-    false = claims[claims["acquisition"] != 1]["set"].nunique() if shift else claims["set"].nunique()
-    return false / sweeps, (claims["acquisition"] == 1).sum() / sweeps
+    counted = 0
+    for _ in range(sweeps):
+        values = rng.normal(scale=0.5**0.5, size=(26, seeds))
+        values[1] += shift
+        rows = decided([summary(own - values[0]) for own in values[1:]], asked=1.0, alpha=0.05)
+        answers = [row["answer"] for row in rows]
+        counted += answers[0] == BETTER if shift else any(answer in (BETTER, WORSE) for answer in answers)
+    return counted / sweeps
 
 
 def test_a_few_sweeps_hold_the_level_and_the_power() -> None:
     rng = np.random.default_rng(0)
     seeds = seeds_needed(1.5, comparisons=25)
     assert seeds is not None
-    false, _ = shares(rng, 60, seeds, shift=0.0)
-    _, found = shares(rng, 60, seeds, shift=1.5)
-    assert false <= 0.05 + 3 * (0.05 * 0.95 / 60) ** 0.5
-    assert found >= 0.8 - 3 * (0.8 * 0.2 / 60) ** 0.5
+    assert share(rng, 60, seeds, shift=0.0) <= 0.05 + 3 * (0.05 * 0.95 / 60) ** 0.5
+    assert share(rng, 60, seeds, shift=1.5) >= 0.8 - 3 * (0.8 * 0.2 / 60) ** 0.5
 
 
 def test_answers_follow_from_interval_and_correction() -> None:
@@ -89,6 +81,9 @@ def test_answers_follow_from_interval_and_correction() -> None:
 
 
 def test_a_missing_seed_drops_its_pair() -> None:
-    cells = sweep(np.random.default_rng(0), 1, 10, 0.0, others=2)
-    cells.loc[(cells["acquisition"] == 1) & (cells["seed"] == 4), "value"] = np.nan
-    assert versus(cells, 0, 1.0).set_index("acquisition")["n"].to_dict() == {1: 9, 2: 10}  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    rows = [("low", "a", name, seed, rng.normal()) for name in ("random", "b", "c") for seed in range(10)]
+    cells = pd.DataFrame(rows, columns=["budget", "set", "acquisition", "seed", "value"])
+    cells.loc[(cells["acquisition"] == "b") & (cells["seed"] == 4), "value"] = np.nan
+    found = versus(cells.sample(frac=1, random_state=0), "random", 1.0)
+    assert found.set_index("acquisition")["n"].to_dict() == {"b": 9, "c": 10}
