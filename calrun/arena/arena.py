@@ -1,7 +1,7 @@
 """`calrun arena`: plays what the bank lacks, and gathers what it holds about these data sets, budgets and seeds."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,9 +9,9 @@ import pandas as pd
 
 from calrun.arena.bank import Bank, Misfit
 from calrun.arena.cells import MEASURES, cell_table, efficiencies
-from calrun.arena.entrants import BASELINES, GROUP, Entrant, entrants, sizes_of, weighed
+from calrun.arena.entrants import BASELINES, GROUP, Entrant, entrants, refuse_unknown, sizes_of, weighed
 from calrun.arena.field import Cell, Failure, play_cells
-from calrun.arena.identity import cell_identity
+from calrun.arena.identity import who_plays
 from calrun.arena.player import Played
 from calrun.arena.sets import FeatureSet, chosen_places, load_set
 from calrun.arena.settings import BUDGETS, Settings, label_counts
@@ -115,15 +115,17 @@ class Arena:
 
     def cells_of(self, entrant: Entrant) -> Iterator[Cell]:
         """Yields the cells of an acquisition."""
+        who = who_plays(entrant)
         for name, place in self.places.items():
             for budget in self.wish.budgets:
                 sizes = self.sizes(name, budget)
+                ground = {"set": name, "data": self.digests[name], "budget": budget, "labels": sizes}
                 for seed in range(self.wish.seeds):
-                    identity = cell_identity(entrant, (name, self.digests[name]), (budget, sizes), seed, self.settings)
+                    identity = {**who, **ground, "seed": seed, "settings": asdict(self.settings)}
                     yield Cell(entrant, name, place, budget, tuple(sizes), seed, identity)
 
     def missing(self, who: Sequence[Entrant]) -> list[Cell]:
-        """Returns the cells that are to be played, data set after data set and seed after seed.
+        """Returns the cells that are to be played, seed after seed, so that a part of them is fewer seeds of everything.
 
         Raises:
             ValueError: if a record is of another cell, unless it may be moved aside.
@@ -143,7 +145,7 @@ class Arena:
                 f"{misfits[0]}{more}; add {FRESH} to move such records aside and play their cells anew, or name "
                 "another folder by --out"
             )
-        return sorted(lacking, key=lambda cell: (cell.name, cell.seed, cell.budget))
+        return sorted(lacking, key=lambda cell: (cell.seed, cell.name, cell.budget))
 
     def banked(self, who: Sequence[Entrant]) -> tuple[list[tuple[Cell, Played]], list[str]]:
         """Returns the cells that the bank holds of some acquisitions, and a sentence on each that has misfits."""
@@ -181,19 +183,20 @@ def arena(wish: Wish, tell: Callable[[str], None]) -> Outcome:
     Raises:
         ValueError: if something that is asked for cannot be played, before anything is.
     """
-    ground = Arena(wish)
-    everyone = ground.weighed(entrants(wish.names, wish.config_dir))
     if wish.names is not None:
-        refuse_unfit(everyone)
-        lacking = [name for name in BASELINES if name not in wish.names]
-        asked = [*entrants(lacking, wish.config_dir), *everyone] if lacking else everyone
+        refuse_unknown(wish.names, options(GROUP, wish.config_dir)[GROUP])
+    ground = Arena(wish)
+    known = {each.name: each for each in ground.weighed(entrants(config_dir=wish.config_dir))}
+    if wish.names is None:
+        asked = [each for each in known.values() if not each.unfit and not each.dear]
     else:
-        asked = [each for each in everyone if not each.unfit and not each.dear]
+        asked = [known[name] for name in dict.fromkeys((*BASELINES, *wish.names))]
+        refuse_unfit(asked)
     cells = ground.missing(asked)
     if cells:
         tell(f"{len(cells):,} cells to play, {len(asked)} acquisitions on {', '.join(ground.sets)}")
     failures = play_cells(cells, wish.bank, ground.settings, wish.processes, tell)
-    return gathered(ground, asked, failures, len(cells))
+    return gathered(ground, known, asked, failures, len(cells))
 
 
 def refuse_unfit(asked: Sequence[Entrant]) -> None:
@@ -204,20 +207,19 @@ def refuse_unfit(asked: Sequence[Entrant]) -> None:
         )
 
 
-def gathered(ground: Arena, asked: Sequence[Entrant], failures: list[Failure], num_cells: int) -> Outcome:
+def gathered(
+    ground: Arena, known: Mapping[str, Entrant], asked: Sequence[Entrant], failures: list[Failure], num_cells: int
+) -> Outcome:
     """Returns the outcome: the cells that were asked for, and those that the bank holds of other acquisitions."""
-    wish = ground.wish
-    known = options(GROUP, wish.config_dir)[GROUP]
     in_bank = sorted(ground.bank.acquisitions(list(ground.sets)) - {each.name for each in asked})
-    others = entrants([name for name in in_bank if name in known], wish.config_dir)
-    found, remarks = ground.banked([*asked, *others])
+    everyone = [*asked, *(known[name] for name in in_bank if name in known)]
+    found, remarks = ground.banked(everyone)
     if lost := [name for name in in_bank if name not in known]:
         remarks.append(f"no option of that name, so its records are left out: {', '.join(lost)} (--config-dir?)")
-    cells = cell_table(found, wish.measure)
+    cells = cell_table(found, ground.wish.measure)
     cells = cells.merge(efficiencies(cells), how="left", on=["budget", "set", "acquisition", "seed"])
     with_cells = set(cells["acquisition"])
-    took_part = [each for each in (*asked, *others) if each.name in with_cells]
     met = {*with_cells, *(failure.acquisition for failure in failures)}
-    everyone = ground.weighed(entrants(None, wish.config_dir))
-    listed = [each for each in everyone if each.name not in met and (each.unfit or each.dear)]
-    return Outcome(wish, ground.sets, cells, took_part, listed, failures, remarks, num_cells - len(failures))
+    listed = [each for each in known.values() if each.name not in met and (each.unfit or each.dear)]
+    took_part = [each for each in everyone if each.name in met]
+    return Outcome(ground.wish, ground.sets, cells, took_part, listed, failures, remarks, num_cells - len(failures))

@@ -12,7 +12,8 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from calrun.acquisition.base import Acquisition
 from calrun.folder.identity import canonical
@@ -63,29 +64,43 @@ class Entrant:
         return kept
 
 
-def entrants(names: Sequence[str] | None, config_dir: Path | None = None) -> list[Entrant]:
+def entrants(names: Sequence[str] | None = None, config_dir: Path | None = None) -> list[Entrant]:
     """Returns the options that are named, or all.
 
     Raises:
-        ValueError: if there is no such option, or its configuration makes no acquisition.
+        ValueError: if there is no such option.
     """
     known = options(GROUP, config_dir)[GROUP]
     wanted = known if names is None else list(dict.fromkeys(names))
-    for name in wanted:
+    refuse_unknown(wanted, known)
+    composed = composed_together(wanted, config_dir)
+    return [resolved(name, node) for name, node in zip(wanted, composed, strict=True)]
+
+
+def refuse_unknown(names: Sequence[str], known: Sequence[str]) -> None:
+    """Raises a ValueError if an acquisition is no option."""
+    for name in names:
         if name not in known:
             hint = f"; did you mean {close}" if (close := nearest(name, known)) else ""
             raise ValueError(f"there is no acquisition={name}{hint} (calrun list acquisition shows all)")
-    return [judged(name, node) for name, node in zip(wanted, composed_together(wanted, config_dir), strict=True)]
 
 
-def composed_together(names: Sequence[str], config_dir: Path | None) -> list[dict[str, Any]]:
-    """Returns the resolved configuration of each option, from one composition."""
+def composed_together(names: Sequence[str], config_dir: Path | None) -> list[DictConfig]:
+    """Returns the configuration of each option, from one composition."""
     words = [f"+{GROUP}@{AT_ONCE}.e{number}={name}" for number, name in enumerate(names)]
     more = [] if config_dir is None else [f"hydra.searchpath=[file://{config_dir.resolve()}]"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("config", overrides=[*words, *more])
-    tree: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    return [tree[AT_ONCE][f"e{number}"] for number in range(len(names))]
+    return [cfg[AT_ONCE][f"e{number}"] for number in range(len(names))]
+
+
+def resolved(name: str, node: DictConfig) -> Entrant:
+    """Returns the entrant of a configuration."""
+    try:
+        tree: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        return Entrant(name, {}, unfit=f"cannot be composed ({' '.join(str(error).split())})")
+    return judged(name, tree)
 
 
 def judged(name: str, node: dict[str, Any]) -> Entrant:
@@ -111,7 +126,8 @@ def weighed(entrant: Entrant, choices: Sequence[Sizes]) -> Entrant:
     """Returns an entrant with the seconds of its dearest choice; one that would refuse a choice is unfit."""
     if entrant.unfit:
         return entrant
-    costs = [entrant.made().cost(replace(sizes, mc_samples=entrant.made().num_mc_samples)) for sizes in choices]
+    acquisition = entrant.made()
+    costs = [acquisition.cost(replace(sizes, mc_samples=acquisition.num_mc_samples)) for sizes in choices]
     if refusals := [cost.refusal for cost in costs if cost.refusal]:
         return replace(entrant, unfit=f"would refuse to choose ({refusals[0]})")
     seconds = max(SLOW_CORE.seconds(cost) for cost in costs)

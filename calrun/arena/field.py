@@ -62,7 +62,7 @@ class Failure:
         return f"{self.acquisition} failed on {self.name} ({self.budget} budget, seed {self.seed}) {self.why}"
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def loaded(name: str, place: Path | None) -> FeatureSet:
     """Returns a data set; a process reads it once."""
     return load_set(name, place)

@@ -1,4 +1,4 @@
-"""What a cell is: its acquisition, data, budget and seed, the arena's settings, and the code of player and acquisition.
+"""What a cell is: acquisition, data, budget and seed, the arena's settings, and the code of player and acquisition.
 
 Code counts by the syntax trees of the modules that a module leads to, the user's and calrun's, without docstrings and
 comments; modules that only say sentences, write files or own signals count for nothing.
@@ -6,14 +6,12 @@ comments; modules that only say sentences, write files or own signals count for 
 
 import hashlib
 import json
-from dataclasses import asdict
 from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from calrun.arena.entrants import Entrant
-from calrun.arena.settings import Settings
 from calrun.folder.code import OURS, digest, imports, is_users, parse, specs_of, targets
 
 PLAYER = "calrun.arena.player"
@@ -28,29 +26,13 @@ SILENT = (
 DIGEST_BYTES = 8
 
 
-def cell_identity(
-    entrant: Entrant, where: tuple[str, str], budget: tuple[str, list[int]], seed: int, settings: Settings
-) -> dict[str, Any]:
-    """Returns what decides a cell's numbers, as plain values.
-
-    Args:
-        entrant: the acquisition.
-        where: the data set's name and the digest of its numbers.
-        budget: its name and the labels of each round.
-        seed: of the cell.
-        settings: of the arena.
-    """
+def who_plays(entrant: Entrant) -> dict[str, Any]:
+    """Returns the part of a cell's identity that all cells of an acquisition share, as plain values."""
     tree = {
         "acquisition": entrant.name,
         "configuration": entrant.decides(),
         "code": code_of(tuple(sorted({*targets(entrant.node)}))),
         "player": code_of((PLAYER,)),
-        "set": where[0],
-        "data": where[1],
-        "budget": budget[0],
-        "labels": budget[1],
-        "seed": seed,
-        "settings": asdict(settings),
     }
     plain: dict[str, Any] = json.loads(json.dumps(tree))  # as a record gives it back
     return plain
@@ -61,12 +43,18 @@ def code_of(names: tuple[str, ...]) -> str:
     """Returns one digest of the code that some dotted names lead to."""
     waiting, found = [*names], dict[str, str]()
     while waiting:
-        for spec in specs_of(waiting.pop()):
-            if spec.name in found or not counts(spec):
-                continue
-            found[spec.name], further = read_module(str(spec.origin), spec.name, bool(spec.submodule_search_locations))
-            waiting += further
+        for name, origin, is_package in modules_of(waiting.pop()):
+            if name not in found:
+                found[name], further = read_module(origin, name, is_package)
+                waiting += further
     return short_digest(found)
+
+
+@cache
+def modules_of(dotted: str) -> tuple[tuple[str, str, bool], ...]:
+    """Returns the modules of a dotted name whose code counts: name, file, and whether it is a package."""
+    specs = [spec for spec in specs_of(dotted) if counts(spec)]
+    return tuple((spec.name, str(spec.origin), spec.submodule_search_locations is not None) for spec in specs)
 
 
 def counts(spec: ModuleSpec) -> bool:

@@ -54,7 +54,8 @@ def standing(outcome: Outcome, budget: str) -> Standing:
 def ranking_table(outcome: Outcome, now: Standing) -> Table:
     """Returns the ranking: a row an acquisition, the best first; then who is not ranked, then references."""
     own = outcome.cells[outcome.cells["budget"] == now.budget]
-    rest = [name for name in dict.fromkeys(own["acquisition"]) if name not in now.ranks.mean]
+    failed = [each.acquisition for each in outcome.failures if each.budget == now.budget]
+    rest = [name for name in dict.fromkeys((*own["acquisition"], *failed)) if name not in now.ranks.mean]
     names = [*now.ranks.mean.index, *sorted(rest, key=lambda name: (name in outcome.cheats, name))]
     blocks = [("", ["acquisition", "mean rank"])]
     blocks.append(("minus random, in points", ["mean", "on these sets", "could tell"]))
@@ -73,14 +74,19 @@ def ranking_table(outcome: Outcome, now: Standing) -> Table:
 def ranking_row(name: str, outcome: Outcome, own: pd.DataFrame, now: Standing) -> list[Cell]:
     """Returns the row of an acquisition."""
     cells = own[own["acquisition"] == name]
+    failed = dict.fromkeys(
+        each.name for each in outcome.failures if (each.acquisition, each.budget) == (name, now.budget)
+    )
     label = style_of(name).label + (" (reads labels)" if name in outcome.cheats else "")
+    label += f" (failed on {', '.join(failed)})" if failed else ""
     row = [Cell(label), number(now.ranks.mean.get(name), "{:.1f}"), *difference_cells(name, own, now)]
     for baseline in BASELINES:
         row += count_cells(counts(now.versus[baseline]), (now.budget, name))
     efficiency = 1.0 if name == RANDOM else float(cells["efficiency"].median())
     seconds = float(cells["select_seconds"].mean())
-    row.append(Cell("below 1" if efficiency == 0 else f"{efficiency:.2f}", efficiency))
-    return [*row, Cell(seconds_text(seconds), seconds), Cell(f"{len(cells):,}", float(len(cells)))]
+    row.append(Cell("below 1", efficiency) if efficiency == 0 else number(efficiency, "{:.2f}"))
+    chosen = Cell(MISSING if np.isnan(seconds) else seconds_text(seconds), seconds)
+    return [*row, chosen, Cell(f"{len(cells):,}", float(len(cells)))]
 
 
 def count_cells(counted: pd.DataFrame, key: tuple[str, str]) -> list[Cell]:
@@ -102,9 +108,15 @@ def difference_cells(name: str, own: pd.DataFrame, now: Standing) -> list[Cell]:
     if len(effect):
         low, high = effect[["low", "high"]].iloc[0]
         bounds = Cell(f"[{low:+.2f}, {high:+.2f}]", float(low))
-    least, most = mine["detectable"].min(), mine["detectable"].max()
-    apart = f"{least:.2f}" if len(mine) == 1 else f"{least:.2f}–{most:.2f}"
-    return [number(mine["difference"].mean(), "{:+.2f}"), bounds, Cell(apart, float(most))]
+    return [number(mine["difference"].mean(), "{:+.2f}"), bounds, reach_cell(mine["detectable"])]
+
+
+def reach_cell(detectable: pd.Series) -> Cell:
+    """Returns the smallest differences that could be told, over the sets."""
+    least, most = float(detectable.min()), float(detectable.max())
+    if np.isnan(most):
+        return Cell(MISSING)
+    return Cell(f"{least:.2f}" if least == most else f"{least:.2f}–{most:.2f}", most)
 
 
 def ranking_notes(outcome: Outcome, now: Standing) -> list[str]:
@@ -151,7 +163,9 @@ def answer_table(outcome: Outcome, now: Standing, baseline: str) -> Table:
 
 def answer_cells(row: pd.Series) -> list[Cell]:
     """Returns effect and interval before the answer, and p last."""
-    interval = f"{row['difference']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]"
+    interval = f"{row['difference']:+.2f}" + (
+        "" if np.isnan(row["low"]) else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
+    )
     p = row["p_holm"]
     return [
         Cell(interval, float(row["difference"])),
@@ -176,7 +190,8 @@ def short_answers(outcome: Outcome, now: Standing, baseline: str) -> Table:
 
 
 def short_answer(row: pd.Series) -> str:
-    return f"{row['difference']:+.1f} {row['answer']} ({row['detectable']:.1f})"
+    reach = "" if np.isnan(row["detectable"]) else f" ({row['detectable']:.1f})"
+    return f"{row['difference']:+.1f} {row['answer']}{reach}"
 
 
 def listed_table(outcome: Outcome) -> Table:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from calrun.arena.bank import Bank, Misfit
-from calrun.arena.entrants import Entrant, entrants
-from calrun.arena.identity import cell_identity, code_of, short_digest
+from calrun.arena.entrants import entrants
+from calrun.arena.identity import code_of, modules_of, short_digest, who_plays
 from calrun.arena.player import Played
 from calrun.arena.settings import Settings
 
@@ -18,12 +19,13 @@ SIZES = [10, 20, 30, 40, 50]
 
 
 @cache
-def margin() -> Entrant:
-    return entrants(["margin"])[0]
+def who() -> dict[str, Any]:
+    return who_plays(entrants(["margin"])[0])
 
 
 def identity(seed: int = 0, **settings: float) -> dict[str, Any]:
-    return cell_identity(margin(), ("digits", "0123"), ("low", SIZES), seed, Settings(**settings))  # type: ignore[arg-type]
+    ground = {"set": "digits", "data": "0123", "budget": "low", "labels": SIZES}
+    return {**who(), **ground, "seed": seed, "settings": asdict(Settings(**settings))}  # type: ignore[arg-type]
 
 
 def played() -> Played:
@@ -137,6 +139,11 @@ def test_a_record_that_is_moved_aside_is_kept(tmp_path: Path) -> None:
         assert bank.place(identity()).with_suffix(f".refused-{number}").exists()
 
 
+def forget() -> None:
+    for cached in (code_of, modules_of):
+        cached.cache_clear()
+
+
 def test_memory_limits_change_no_identity_and_comments_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "memory_gib" not in identity()["configuration"]
     digests = []
@@ -144,7 +151,7 @@ def test_memory_limits_change_no_identity_and_comments_no_code(tmp_path: Path, m
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "ownpick.py").write_text(source)
         monkeypatch.syspath_prepend(str(tmp_path / str(number)))
-        code_of.cache_clear()
+        forget()
         digests.append(code_of(("ownpick.Mine",)))
-    code_of.cache_clear()
+    forget()
     assert digests[0] == digests[1] != digests[2]
