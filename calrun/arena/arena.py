@@ -125,7 +125,7 @@ class Arena:
                     yield Cell(entrant, name, place, budget, tuple(sizes), seed, identity)
 
     def missing(self, who: Sequence[Entrant]) -> list[Cell]:
-        """Returns the cells that are to be played, seed after seed, so that a part of them is fewer seeds of everything.
+        """Returns the cells that are to be played, seed after seed: a part of them is fewer seeds of everything.
 
         Raises:
             ValueError: if a record is of another cell, unless it may be moved aside.

@@ -75,7 +75,7 @@ def headline(outcome: Outcome, now: Standing) -> str:
     untold = int((~answers.isin([BETTER, WORSE])).all(axis=1).sum())
     return (
         f"{now.budget.capitalize()} budget. Better than random on every set: {better}; worse on every set: {worse}; "
-        f"{untold} of {len(answers)} are told from random on no set. {now.ranks.said()}."
+        f"not told from random on any set: {untold} of {len(answers)}. {now.ranks.said()}."
     )
 
 

@@ -1,5 +1,6 @@
 """The page: one row an acquisition, effects before p, the diagram with its CD, and nothing from the network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from calrun.arena.arena import Outcome, Wish
 from calrun.arena.cells import COLUMNS, efficiencies
-from calrun.arena.diagram import diagram
+from calrun.arena.diagram import alike, diagram
 from calrun.arena.entrants import entrants
 from calrun.arena.page import page
 from calrun.arena.sets import FeatureSet, digits
@@ -78,3 +79,20 @@ def test_the_diagram_states_its_critical_difference(outcome: Outcome) -> None:
     title = diagram(now).axes[0].get_title(loc="left")
     assert "CD = 3.32 of at most 3 ranks" in title
     assert "no two of them are told apart" in title
+
+
+def test_bars_join_the_longest_runs_within_the_critical_difference() -> None:
+    ranks = np.array([1.0, 2.0, 2.5, 4.0, 4.2])
+    assert alike(ranks, 1.5) == [(0, 2), (2, 3), (3, 4)]
+    assert alike(ranks, 1.7) == [(0, 2), (2, 4)]
+    assert alike(ranks, 10.0) == [(0, 4)]
+    assert alike(ranks, 0.1) == []
+
+
+def test_the_diagram_draws_a_bar_only_where_something_is_told_apart(outcome: Outcome) -> None:
+    nothing = standing(outcome, "low")
+    names = len(nothing.ranks.mean)
+    lines = len(diagram(nothing).axes[0].lines)
+    assert lines == names + 1 + names + 1  # names, the axis, its ticks, the critical difference
+    told = replace(nothing, ranks=replace(nothing.ranks, critical_difference=1.5, p=nothing.ranks.p * 0.0))
+    assert len(diagram(told).axes[0].lines) > lines
