@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 from calrun.arena.compare import BETTER, WORSE, decided, summary
-from calrun.arena.power import ALPHA, POWER, seeds_needed
+from calrun.report.measure.power import ALPHA, POWER, seeds_needed
 from calrun.rng import numpy_rng
 
 PLANNED = ((0.5, 4), (1.0, 4), (1.0, 25), (2.0, 25), (1.0, 40))  # differences in points, comparisons

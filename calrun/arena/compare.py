@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from calrun.arena.power import ALPHA, detectable
+from calrun.report.measure.power import ALPHA, detectable
 from calrun.report.measure.significance import holm, interval, paired_t_test
 
 GROUND = ["budget", "set"]

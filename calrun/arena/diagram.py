@@ -1,6 +1,7 @@
 """The critical-difference diagram of a ranking (Demsar 2006, Fig. 1), with its CD drawn to scale and stated."""
 
 from textwrap import fill
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +18,7 @@ WIDTH, NAME_INCHES, HEAD_INCHES = 9.0, 0.2, 1.2
 TITLE_LETTERS = 110
 FEWEST = 3  # acquisitions below which there is nothing to draw
 BAR_STEP, ABOVE = 0.22, 1.4  # between two bars, and room for the scale, in the height of a name
-BAR = {"color": "#1b1b1b", "linewidth": 3, "solid_capstyle": "round"}
+BAR: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 3, "solid_capstyle": "round"}
 
 
 def diagram(now: Standing) -> Figure:
@@ -52,7 +53,7 @@ def draw_names(axes: Axes, mean: pd.Series, styles: dict[str, Style]) -> None:
         ink, label = styles[str(name)].ink, styles[str(name)].label
         axes.plot([rank, rank, end], [0, depth, depth], color=ink, linewidth=1)
         text = f"{label}  {rank:.1f}" if on_left else f"{rank:.1f}  {label}"
-        side = {"ha": "right" if on_left else "left", "va": "center"}
+        side: dict[str, Any] = {"ha": "right" if on_left else "left", "va": "center"}
         axes.text(end + (-room if on_left else room) / 3, depth, text, color=ink, fontsize=8, **side)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import scikit_posthocs
 from scipy import stats
 
-from calrun.arena.power import ALPHA
+from calrun.report.measure.power import ALPHA
 
 
 @dataclass(frozen=True)

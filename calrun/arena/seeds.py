@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from calrun.arena.power import MOST_SEEDS, POWER, detectable, seeds_needed
+from calrun.report.measure.power import MOST_SEEDS, POWER, detectable, seeds_needed
 from calrun.report.page.render import to_text
 from calrun.report.table.plain import encoding_of, say
 from calrun.report.table.tables import Cell, Table

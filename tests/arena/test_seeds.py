@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from calrun.arena.power import seeds_needed
 from calrun.arena.seeds import seeds_table
+from calrun.report.measure.power import seeds_needed
 
 
 def test_seeds_follow_from_the_spread(calrun: Callable[..., Any]) -> None:
