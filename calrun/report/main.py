@@ -31,6 +31,7 @@ from calrun.report.table.overview import budget_figure, overview_figure, overvie
 from calrun.report.table.plain import encoding_of, printable, say
 from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.table.tables import RANDOM, Table, comparison, tidy
+from calrun.report.table.unknown_table import unknown_table
 from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
 from calrun.report.verdict.answers import answer_tables
 from calrun.report.verdict.domains import domain_tables, paper_names
@@ -114,7 +115,7 @@ def part_of(
     """Returns what one panel shows."""
     found = list(grids(panel, runs.configurations))
     names = class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())
-    compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names)]
+    compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names), *unknown_table(panel)]
     shown = [*compared, *map(grid_table, found)]
     more = list(answer_tables(panel, baseline, entropies, prices))
     against = baseline if panel.rows == "method" else RANDOM
