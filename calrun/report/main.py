@@ -115,8 +115,8 @@ def part_of(
     """Returns what one panel shows."""
     found = list(grids(panel, runs.configurations))
     names = class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())
-    compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names), *unknown_table(panel)]
-    shown = [*compared, *map(grid_table, found)]
+    compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names)]
+    shown = [*compared, *unknown_table(panel), *map(grid_table, found)]
     more = list(answer_tables(panel, baseline, entropies, prices))
     against = baseline if panel.rows == "method" else RANDOM
     return Part(panel, headline(panel, against, baseline), [*shown, *more], len(shown), found)

@@ -24,6 +24,10 @@ def class_of_rows(train: Source, option: str) -> np.ndarray:
         )
     outside = int((~with_class(targets)).sum())
     if outside:
+        if option == "open_set":
+            raise ValueError(
+                f"{outside:,} rows are of unknown classes already; name all unknown classes in one open_set"
+            )
         raise ValueError(
             f"row_transform={option} wants the class of every row, but {outside:,} rows are of unknown classes; put "
             "open_set last in row_transform.transforms"

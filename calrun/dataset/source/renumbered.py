@@ -3,8 +3,6 @@
 Dimension key: N rows, C classes of the source.
 """
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from calrun.dataset.base import Source
@@ -24,11 +22,3 @@ class Renumbered(Subset):
         super().__init__(source, rows)
         self.targets = number_C[self.targets]
         self.is_part = source.is_part or not np.array_equal(rows, np.arange(len(source)))
-
-    def divided(
-        self, others: Sequence[Source], rows: Mapping[str, np.ndarray], item_ids: Sequence[str]
-    ) -> dict[str, Source]:
-        raise ValueError(
-            "row_transform=split cannot divide rows of unknown classes; put it before open_set in "
-            "row_transform.transforms"
-        )
