@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from calrun.method.base import Method
+from calrun.method.fit.module import LEAST_ROWS
 from calrun.part.setup import FitWork
 from calrun.round import planned_rounds
 
@@ -18,7 +19,8 @@ def few_rows(method: Method, sizes: Sequence[int], processes: int) -> list[str]:
         processes: that share each step.
     """
     found = [fewest(method.planned(this_round)) for this_round in planned_rounds(sizes)]
-    few = [rows // processes for rows in found if rows is not None and rows // processes < FEW]
+    own = [own_rows(rows, processes) for rows in found if rows is not None]
+    few = [rows for rows in own if rows < FEW]
     if not few:
         return []
     each = " for each process" if processes > 1 else ""
@@ -27,6 +29,11 @@ def few_rows(method: Method, sizes: Sequence[int], processes: int) -> list[str]:
         f"has {min(few)}), which BatchNorm normalises by these alone; trainer.last_batch=even makes all steps alike "
         "large, drop leaves out the rows that fill no step"
     ]
+
+
+def own_rows(num_rows: int, processes: int) -> int:
+    """Returns how many rows of a step one process normalises: its share, or all of those that are too few to share."""
+    return num_rows if num_rows < LEAST_ROWS * processes else num_rows // processes
 
 
 def fewest(work: FitWork) -> int | None:

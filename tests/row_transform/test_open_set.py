@@ -15,6 +15,7 @@ from calrun.dataset.source.held_out import hold_out
 from calrun.dataset.source.resident import Resident
 from calrun.dataset.source.transform import Transform
 from calrun.experiment import build
+from calrun.method.svp import wanted_at
 from calrun.method.visit import AllLabelled, Newest, Replay, refuse_unlabelled
 from calrun.pool import Pool
 from calrun.round import Round
@@ -228,3 +229,23 @@ def test_a_validation_split_without_a_known_row_is_refused() -> None:
     data = OpenSet([animals().class_names[target]], None, 0).apply(animals())
     with pytest.raises(ValueError, match=r"the rows of val_fraction 0\.05 are all of unknown classes; raise it"):
         hold_out(data, 0.05, 1.0)
+
+
+def test_a_run_that_was_killed_after_it_bought_in_vain_goes_on_as_if_it_had_not_been(
+    play: Typed, run_folder: Callable[[], Path], result_of: Typed
+) -> None:
+    words = ("row_transform=open_set", "row_transform.share=0.8", "budget.step=1", "acquisition=random")
+    assert play(*words, "record.keep_states=true").code == 0
+    folder, whole = run_folder(), result_of(run_folder())
+    bought = [line.split(",") for line in (folder / "picks.csv").read_text().splitlines()]
+    assert [(line[0], line[4]) for line in bought[-2:]] == [("2", "unknown class"), ("3", "unknown class")]
+    (folder / "rounds.jsonl").write_text((folder / "rounds.jsonl").read_text().splitlines(keepends=True)[0])
+    for number in (2, 3):
+        (folder / f"state-{number}.pt").unlink()
+    assert play(*words, "record.keep_states=true").code == 0
+    assert result_of(folder) == whole
+
+
+def test_numbers_of_labels_are_those_that_were_bought(pool: Pool, tmp_path: Path) -> None:
+    assert wanted_at((8,), Round(3, 4, 1, 0, pool, tmp_path), "")
+    assert not wanted_at((5,), Round(3, 4, 1, 0, pool, tmp_path), "")
