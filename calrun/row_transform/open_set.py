@@ -27,8 +27,9 @@ class OpenSet(RowTransform):
     The other classes keep their order and their names, and are numbered from 0. The oracle answers with NO_CLASS for a
     row of an unknown class, which costs one label; no fit and no acquisition sees it among the labelled rows.
 
-    Differs from the paper: rows of unknown classes that were bought train nothing at all (its detector learns from
-    them), and which classes are unknown, `seed` decides, the same for all seeds of runs.
+    Differs from the paper: the rows of round 1 are chosen as any others (its are all of known classes), rows of unknown
+    classes train nothing at all once they are bought (its detector learns from them), and which classes are unknown,
+    `seed` decides, the same for all seeds of runs.
 
     Args:
         classes: the names of the unknown classes; `None` leaves the choice to `share`.
