@@ -28,6 +28,7 @@ NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "downlo
 NEUTRAL_LEAVES = ("dataset.check",)
 AUGMENT = "dataset.augment"  # counts only where it is off, as in runs from before there was such a key
 LAST_BATCH = "trainer.last_batch"  # likewise where it is keep
+USUAL = {AUGMENT: True, LAST_BATCH: "keep"}  # what they are where they do not count
 STORE_FOLDER = "feature_store.folder"
 WITHOUT_STORE = "calrun.feature_store.none.InMemory"  # counts as no store at all, as in runs from before there were any
 ROUNDS = "budget.rounds"
