@@ -41,7 +41,7 @@ def test_the_unlabelled_rows_of_a_run_give_its_own_next_choice(
     assert left[[int(line["row"]) for line in found]].tolist() == wanted
 
 
-@pytest.mark.parametrize("words", [(), ("row_transform=open_set", "row_transform.classes=[grey]")])
+@pytest.mark.parametrize("words", [(), ("row_transform=open_set", "row_transform.classes=[bright]")])
 def test_labelled_columns_are_the_runs_own_rows(
     words: tuple[str, ...],
     played: Run,
