@@ -32,6 +32,7 @@ def test_an_unknown_metric_is_refused_by_name(play: Callable[..., Any]) -> None:
     answer = play("record.metrics=[mcc]")
     assert answer.code == 2
     assert (
-        "record.metrics wants some of matthews, auc, recall, top5 (of task=Classification), got ['mcc']" in answer.err
+        "record.metrics wants some of matthews, auc, recall, top5, ece, brier, nll (of task=Classification), got ['mcc']"
+        in answer.err
     )
     assert play("record.metrics=matthews").code == 2
