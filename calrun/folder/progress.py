@@ -73,7 +73,7 @@ class Progress:
         self.close()
         why = self.record.rounds()[-1].get("stopped")
         said = f"{self.record.folder}  finished  accuracy {percent(final)}"
-        say(f"{said}  stopped after {self.record.last_status['round']} rounds: {why}" if why else said, self.quiet)
+        say(f"{said}  stopped after round {self.record.last_status['round']}: {why}" if why else said, self.quiet)
 
     def close(self) -> None:
         """Clears the live line."""
