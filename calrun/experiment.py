@@ -19,7 +19,7 @@ from calrun.check.early import refuse_early
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.random_start import random_start
 from calrun.check.recorded import meaningless, unrecordable
-from calrun.check.stopping import cannot_stop
+from calrun.check.stopping import cannot_stop, too_late
 from calrun.check.task_fit import misfits
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
@@ -154,7 +154,7 @@ def build(cfg: DictConfig) -> Experiment:
     ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
-    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data)]
+    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data), *too_late(stop_al, sizes)]
     behind = Behind.of(method, loaded) if stands_in(method) else None
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)

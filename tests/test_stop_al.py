@@ -123,5 +123,11 @@ def test_a_rule_that_could_never_stop_is_refused_before_the_first_fit(
     assert not list(tmp_path.rglob("rounds.jsonl"))
 
 
+def test_a_rule_that_comes_too_late_is_said_to_save_nothing(play: Callable[..., Any]) -> None:
+    said = "stop_al=StabilisingPredictions stops after round 4 at the earliest, but the budget has 4 rounds"
+    assert said in play("stop_al=stabilising_predictions", "budget.rounds=4").err
+    assert "at the earliest" not in play("stop_al=stabilising_predictions", "budget.rounds=5").err
+
+
 def interrupted(*arguments: Any) -> None:
     raise KeyboardInterrupt

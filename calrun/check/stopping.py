@@ -1,6 +1,6 @@
 """Stopping rules that could never stop a run, or would look at what is not there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from calrun.dataset.base import Dataset
@@ -26,4 +26,13 @@ def cannot_stop(rule: StopAL, record: Mapping[str, Any], data: Dataset, method: 
         yield (
             f"record.stop_set={stop_set} wants one class for each row, but this data set has a class for each pixel; "
             "set it to 0, and stop_al to none or plateau"
+        )
+
+
+def too_late(rule: StopAL, sizes: Sequence[int]) -> Iterator[str]:
+    """Yields a sentence if a rule cannot stop a run before its budget does."""
+    if rule.needs and rule.earliest >= len(sizes):
+        yield (
+            f"stop_al={type(rule).__name__} stops after round {rule.earliest} at the earliest, but the budget has "
+            f"{len(sizes)} round{'s' * (len(sizes) > 1)}; it will save nothing"
         )

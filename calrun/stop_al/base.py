@@ -51,10 +51,11 @@ class Stop:
 class StopAL:
     """Never stops: the budget is spent. The base of all rules.
 
-    `needs` names what a rule looks at: `stop_set`, `validation`.
+    `needs` names what a rule looks at: `stop_set`, `validation`. `earliest` is the first round after which it can stop.
     """
 
     needs: frozenset[str] = frozenset()
+    earliest: int = 1
 
     def reason(self, rounds: Sequence[Told]) -> str:
         """Returns why no more labels should be bought after the last of these rounds; empty to go on.

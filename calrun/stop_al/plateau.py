@@ -25,7 +25,8 @@ class Plateau(StopAL):
         one_of("stop_al.of", of, (VALIDATION, STOP_SET))
         at_least(0, "stop_al", gain=gain)
         at_least(1, "stop_al", window=window)
-        self.needs, self.of, self.gain, self.window = frozenset({of}), of, gain, window
+        self.needs, self.earliest = frozenset({of}), window + 1
+        self.of, self.gain, self.window = of, gain, window
 
     def reason(self, rounds: Sequence[Told]) -> str:
         if len(rounds) <= self.window:
@@ -37,7 +38,8 @@ class Plateau(StopAL):
         rise = 100 * (max(latest) - max(earlier))
         what = "validation accuracy" if self.of == VALIDATION else "expected accuracy of unlabelled rows"
         return (
-            f"the best {what} rose by {rise:.2f} points in the last {self.window} rounds, less than {100 * self.gain:g}"
+            f"the best {what} of the last {self.window} round{'s' * (self.window > 1)} is {rise:+.2f} points from the best before, less than "
+            f"{100 * self.gain:+g}"
         )
 
     def _accuracies(self, rounds: Sequence[Told]) -> list[float]:

@@ -25,11 +25,11 @@ class StabilisingPredictions(StopAL):
         at_least(1, "stop_al", window=window)
         if not 0 < threshold <= 1:
             raise ValueError(f"stop_al.threshold wants a kappa above 0 up to 1, got {threshold}")
-        self.threshold, self.window = threshold, window
+        self.threshold, self.window, self.earliest = threshold, window, window + 1
 
     def reason(self, rounds: Sequence[Told]) -> str:
         kappas = values([each.stop_set for each in rounds[-self.window :]], "kappa")
         mean = fsum(kappas) / len(kappas)
         if len(kappas) < self.window or not mean >= self.threshold:
             return ""
-        return f"the mean kappa of the last {self.window} pairs of networks is {mean:.4f}, at least {self.threshold:g}"
+        return f"the mean kappa of the last {self.window} pair{'s' * (self.window > 1)} of networks is {mean:.4f}, at least {self.threshold:g}"

@@ -28,11 +28,11 @@ class VarianceModel(StopAL):
     def __init__(self, decreases: int, drop: float) -> None:
         at_least(1, "stop_al", decreases=decreases)
         at_least(0, "stop_al", drop=drop)
-        self.decreases, self.drop = decreases, drop
+        self.decreases, self.drop, self.earliest = decreases, drop, decreases + 1
 
     def reason(self, rounds: Sequence[Told]) -> str:
         variances = values([each.stop_set for each in rounds[-self.decreases - 1 :]], "confidence_variance")
         if len(variances) <= self.decreases or not all(a - b > self.drop for a, b in pairwise(variances)):
             return ""
         shown = " to ".join(f"{variance:.4g}" for variance in variances)
-        return f"the variance of the confidence on unlabelled rows has decreased {self.decreases} times, from {shown}"
+        return f"the variance of the confidence on unlabelled rows has decreased {self.decreases} time{'s' * (self.decreases > 1)}, from {shown}"

@@ -26,8 +26,8 @@ def rule(option: str) -> StopAL:
 
 def steady(number: int) -> Told:
     """A round of a network that has nothing left to learn."""
-    still_less = {"confidence_variance": 0.1 / number}
-    return Told(20 * number, {**STEADY, **still_less} if number > 1 else still_less, {"accuracy": 1.0})
+    before = {} if number > 1 else {"kappa": None}  # there is no round before the first
+    return Told(20 * number, {**STEADY, "confidence_variance": 0.1 / number, **before}, {"accuracy": 1.0})
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -35,8 +35,8 @@ def test_a_rule_names_what_it_looks_at_and_ends_a_run_that_has_nothing_to_gain(o
     made, rounds = rule(option), [steady(number) for number in range(1, 9)]
     assert made.needs <= {STOP_SET, VALIDATION}
     reasons = [made.reason(rounds[:number]) for number in range(1, 9)]
-    assert reasons[0] == ""
-    assert bool(reasons[-1]) == (option != "none") == bool(made.needs)
+    assert not any(reasons[: made.earliest - 1])
+    assert bool(reasons[made.earliest - 1]) == bool(reasons[-1]) == (option != "none") == bool(made.needs)
     assert reasons == [made.reason(rounds[:number]) for number in range(1, 9)]  # it remembers nothing
     unseen = {STOP_SET: {"stop_set": {}}, VALIDATION: {"validation": {}}}
     for name in made.needs:

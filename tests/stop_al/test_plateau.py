@@ -16,10 +16,12 @@ def rounds(accuracies: Sequence[float | None]) -> list[Told]:
 def test_the_best_of_the_last_rounds_is_compared_with_the_best_before() -> None:
     rule = Plateau("validation", gain=0.01, window=2)
     assert rule.reason(rounds([0.5, 0.5])) == ""  # nothing before the window
-    assert "rose by 0.00 points in the last 2 rounds, less than 1" in rule.reason(rounds([0.5, 0.4, 0.5]))
+    assert "of the last 2 rounds is +0.00 points from the best before, less than +1" in rule.reason(
+        rounds([0.5, 0.4, 0.5])
+    )
     assert rule.reason(rounds([0.5, 0.6, 0.5])) == ""
     assert rule.reason(rounds([0.9, 0.5, 0.6])) != ""  # an early best that is not reached again
-    assert "rose by 0.90" in rule.reason(rounds([None, 0.5, 0.4, 0.509]))
+    assert "is +0.90 points" in rule.reason(rounds([None, 0.5, 0.4, 0.509]))
     assert rule.reason(rounds([0.5, 0.5, None])) == ""
 
 
