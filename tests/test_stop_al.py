@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from calrun.method.composed import Composed
+from calrun.round import Round
+
 EAGER = ("stop_al=overall_uncertainty", "stop_al.threshold=5", "budget.rounds=4")  # log 10 is less: stops after round 1
 RULE = """
 from calrun.stop_al.base import StopAL
@@ -91,6 +94,23 @@ def test_a_killed_run_stops_where_the_unbroken_one_does(
     assert lines_of(run_folder())[-1]["stopped"] == "the second round has ended"
 
 
+def test_a_run_that_had_gone_past_the_stop_is_over_whatever_else_is_asked_for(
+    play: Callable[..., Any],
+    run_folder: Callable[[], Path],
+    second_round: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed in round 3, whose labels were bought, and asked for again with a rule that stops after round 2."""
+    with monkeypatch.context() as patched:
+        patched.setattr("calrun.method.composed.Composed.begin_round", interrupted_in_round_3(Composed.begin_round))
+        assert play("budget.rounds=4", "record.stop_set=50").code == 130
+    answer = play(*second_round, "record.metrics=[ece]")
+    assert answer.code == 0, answer.err
+    assert [line["round"] for line in lines_of(run_folder())] == [1, 2]
+    assert "ece" in lines_of(run_folder())[-1]["test"]["test"]
+    assert "stopped after round 2" in play(*second_round, "record.metrics=[ece]").out
+
+
 def test_what_is_asked_for_later_is_made_and_no_round_is_added(
     play: Callable[..., Any], run_folder: Callable[[], Path], second_round: tuple[str, ...]
 ) -> None:
@@ -127,6 +147,15 @@ def test_a_rule_that_comes_too_late_is_said_to_save_nothing(play: Callable[..., 
     said = "stop_al=StabilisingPredictions stops after round 4 at the earliest, but the budget has 4 rounds"
     assert said in play("stop_al=stabilising_predictions", "budget.rounds=4").err
     assert "at the earliest" not in play("stop_al=stabilising_predictions", "budget.rounds=5").err
+
+
+def interrupted_in_round_3(begin: Callable[..., None]) -> Callable[..., None]:
+    def begin_round(self: Composed, this_round: Round) -> None:
+        if this_round.number == 3:
+            raise KeyboardInterrupt
+        begin(self, this_round)
+
+    return begin_round
 
 
 def interrupted(*arguments: Any) -> None:

@@ -36,11 +36,9 @@ class Plateau(StopAL):
         if not earlier or any(map(isnan, latest)) or max(latest) - max(earlier) >= self.gain:
             return ""
         rise = 100 * (max(latest) - max(earlier))
+        lately = f"the last {self.window} rounds" if self.window > 1 else "the last round"
         what = "validation accuracy" if self.of == VALIDATION else "expected accuracy of unlabelled rows"
-        return (
-            f"the best {what} of the last {self.window} round{'s' * (self.window > 1)} is {rise:+.2f} points from the best before, less than "
-            f"{100 * self.gain:+g}"
-        )
+        return f"the best {what} of {lately} is {rise:+.2f} points from the best before, less than {100 * self.gain:+g}"
 
     def _accuracies(self, rounds: Sequence[Told]) -> list[float]:
         if self.of == VALIDATION:

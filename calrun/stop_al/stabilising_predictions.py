@@ -32,4 +32,5 @@ class StabilisingPredictions(StopAL):
         mean = fsum(kappas) / len(kappas)
         if len(kappas) < self.window or not mean >= self.threshold:
             return ""
-        return f"the mean kappa of the last {self.window} pair{'s' * (self.window > 1)} of networks is {mean:.4f}, at least {self.threshold:g}"
+        pairs = f"{self.window} pairs" if self.window > 1 else "pair"
+        return f"the mean kappa of the last {pairs} of networks is {mean:.4f}, at least {self.threshold:g}"

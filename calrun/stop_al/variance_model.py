@@ -35,4 +35,4 @@ class VarianceModel(StopAL):
         if len(variances) <= self.decreases or not all(a - b > self.drop for a, b in pairwise(variances)):
             return ""
         shown = " to ".join(f"{variance:.4g}" for variance in variances)
-        return f"the variance of the confidence on unlabelled rows has decreased {self.decreases} time{'s' * (self.decreases > 1)}, from {shown}"
+        return f"the variance of the confidence on unlabelled rows has decreased from {shown}"

@@ -65,6 +65,16 @@ def test_a_round_compares_its_predictions_with_those_of_the_round_before(
     assert unlabelled[1] < 150
 
 
+def test_asked_for_later_the_numbers_are_the_same(
+    play_in: Callable[..., list[dict[str, Any]]], configure: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    """Rows that were bought since then were unlabelled then."""
+    at_once = play_in(tmp_path / "once", configure("record.stop_set=150"))
+    play_in(tmp_path / "later", configure("record.keep_states=true"))
+    later = play_in(tmp_path / "later", configure("record.keep_states=true", "record.stop_set=150"))
+    assert [line["stop_set"] for line in later] == [line["stop_set"] for line in at_once]
+
+
 def test_without_it_nothing_is_recorded(
     play_in: Callable[..., list[dict[str, Any]]], configure: Callable[..., DictConfig], tmp_path: Path
 ) -> None:
