@@ -20,7 +20,7 @@ from calrun.look.predict import LOGITS, Seen
 from calrun.machine.files import replace_file
 from calrun.parallel.world import is_first, of_first
 from calrun.round import Round
-from calrun.stop_al.base import STOP_SET, VALIDATION, told
+from calrun.stop_al.base import STOP_SET, VALIDATION, asked, told
 
 DYNAMICS_FILE = "dynamics.npz"
 
@@ -63,7 +63,7 @@ def seen_by_rules(exp: Experiment, this_round: Round) -> dict[str, dict[str, flo
 
 def verdict(exp: Experiment, lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Returns why the run ends with the last of these rounds, under `stopped`; empty if it goes on."""
-    reason = of_first(lambda: exp.stop_al.reason([told(line) for line in lines]))
+    reason = of_first(lambda: asked(exp.stop_al, [told(line) for line in lines]))
     return {"stopped": reason} if reason else {}
 
 

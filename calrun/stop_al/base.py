@@ -82,11 +82,28 @@ def rule_of(cfg: DictConfig) -> StopAL:
     return is_a("stop_al", instantiate(cfg.stop_al), StopAL) if "stop_al" in cfg else StopAL()
 
 
+def asked(rule: StopAL, rounds: Sequence[Told]) -> str:
+    """Returns why a rule stops after the last of these rounds; empty if it goes on, or if that lacks what it looks at.
+
+    Raises:
+        ValueError: if the rule answers with anything but text.
+    """
+    if not all(getattr(rounds[-1], need, None) for need in rule.needs):
+        return ""
+    reason = rule.reason(rounds) or ""
+    if not isinstance(reason, str):
+        raise ValueError(
+            f"stop_al={type(rule).__name__} wants to answer with why it stops, a text, or an empty one to go on, but "
+            f"came {reason!r}; correct its `reason`"
+        )
+    return reason
+
+
 def first_stop(rule: StopAL, lines: Sequence[Mapping[str, Any]], planned: int) -> Stop | None:
     """Returns where a rule ends a run before the last of its planned rounds; `None` if it has not done so yet."""
     rounds = [told(line) for line in lines[: planned - 1]]
     for number in range(1, len(rounds) + 1):
-        if reason := rule.reason(rounds[:number]):
+        if reason := asked(rule, rounds[:number]):
             return Stop(number, reason)
     return None
 

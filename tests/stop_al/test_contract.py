@@ -10,7 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from calrun.places import CONF
-from calrun.stop_al.base import STOP_SET, VALIDATION, StopAL, Told, first_stop, told
+from calrun.stop_al.base import STOP_SET, VALIDATION, StopAL, Told, asked, first_stop, told
 
 OPTIONS = sorted(path.stem for path in (CONF / "stop_al").glob("*.yaml"))
 STEADY = {"kappa": 1.0, "entropy": 0.0, "confidence": 1.0, "confidence_variance": 0.0}
@@ -68,6 +68,21 @@ class AfterTwo(StopAL):
 def test_the_last_planned_round_ends_by_the_budget(played: int, planned: int, after: int | None) -> None:
     stop = first_stop(AfterTwo(), [{"labelled": 20}] * played, planned)
     assert (None if stop is None else stop.after) == after
+
+
+class Bold(StopAL):
+    """Looks at a number without asking whether it is there, and answers with it."""
+
+    needs = frozenset({STOP_SET})
+
+    def reason(self, rounds: list[Told]) -> str:  # type: ignore[override]
+        return rounds[-1].stop_set["kappa"]  # type: ignore[return-value]
+
+
+def test_a_rule_is_not_asked_after_a_round_that_lacks_what_it_looks_at_and_answers_with_text() -> None:
+    assert asked(Bold(), [Told(20)]) == ""
+    with pytest.raises(ValueError, match=r"stop_al=Bold wants to answer with .* but came 0.5; correct its `reason`"):
+        asked(Bold(), [Told(20, {"kappa": 0.5})])
 
 
 def test_rules_import_nothing_that_trains() -> None:
