@@ -40,7 +40,7 @@ def simulated(runs: pd.DataFrame) -> pd.DataFrame:
     found = []
     for _, run in runs.groupby("run_id", sort=False):
         rounds = run.sort_values("round")
-        if "stopped" in rounds and pd.notna(rounds["stopped"].iloc[-1]):
+        if num_stopped(rounds):
             continue
         lines = [line_of(row) for row in rounds.to_dict("records")]
         last = rounds.iloc[-1]
@@ -62,6 +62,11 @@ def simulated(runs: pd.DataFrame) -> pd.DataFrame:
     columns = [*LINE, "run_id", "seed", "rule", "after", "labelled", "saved", "given_up"]
     numbers = dict.fromkeys(columns[-4:], float)
     return pd.DataFrame(found, columns=columns).astype(numbers)
+
+
+def num_stopped(runs: pd.DataFrame) -> int:
+    """Returns how many of these runs a rule of their own has stopped."""
+    return int(runs.loc[runs["stopped"].notna(), "run_id"].nunique()) if "stopped" in runs else 0
 
 
 def line_of(row: Mapping[Any, Any]) -> dict[str, Any]:

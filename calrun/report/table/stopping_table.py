@@ -6,7 +6,7 @@ import pandas as pd
 
 from calrun.report.draw.panels import Panel, label_of, lines_of
 from calrun.report.measure.curves import span
-from calrun.report.measure.stopping import rules, simulated, unrecorded
+from calrun.report.measure.stopping import num_stopped, rules, simulated, unrecorded
 from calrun.report.table.tables import MISSING, Cell, Table, number
 
 NOTES = [
@@ -63,6 +63,5 @@ def left_out(runs: pd.DataFrame, found: pd.DataFrame) -> Iterator[str]:
     """Yields what the table does not show, and why."""
     for rule in unrecorded(runs, found):
         yield f"{rule} is left out: it looks at {' and '.join(sorted(rules()[rule].needs))}, which no run has."
-    ended = runs.loc[runs["stopped"].notna(), "run_id"].nunique() if "stopped" in runs else 0
-    if ended:
+    if ended := num_stopped(runs):
         yield f"Left out: {ended} of {runs['run_id'].nunique()} runs, which a rule has stopped."

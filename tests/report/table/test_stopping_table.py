@@ -6,6 +6,8 @@ from pathlib import Path
 from calrun.report.draw.panels import panels
 from calrun.report.read.runs import read
 from calrun.report.table.stopping_table import stopping_tables
+from calrun.report.table.tables import comparison
+from calrun.report.verdict.setting import our_setting
 from tests.report.measure.test_stopping import lines
 
 
@@ -22,6 +24,8 @@ def test_a_line_for_each_rule_means_over_the_seeds_that_it_stops(make_run: Calla
     assert len(by_rule) == 6
     assert "plateau is left out: it looks at validation, which no run has." in table.notes
     assert "Left out: 1 of 7 runs, which a rule has stopped." in table.notes
+    assert "A rule (stop_al) stopped 1 of 7 runs before their budget." in comparison(panel).notes
+    assert our_setting(read([tmp_path / "outputs"])).endswith("on cpu, 1 stopped by stop_al")
 
 
 def test_runs_without_a_stop_set_have_no_such_table(make_run: Callable[..., Path], tmp_path: Path) -> None:
