@@ -15,6 +15,7 @@ from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line
 from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import COSTS, has_ratios, mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget, span
+from calrun.report.measure.stopping import num_stopped
 
 MOST_BUDGETS = 6
 ENERGY = "cumulative_energy_kwh"
@@ -231,6 +232,10 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
         notes.append(ratio_note(panel, baseline))
     if panel.runs.loc[panel.runs["labelled"] == budgets[-1], ENERGY].notna().any():
         notes.append("Energy: of training, cumulative, as codecarbon measures or estimates it; mean over n seeds.")
+    if stopped := num_stopped(panel.runs):
+        notes.append(
+            f"A rule (stop_al) stopped {stopped} of {panel.runs['run_id'].nunique()} runs before their budget."
+        )
     left_out = sorted(set(panel.runs["labelled"]) - set(budgets))
     if left_out:
         notes.append(f"Left out for width: {', '.join(f'{budget:,}' for budget in left_out)} labels; the CSV has all.")
