@@ -53,6 +53,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
             "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
         )
     problems += _alone(name, method) if "beside" in wants else []
+    problems += _moving(name, method) if acquisition.of_fixed_features else []
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems
@@ -64,6 +65,16 @@ def _alone(name: str, method: Method) -> Iterator[str]:
         yield (
             f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
             "with method.evaluate_at=every"
+        )
+
+
+def _moving(name: str, method: Method) -> Iterator[str]:
+    """Yields one sentence if training changes the features of a row."""
+    has_weights = any(True for _ in method.answering().backbone.parameters())
+    if has_weights and (reasons := method.moves_backbone()):
+        yield (
+            f"{name} is a reference for a linear head on features that never change, but {reasons[0]}; choose "
+            "method=linear_probe or model=linear"
         )
 
 

@@ -24,7 +24,7 @@ from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
 
 RESULTS = 2  # number that goes up with every change of calrun that changes what runs measure
 NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
-NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
+NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download", "whose")
 NEUTRAL_LEAVES = ("dataset.check",)
 AUGMENT = "dataset.augment"  # counts only where it is off, as in runs from before there was such a key
 STORE_FOLDER = "feature_store.folder"
