@@ -1,0 +1,112 @@
+"""`calrun transfer RUNS...`: others train on what finished runs have bought; what is missing is played, then compared."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from calrun.machine.children import run_bound
+from calrun.report.page.render import to_text
+from calrun.report.table.plain import encoding_of, printable, say
+from calrun.report.table.tables import Table
+from calrun.report.table.written import write_frame, write_table
+from calrun.transfer.jobs import Job, Plan, copy_options, planned, write_option
+from calrun.transfer.matrix import CHANCE, OWN, Matrix, matrix_of, name_picks, name_trainers
+from calrun.transfer.sources import read_sources
+from calrun.transfer.tables import difference_table, matrix_table, sentences
+
+NO_RANDOM = "no run with acquisition=random is among these, so nothing says whether picks help more than random ones"
+
+
+def transfer(
+    folders: Sequence[Path],
+    words: Sequence[str] = (),
+    config_dir: Path | None = None,
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> Matrix | None:
+    """Trains on the picks of finished runs and prints what that does; writes it beside the new runs.
+
+    Args:
+        folders: run folders, or folders that hold them.
+        words: GROUP=OPTION and KEY=VALUE that change what trains; without any, each run's network and method trains on
+            the picks of all.
+        config_dir: a folder of the user's own options.
+        dry_run: whether to say only what would be played; then nothing is returned.
+        console: where it is printed.
+
+    Raises:
+        ValueError: if the runs cannot be compared, a word changes what the picks were bought on, or a run failed.
+    """
+    console = console or Console()
+    plan = planned(read_sources(folders), words, config_dir)
+    print_plan(plan, console)
+    if dry_run:
+        return None
+    play(plan)
+    matrix = matrix_of(plan)
+    out = folder_of(plan)
+    tables = tables_of(matrix, console)
+    files = [path for table in tables for path in write_table(out, table)]
+    files.append(write_frame(out / "transfer-numbers.csv", matrix.table))
+    say(console, f"{len(files)} files in {printable(str(out))}, to begin with {printable(str(files[0]))}")
+    return matrix
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Prints each run that is missing, and how many there are."""
+    picks, trainers = name_picks(plan), name_trainers(plan)
+    for job in plan.missing:
+        by, of = trainers[job.trainer.digest], picks[job.source.picks]
+        say(console, f"to play  {printable(job.folder.name)}  {by} on the picks of {of}, seed {job.source.seed}")
+    done = len(plan.jobs) - len(plan.missing)
+    say(
+        console,
+        f"{len(plan.sources)} runs, {len(plan.trainers)} trainers: {len(plan.own)} pairs are the runs themselves, "
+        f"{done} are played, {len(plan.missing)} to play",
+    )
+
+
+def play(plan: Plan) -> None:
+    """Plays what is missing, as `calrun run -m` does.
+
+    Raises:
+        ValueError: if a run failed.
+    """
+    by_words: dict[tuple[str, ...], list[Job]] = {}
+    for job in plan.missing:
+        by_words.setdefault(job.words, []).append(job)
+    failed = False
+    for words, jobs in by_words.items():
+        conf = jobs[0].folder.parent / "conf"
+        for job in jobs:
+            write_option(conf, job.option, job.text)
+        copy_options(plan.config_dir, conf)
+        options = ",".join(job.option for job in jobs)
+        typed = ["-m", "--config-dir", str(conf), f"experiment={options}", *words]
+        command = [sys.executable, "-m", "calrun.cli", "run", *typed]
+        failed = bool(run_bound(command)) or failed
+    if failed:
+        raise ValueError(f"some runs failed; calrun status {folder_of(plan).parent} says which and why")
+
+
+def folder_of(plan: Plan) -> Path:
+    """Returns where tables go: beside the new runs, or where nothing is new, in the first run's experiment."""
+    runs = [job.folder for job in plan.jobs.values()] or [plan.sources[0].folder]
+    return runs[0].parent / "report"
+
+
+def tables_of(matrix: Matrix, console: Console) -> list[Table]:
+    """Returns the tables, printed with what they say."""
+    found = {against: matrix.differences(against) for against in (OWN, CHANCE)}
+    tables = [matrix_table(matrix)]
+    tables += [difference_table(matrix, against, each) for against, each in found.items() if each]
+    for table in tables:
+        say(console, to_text(table, console.width if console.is_terminal else None, encoding_of(console)))
+    for against, each in found.items():
+        for sentence in sentences(against, each):
+            say(console, printable(sentence))
+    if not matrix.random:
+        say(console, NO_RANDOM)
+    return tables
