@@ -1,4 +1,4 @@
-"""`calrun transfer RUNS...`: others train on what finished runs have bought; what is missing is played, then compared."""
+"""`calrun transfer RUNS...`: others train on what finished runs have bought, and the matrix of what came of it."""
 
 import sys
 from collections.abc import Sequence
@@ -61,11 +61,14 @@ def print_plan(plan: Plan, console: Console) -> None:
         by, of = trainers[job.trainer.digest], picks[job.source.picks]
         say(console, f"to play  {printable(job.folder.name)}  {by} on the picks of {of}, seed {job.source.seed}")
     done = len(plan.jobs) - len(plan.missing)
-    say(
-        console,
-        f"{len(plan.sources)} runs, {len(plan.trainers)} trainers: {len(plan.own)} pairs are the runs themselves, "
-        f"{done} are played, {len(plan.missing)} to play",
-    )
+    alone = "1 pair is the run itself" if len(plan.own) == 1 else f"{len(plan.own)} pairs are the runs themselves"
+    counts = f"{counted(len(plan.sources), 'run')}, {counted(len(plan.trainers), 'trainer')}"
+    say(console, f"{counts}: {alone}, {done} are played, {len(plan.missing)} to play")
+
+
+def counted(number: int, what: str) -> str:
+    """Returns a number of things."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def play(plan: Plan) -> None:
@@ -74,21 +77,25 @@ def play(plan: Plan) -> None:
     Raises:
         ValueError: if a run failed.
     """
+    codes = [run_bound([sys.executable, "-m", "calrun.cli", *typed]) for typed in commands_of(plan)]
+    if any(codes):
+        raise ValueError(f"some runs failed; calrun status {folder_of(plan).parent} says which and why")
+
+
+def commands_of(plan: Plan) -> list[list[str]]:
+    """Returns what to type after `calrun` to play what is missing; writes the options that it names."""
     by_words: dict[tuple[str, ...], list[Job]] = {}
     for job in plan.missing:
         by_words.setdefault(job.words, []).append(job)
-    failed = False
+    commands = []
     for words, jobs in by_words.items():
         conf = jobs[0].folder.parent / "conf"
+        copy_options(plan.config_dir, conf)
         for job in jobs:
             write_option(conf, job.option, job.text)
-        copy_options(plan.config_dir, conf)
         options = ",".join(job.option for job in jobs)
-        typed = ["-m", "--config-dir", str(conf), f"experiment={options}", *words]
-        command = [sys.executable, "-m", "calrun.cli", "run", *typed]
-        failed = bool(run_bound(command)) or failed
-    if failed:
-        raise ValueError(f"some runs failed; calrun status {folder_of(plan).parent} says which and why")
+        commands.append(["run", "-m", "--config-dir", str(conf), f"experiment={options}", *words])
+    return commands
 
 
 def folder_of(plan: Plan) -> Path:

@@ -141,7 +141,7 @@ def height(sizes: Sequence[int], values_T: np.ndarray) -> float:
 def matrix_of(plan: Plan) -> Matrix:
     """Returns what the runs of a plan say; pairs that are not played yet have no rows."""
     names, trainers = name_picks(plan), name_trainers(plan)
-    rows = []
+    rows: list[dict[str, object]] = []
     for (picks, seed, trainer), source in plan.own.items():
         rows += _rows(names[picks], trainers[trainer], seed, plan.sources[0].sizes, source.accuracies)
     for (picks, seed, trainer), job in plan.jobs.items():

@@ -78,6 +78,7 @@ def recipe_of(source: Source, hydra_words: Iterable[str]) -> Recipe:
 def resolved(composed: DictConfig, values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a composed configuration with these values as plain containers."""
     whole = OmegaConf.merge(composed, OmegaConf.create(dict(values)))
+    assert isinstance(whole, DictConfig)
     for group in REPLAYED:
         whole.pop(group, None)  # may interpolate what is not there
     found: dict[str, Any] = OmegaConf.to_container(whole, resolve=True)  # type: ignore[assignment]
