@@ -1,8 +1,9 @@
-"""A reference above random: rows bought one at a time by what their labels do for a linear head on fixed features.
+"""A reference above random: rows bought one at a time by what their labels do for a ridge head on fixed features.
 
-After each pick a ridge head is refitted, exactly, and the next pick is the row with which it would get most of a third
-split right, neither training nor test. It reads the labels of the whole pool and of that split, so it is no method. It
-is no ceiling either: a greedy choice is not the best one, and the head that is trained afterwards is another.
+After each pick the head of method=ridge is fitted again, exactly, and the next pick is the row with which it would get
+most of a third split right, neither training nor test. It reads the labels of the whole pool and of that split, so it
+is no method. It is no ceiling either: a greedy choice is not the best one. With another head it is not even a
+reference: on digits a softmax head learns less from these rows than from random ones.
 
 Dimension key: N candidates, L labelled rows, V validation rows, C classes, D features.
 """
@@ -16,7 +17,7 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.factors import MAX_BLOCK, spans
 from calrun.acquisition.kernel.finite_features import refuse_broken_features
 from calrun.acquisition.kernel.memory import chunk_rows
-from calrun.acquisition.kernel.ridge import TIE, RidgeHead, row_bytes, scale_of
+from calrun.acquisition.kernel.ridge import TIE, RidgeHead, inputs, row_bytes
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.look.sizes import Sizes
 
@@ -30,12 +31,12 @@ class OracleGreedy(Acquisition):
     Ties go to the smaller squared loss on the validation rows, then to the smaller row.
 
     Args:
-        ridge: lambda of the head, for features whose variance is 1 on average.
+        ridge: lambda of the head.
         memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
     needs = frozenset({"features", "oracle", "labelled_features", "labelled_targets", "val_features", "val_targets"})
-    of_fixed_features = True
+    of_ridge_head = True
     classifies_rows = True
     approximation = "acquisition=subset_of acquisition@acquisition.inner=oracle_greedy, or a smaller val_fraction"
 
@@ -91,14 +92,13 @@ class Trial:
         limit = chunk_rows(bytes_per_row, memory_gib, self.features_ND.device)
         self.chunk = max(1, min(limit, MAX_BLOCK, CACHED_NUMBERS // (len(val_VD) * num_classes)))
         self.tie = TIE * len(val_VD)
-        self.scale = scale_of([part for part in (self.features_ND, labelled_LD) if len(part)] or [val_VD], MAX_BLOCK)
-        self.head = RidgeHead(ridge, self.scale.inputs(val_VD), targets_V, num_classes)
-        self.head.fit(self.scale.inputs(labelled_LD), targets_L)
+        self.head = RidgeHead(ridge, inputs(val_VD), targets_V, num_classes)
+        self.head.fit(inputs(labelled_LD), targets_L)
 
     def best(self, taken: list[int]) -> int:
         """Returns the position of the next row."""
         parts = [
-            self.head.with_each(self.scale.inputs(self.features_ND[span]), self.targets_N[span])
+            self.head.with_each(inputs(self.features_ND[span]), self.targets_N[span])
             for span in spans(0, len(self.features_ND), self.chunk)
         ]
         right_N, loss_N = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -108,7 +108,7 @@ class Trial:
 
     def take(self, position: int) -> None:
         """Fits the head to one more row."""
-        x_1D = self.scale.inputs(self.features_ND[position : position + 1])
+        x_1D = inputs(self.features_ND[position : position + 1])
         self.head.add(x_1D[0], int(self.targets_N[position]))
 
 

@@ -53,7 +53,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
             "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
         )
     problems += _alone(name, method) if "beside" in wants else []
-    problems += _moving(name, method) if acquisition.of_fixed_features else []
+    problems += _other_head(name, method) if acquisition.of_ridge_head else []
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems
@@ -68,13 +68,15 @@ def _alone(name: str, method: Method) -> Iterator[str]:
         )
 
 
-def _moving(name: str, method: Method) -> Iterator[str]:
-    """Yields one sentence if training changes the features of a row."""
+def _other_head(name: str, method: Method) -> Iterator[str]:
+    """Yields one sentence if the head is not that of method=ridge, or training changes what it sees of a row."""
     has_weights = any(True for _ in method.answering().backbone.parameters())
-    if has_weights and (reasons := method.moves_backbone()):
+    reasons = ["that is not the one of this method"] if getattr(method, "ridge", None) is None else []
+    reasons += method.moves_backbone() if has_weights else []
+    if reasons:
         yield (
-            f"{name} is a reference for a linear head on features that never change, but {reasons[0]}; choose "
-            "method=linear_probe or model=linear"
+            f"{name} is a reference for a ridge head on features that never change, but {reasons[0]}; choose "
+            "method=ridge"
         )
 
 

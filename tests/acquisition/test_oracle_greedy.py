@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from calrun.acquisition.base import Candidates
-from calrun.acquisition.kernel.ridge import RidgeHead, scale_of
+from calrun.acquisition.kernel.ridge import RidgeHead, inputs
 from calrun.acquisition.oracle_greedy import OracleGreedy
 
 N, L, V, D, C, RIDGE = 200, 12, 61, 5, 4, 0.7
@@ -36,10 +36,7 @@ def chosen(columns: dict[str, Tensor], budget: int, memory_gib: float | None = N
 def literal(columns: dict[str, Tensor], budget: int) -> list[int]:
     """Solves the normal equations anew for every candidate of every step."""
     pool, seen, val = (columns[f"{name}features"].double().numpy() for name in ("", "labelled_", "val_"))
-    whole = np.concatenate([pool, seen])
-    mean, deviation = whole.mean(axis=0), whole.std(axis=0, ddof=0)
-    scale = np.sqrt((deviation**2).mean())
-    pool, seen, val = (np.hstack([(x - mean) / scale, np.ones((len(x), 1))]) for x in (pool, seen, val))
+    pool, seen, val = (np.hstack([x, np.ones((len(x), 1))]) for x in (pool, seen, val))
     y_pool, y_seen, y_val = (np.eye(C)[columns[name]] for name in ("oracle", "labelled_targets", "val_targets"))
     picked: list[int] = []
     for _ in range(budget):
@@ -66,8 +63,7 @@ def test_each_pick_is_that_of_a_fit_for_every_candidate(seed: int, labelled: int
 
 def test_rows_taken_one_at_a_time_give_the_head_of_all_at_once() -> None:
     columns = world()
-    scale = scale_of([columns["features"]], chunk=7)
-    x_ND, val_VD = scale.inputs(columns["features"]), scale.inputs(columns["val_features"])
+    x_ND, val_VD = inputs(columns["features"]), inputs(columns["val_features"])
     at_once = RidgeHead(RIDGE, val_VD, columns["val_targets"], C)
     one_by_one = RidgeHead(RIDGE, val_VD, columns["val_targets"], C)
     at_once.fit(x_ND, columns["oracle"])
@@ -75,12 +71,6 @@ def test_rows_taken_one_at_a_time_give_the_head_of_all_at_once() -> None:
         one_by_one.add(x_D, target)
     torch.testing.assert_close(one_by_one.weight_DC, at_once.weight_DC)
     torch.testing.assert_close(one_by_one.inverse_DD, at_once.inverse_DD)
-
-
-def test_one_penalty_means_the_same_for_features_of_any_unit() -> None:
-    columns = world()
-    others = {name: 1e4 * column - 70 if "features" in name else column for name, column in columns.items()}
-    assert chosen(others, 5) == chosen(columns, 5)
 
 
 def test_of_equal_rows_the_first_is_taken() -> None:
@@ -120,7 +110,14 @@ def test_a_penalty_is_above_zero(ridge: float) -> None:
         OracleGreedy(ridge, None)
 
 
-WORDS = ("model=linear", "acquisition=oracle_greedy", "val_fraction=0.2", "budget.rounds=2", "budget.start=10")
+WORDS = (
+    "model=linear",
+    "method=ridge",
+    "acquisition=oracle_greedy",
+    "val_fraction=0.2",
+    "budget.rounds=2",
+    "budget.start=10",
+)
 
 
 def test_a_run_says_that_it_looks_at_labels(play: Callable[..., Any], run_folder: Callable[[], Any]) -> None:
@@ -129,13 +126,28 @@ def test_a_run_says_that_it_looks_at_labels(play: Callable[..., Any], run_folder
     assert "cheats:\n- acquisition\n" in (run_folder() / "config.yaml").read_text()
 
 
-def test_a_network_whose_features_change_is_refused(refusal: Callable[..., str], small: tuple[str, ...]) -> None:
-    said = refusal("run", *small, "acquisition=oracle_greedy", "val_fraction=0.2")
-    assert "a reference for a linear head on features that never change, but phase 1 of the method trains all" in said
-    assert "choose method=linear_probe or model=linear" in said
+@pytest.mark.parametrize(
+    ("words", "because"),
+    [
+        (("model=linear", "method=al"), "that is not the one of this method"),
+        (("model=linear", "method=linear_probe"), "that is not the one of this method"),
+        (("model=mlp", "method=ridge"), "it is random, another one in each round (give it weights"),
+    ],
+)
+def test_another_head_is_refused(
+    words: tuple[str, ...], because: str, refusal: Callable[..., str], small: tuple[str, ...]
+) -> None:
     inner = ("acquisition=subset_of", "acquisition@acquisition.inner=oracle_greedy")
-    assert "features that never change" in refusal("run", *small, *inner, "val_fraction=0.2")
+    for chosen in (("acquisition=oracle_greedy",), inner):
+        said = refusal("run", *small, *words, *chosen, "val_fraction=0.2")
+        assert f"a reference for a ridge head on features that never change, but {because}" in said
+
+
+def test_the_head_has_the_penalty_of_the_method(configure: Callable[..., Any]) -> None:
+    cfg = configure("method=ridge", "method.ridge=7", "acquisition=oracle_greedy")
+    assert cfg.acquisition.ridge == 7
 
 
 def test_without_a_validation_split_it_is_refused(refusal: Callable[..., str], small: tuple[str, ...]) -> None:
-    assert "set val_fraction above 0" in refusal("run", *small, "model=linear", "acquisition=oracle_greedy")
+    words = ("model=linear", "method=ridge", "acquisition=oracle_greedy")
+    assert "set val_fraction above 0" in refusal("run", *small, *words)

@@ -7,8 +7,6 @@ Dimension key: N candidates, B candidates of a chunk, L labelled rows, V validat
 constant one.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,32 +14,17 @@ from torch import Tensor
 TIE = 1e-9  # scores, and losses per validation row, that differ by less are equal: rounding decides nothing
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What features are measured by, so that one penalty means the same for all of them.
-
-    Args:
-        mean_D: subtracted from each feature.
-        deviation: a single number that all are divided by.
-    """
-
-    mean_D: Tensor
-    deviation: float
-
-    def inputs(self, features_BD: Tensor) -> Tensor:
-        """Returns features in double precision as the head takes them, with a last column of ones."""
-        x_BD = (features_BD.double() - self.mean_D) / self.deviation
-        return F.pad(x_BD, (0, 1), value=1.0)
+def inputs(features_BD: Tensor) -> Tensor:
+    """Returns features as the head takes them: in double precision, with a last column of ones."""
+    return F.pad(features_BD.double(), (0, 1), value=1.0)
 
 
-def scale_of(parts: list[Tensor], chunk: int) -> Scale:
-    """Returns the mean of all rows, and the root of the mean variance of a feature; 1 where all rows are equal."""
-    blocks = [block for part in parts for block in torch.split(part, chunk)]
-    number = sum(len(block) for block in blocks)
-    mean_D = torch.stack([block.sum(dim=0, dtype=torch.float64) for block in blocks]).sum(dim=0) / number
-    squares = sum(float((block.double() - mean_D).square().mean(dim=1).sum()) for block in blocks)
-    deviation = (squares / number) ** 0.5
-    return Scale(mean_D, deviation if deviation > TIE * float(mean_D.abs().amax()) else 1.0)
+def ridge_weights(x_LD: Tensor, targets_L: Tensor, num_classes: int, ridge: float) -> tuple[Tensor, Tensor]:
+    """Returns the weights of the head on some rows (D, C), and the inverse (D, D) that they come from."""
+    products_DD = x_LD.T @ x_LD
+    products_DD.diagonal().add_(ridge)
+    inverse_DD = torch.cholesky_inverse(torch.linalg.cholesky(products_DD))
+    return inverse_DD @ (x_LD.T @ one_hot(targets_L, num_classes)), inverse_DD
 
 
 class RidgeHead:
@@ -63,10 +46,8 @@ class RidgeHead:
 
     def fit(self, x_LD: Tensor, targets_L: Tensor) -> None:
         """Fits the head to labelled rows in place of all that it has seen."""
-        products_DD = x_LD.T @ x_LD
-        products_DD.diagonal().add_(self.ridge)
-        self.inverse_DD = torch.cholesky_inverse(torch.linalg.cholesky(products_DD))
-        self.weight_DC = self.inverse_DD @ (x_LD.T @ one_hot(targets_L, self.weight_DC.shape[1]))
+        num_classes = self.weight_DC.shape[1]
+        self.weight_DC, self.inverse_DD = ridge_weights(x_LD, targets_L, num_classes, self.ridge)
 
     def add(self, x_D: Tensor, target: int) -> None:
         """Fits the head to one more row."""
