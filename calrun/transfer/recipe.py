@@ -122,7 +122,7 @@ def option_text(recipe: Recipe, source: Source, whose: str, experiment: str) -> 
         "defaults": [{f"override /{group}": option} for group, option in chosen.items()],
         "experiment_name": experiment,
         "seed": source.seed,
-        **dict.fromkeys(REPLAYED, picks),
+        **{group: dict(picks) for group in REPLAYED},
         **recipe.values,
     }
     said = f"# The picks of {printable(source.folder.name)}, for another to train on; made by calrun transfer.\n"
