@@ -92,6 +92,11 @@ class Source(ABC):
         """
         return {}
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """In which floating-point numbers x is stored, where it is stored as such."""
+        return None
+
     def to(self, device: torch.device) -> None:  # noqa: B027 - streamed sources have nothing to move
         """Moves resident tensors to the device, once."""
 
