@@ -28,7 +28,8 @@ def matrix_table(matrix: Matrix) -> Table:
         rows=rows,
         notes=[
             f"Accuracy in %, mean over {matrix.sizes[0]:,} to {matrix.sizes[-1]:,} labels (area under the curve over a "
-            "linear axis), ± standard deviation over seeds; own: the run that chose the rows; a dash: not played."
+            "linear axis), ± standard deviation over seeds; own: the run that chose the rows; a dash: not played, or "
+            "not evaluated in every round."
         ],
     )
 

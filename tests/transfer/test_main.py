@@ -18,7 +18,9 @@ from calrun.transfer.matrix import matrix_of
 from calrun.transfer.sources import read_sources
 from tests.conftest import SMALL
 
-RUNS = ("model=mlp acquisition=margin", "model=linear acquisition=margin", "model=mlp acquisition=random")
+RUNS = [
+    f"model={model} acquisition={acquisition}" for model in ("mlp", "linear") for acquisition in ("margin", "random")
+]
 TYPED = "trainer.batch_size=16"  # which a run notes as what it resolved
 
 
@@ -53,13 +55,15 @@ def test_every_pair_is_played_once_and_the_diagonal_is_the_runs(
     outputs: Path, calrun: Callable[..., Any], tmp_path: Path
 ) -> None:
     plan = planned(read_sources([outputs]), [into(tmp_path)])
-    assert (len(plan.sources), len(plan.trainers), len(plan.own), len(plan.missing)) == (3, 2, 3, 3)
+    assert (len(plan.sources), len(plan.trainers), len(plan.own), len(plan.missing)) == (4, 2, 4, 2)
     (typed,) = commands_of(plan)
     assert calrun(*typed).code == 0
     answer = calrun("transfer", str(outputs), into(tmp_path))
     assert answer.code == 0, answer.err
-    assert "3 pairs are the runs themselves, 3 are played, 0 to play" in answer.out
+    assert "4 pairs are the runs themselves, 2 are played, 0 to play" in answer.out
     matrix = matrix_of(plan)
+    assert {*matrix.random} == {*matrix.picks} - {"margin of mlp", "margin of linear"}
+    assert matrix.own[matrix.random[0]] == {"mlp", "linear"}  # the same rows, bought by both
     for model in ("mlp", "linear"):
         (folder,) = own(outputs, f"{model}-al-margin")
         np.testing.assert_array_equal(matrix.curves(f"margin of {model}", model).loc[0], rounds(folder))
@@ -109,8 +113,8 @@ def test_what_played_before_is_not_played_again_and_a_replay_is_no_source(
     for typed in commands_of(plan):
         assert calrun(*typed).code == 0
     again = planned(read_sources([tmp_path / "outputs"]), [into(tmp_path)])
-    assert len(again.sources) == 3
-    assert len(again.missing) == 2
+    assert len(again.sources) == 4
+    assert len(again.missing) == 1
 
 
 @pytest.mark.slow
