@@ -72,16 +72,17 @@ def test_every_pair_is_played_once_and_the_diagonal_is_the_runs(
     assert (tmp_path / "outputs/transfer/report/transfer-own.md").exists()
 
 
+@pytest.mark.parametrize("words", [("model=mlp", "method=cal_er"), ("trainer.max_epochs=3",)])
 def test_a_pair_is_the_run_that_would_be_typed(
-    outputs: Path, calrun: Callable[..., Any], play: Callable[..., Any], tmp_path: Path
+    words: tuple[str, ...], outputs: Path, play: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The same identity, though a run's record holds what was resolved and not what was typed."""
     (source,) = own(outputs, "linear-al-margin")
-    (job,) = planned(read_sources([source]), ["model=mlp", "method=cal_er", into(tmp_path)]).missing
-    both = [
-        f"{group}{word}" for group in ("initial", "acquisition") for word in ("=picks_of", f".path={source}/picks.csv")
+    (job,) = planned(read_sources([source]), [*words, into(tmp_path)]).missing
+    picks = [
+        f"{group}{end}" for group in ("initial", "acquisition") for end in ("=picks_of", f".path={source}/picks.csv")
     ]
-    assert play(TYPED, "model=mlp", "method=cal_er", "experiment_name=transfer", *both).code == 0
+    assert play(TYPED, "model=linear", *words, "experiment_name=transfer", *picks).code == 0
     assert (job.folder / "picks.csv").read_text() == (source / "picks.csv").read_text()
 
 
