@@ -11,10 +11,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from calrun.check.early import refuse_early
 from calrun.places import CONF, options
 from calrun.report.read.configuration import digest
 from calrun.run import finished_accuracy, run_folder
 from calrun.sweep.sweep import job_config, split_sweep, without_sweeps
+from calrun.text.words import misread
 from calrun.transfer.recipe import OF_THE_PICKS, Recipe, option_text, recipe_of
 from calrun.transfer.sources import CHOICE, POOL, Source, trainer_leaves, trainer_of
 
@@ -145,6 +147,7 @@ class Composer:
         option = f"{EXPERIMENT}/{source.picks}-s{source.seed}-{told}"
         write_option(self.scratch, option, text)
         cfg, choices = job_config([f"experiment={option}", *typed, self.search])
+        refuse_early(cfg)
         leaves = trainer_leaves(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
         one = Trainer(digest(leaves), leaves, str(choices["model"]), str(choices["method"]))
         self.known[base.known.setting, typed] = one.digest
@@ -195,6 +198,9 @@ def refuse_words(words: Sequence[str]) -> None:
     Raises:
         ValueError: naming the first.
     """
+    for word in words:
+        if word.startswith("="):
+            raise ValueError(misread(word))
     for one in OverridesParser.create().parse_overrides([*words]):
         if one.key_or_group.partition("@")[0].partition(".")[0] in OF_THE_RUNS:
             raise ValueError(

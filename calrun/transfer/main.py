@@ -63,7 +63,7 @@ def print_plan(plan: Plan, console: Console) -> None:
     done = len(plan.jobs) - len(plan.missing)
     alone = "1 pair is the run itself" if len(plan.own) == 1 else f"{len(plan.own)} pairs are the runs themselves"
     counts = f"{counted(len(plan.sources), 'run')}, {counted(len(plan.trainers), 'trainer')}"
-    say(console, f"{counts}: {alone}, {done} are played, {len(plan.missing)} to play")
+    say(console, f"{counts}: {alone}, {done} played before, {len(plan.missing)} to play")
 
 
 def counted(number: int, what: str) -> str:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from calrun.acquisition.base import Acquisition
 from calrun.acquisition.picks_of import read_picks
+from calrun.folder.identity import RESULTS
 from calrun.folder.round_line import accuracy
 from calrun.machine.files import whole
 from calrun.network.run_files import configuration
@@ -121,6 +122,11 @@ def _source(path: Path, tree: dict[str, Any]) -> Source:
     except DAMAGE as error:
         raise ValueError(f"{path}: {said(error)}; move it away or mend it") from error
     _refuse_unfinished(read)
+    if tree.get("results") != RESULTS:
+        raise ValueError(
+            f"{printable(path.name)} was played by a calrun that measured otherwise (results: {tree.get('results')}, "
+            f"now {RESULTS}), so that nothing played now could stand beside it; play it anew or leave it out"
+        )
     sizes = tuple(int(line["labelled"]) for line in read.rounds)
     picks = read_picks(path / PICKS_FILE)
     if tuple(picks.ends) != sizes:

@@ -60,7 +60,7 @@ def test_every_pair_is_played_once_and_the_diagonal_is_the_runs(
     assert calrun(*typed).code == 0
     answer = calrun("transfer", str(outputs), into(tmp_path))
     assert answer.code == 0, answer.err
-    assert "4 pairs are the runs themselves, 2 are played, 0 to play" in answer.out
+    assert "4 pairs are the runs themselves, 2 played before, 0 to play" in answer.out
     matrix = matrix_of(plan)
     assert {*matrix.random} == {*matrix.picks} - {"margin of mlp", "margin of linear"}
     assert matrix.own[matrix.random[0]] == {"mlp", "linear"}  # the same rows, bought by both
@@ -102,7 +102,7 @@ def test_a_dry_run_says_what_would_be_played_and_writes_nothing(
     assert answer.code == 0, answer.err
     assert "to play  digits-linear-al-picks_of-s0-" in answer.out
     assert "linear on the picks of margin, seed 0" in answer.out
-    assert "1 run, 2 trainers: 1 pair is the run itself, 0 are played, 1 to play" in answer.out
+    assert "1 run, 2 trainers: 1 pair is the run itself, 0 played before, 1 to play" in answer.out
     assert not (tmp_path / "outputs").exists()
 
 
@@ -167,6 +167,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "row_transform": (lambda folder: changed(folder, row_transform={"_target_": "calrun.x"}), "row_transform._target_"),
     "split": (lambda folder: changed(folder, val_fraction=0.1), "differ in val_fraction"),
     "option": (lambda folder: changed(folder, optimizer={"_target_": "mine.Plain"}), "cannot be composed again from"),
+    "results": (lambda folder: changed(folder, results=1), "was played by a calrun that measured otherwise"),
     "yaml": (lambda folder: (folder / "config.yaml").write_text("- ["), "config.yaml is damaged"),
 }
 
@@ -191,6 +192,8 @@ def test_runs_that_cannot_be_compared_are_refused(fault: str, copies: list[Path]
         (("model=nothing",), "model=nothing is no option"),
         (("trainer.epochs=2",), "trainer.epochs is no option"),
         (("modell=mlp",), "modell is no option"),
+        (("trainer.max_epochs=abc",), "trainer.max_epochs wants a whole number of at least 1, got 'abc'"),
+        (("=mlp",), "=mlp has nothing before its =; write GROUP=OPTION or KEY=VALUE"),
         (("nowhere",), "nowhere: wanted a folder with runs in it, found nothing"),
         (
             ("--config-dir", "nowhere"),
