@@ -33,7 +33,7 @@ from calrun.text.say import warn
 from calrun.text.words import SEPARATOR
 from calrun.training.trainer import silence_lightning
 
-RECORDED_CHOICES = (*SHOWN_GROUPS, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
+RECORDED_CHOICES = (*SHOWN_GROUPS, "initial", "budget", "trainer", "optimizer", "stop", "stop_al", "experiment")
 
 
 def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:

@@ -54,6 +54,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
         )
     problems += _outside(name, data) if "truth" in wants else []
     problems += _alone(name, method) if "beside" in wants else []
+    problems += _other_head(name, method) if acquisition.of_ridge_head else []
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems
@@ -74,6 +75,18 @@ def _alone(name: str, method: Method) -> Iterator[str]:
         yield (
             f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
             "with method.evaluate_at=every"
+        )
+
+
+def _other_head(name: str, method: Method) -> Iterator[str]:
+    """Yields one sentence if the head is not that of method=ridge, or training changes what it sees of a row."""
+    has_weights = any(True for _ in method.answering().backbone.parameters())
+    reasons = ["that is not the one of this method"] if getattr(method, "ridge", None) is None else []
+    reasons += method.moves_backbone() if has_weights else []
+    if reasons:
+        yield (
+            f"{name} is a reference for a ridge head on features that never change, but {reasons[0]}; choose "
+            "method=ridge"
         )
 
 

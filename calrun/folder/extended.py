@@ -27,6 +27,7 @@ def extend(exp: "Experiment", record: "Record") -> None:
         return
     if number + 1 not in exp.pool.bought:
         lines[-1] |= _bought(exp, record, lines[-1])
+        lines[-1].pop("stopped", None)
         record.picks(exp)
     if any(line["rounds"] != planned for line in lines):
         record.amend([line | {"rounds": planned} for line in lines])

@@ -2,8 +2,9 @@
 
 The folder's name depends on what decides the result: the configuration with canonical numbers, and the bytes of the
 small files it names (a checkpoint, initial rows). It does not depend on where things lie, how much memory and how many
-workers there are, what is recorded, or how many rounds are played. The data set and the user's code are compared with
-what the folder was begun on, before the run is said to be finished and before it goes on.
+workers there are, what is recorded, or how many rounds are played, be it by the budget or by a stopping rule. The data
+set and the user's code are compared with what the folder was begun on, before the run is said to be finished and before
+it goes on.
 """
 
 import ast
@@ -23,8 +24,13 @@ from calrun.folder.code import sources, targets, user_code
 from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
 
 RESULTS = 2  # number that goes up with every change of calrun that changes what runs measure
-NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
+<<<<<<< HEAD
+NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra", "stop_al")
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
+=======
+NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
+NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download", "whose")
+>>>>>>> w-transfer
 NEUTRAL_LEAVES = ("dataset.check",)
 AUGMENT = "dataset.augment"  # counts only where it is off, as in runs from before there was such a key
 LAST_BATCH = "trainer.last_batch"  # likewise where it is keep
