@@ -16,11 +16,13 @@ from calrun.acquisition.base import Acquisition
 from calrun.budget.base import Budget
 from calrun.check.conflicts import conflicts
 from calrun.check.early import refuse_early
+from calrun.check.few_rows import few_rows
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.random_start import random_start
 from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.stopping import cannot_stop, too_late
 from calrun.check.task_fit import misfits
+from calrun.check.together import num_processes
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
 from calrun.dataset.source.unaugmented import without_augmentation
@@ -31,6 +33,7 @@ from calrun.folder.record_options import RecordOptions
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
 from calrun.method.fit.scale import scaled
+from calrun.method.fit.step_sizes import KEEP
 from calrun.model.adapt.memory_format import safe_channels_last
 from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
@@ -159,6 +162,7 @@ def build(cfg: DictConfig) -> Experiment:
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)
         method = build_method(cfg, data, task, predictor, behind)
+    cautions += few_rows(method, sizes, num_processes(cfg))
     acquisition = chosen["acquisition"]
     dynamics = Dynamics() if cfg.record.dynamics else None
     beside = {} if dynamics is None else {NAME: dynamics}
@@ -282,6 +286,7 @@ def build_method(
         trainer.channels_last,
         trainer.compile,
         build_store(cfg),
+        last_batch=trainer.get("last_batch") or KEEP,  # runs from before there was such a key have none
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))

@@ -110,6 +110,7 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
         "data_fingerprint": exp.fingerprint(),
         "cheats": [group for group, each in chosen.items() if each.looks_at_truth()],
         "class_names": list(exp.data.class_names),
+        **({"unknown_classes": list(exp.data.unknown_classes)} if exp.data.unknown_classes else {}),
     }
     return {**about, "choices": names, **resolved}
 

@@ -38,6 +38,7 @@ MISSING = {
     "imbalance": ["row_transform.ratio=10"],
     "redundancy": ["row_transform.factor=2"],
     "per_class": ["row_transform.count=100"],
+    "open_set": ["row_transform.share=0.4"],
     **{f"wen/{name}": ["model.checkpoint=backbone.pt"] for name in ("fig13", "table4", "table12")},
     **{
         f"emam/{name}": ["method.start.path=backbone.pt"]

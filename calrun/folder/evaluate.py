@@ -132,17 +132,21 @@ def entropy(logits_NC: Tensor) -> Tensor:
     return -(log_probs_NC.exp() * log_probs_NC).sum(dim=1)
 
 
-def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
-    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023)."""
+def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float | None]:
+    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023).
+
+    That of a round whose rows are all of unknown classes is unknown.
+    """
     pool, task = exp.pool, exp.task
-    labelled = np.flatnonzero((pool.round_of > 0) & (pool.round_of <= this_round.number))
+    labelled = pool.history(this_round.number + 1)
     net, kept = exp.method.evaluated(), {"kept": lambda seen: task.kept(seen.output.logits_BC, seen.y)}
     kept_N, targets = exp.predictor(net, exp.data.train, labelled, kept)["kept"], pool.targets_of(labelled)
     of_round = [np.flatnonzero(pool.round_of[labelled] == number) for number in range(1, this_round.number + 1)]
-    return [
-        task.metrics(kept_N[torch.from_numpy(rows)], targets[rows], exp.data.num_classes)["accuracy"]
+    found = [
+        task.metrics(kept_N[torch.from_numpy(rows)], targets[rows], exp.data.num_classes) if len(rows) else {}
         for rows in of_round
     ]
+    return [metrics.get("accuracy") for metrics in found]
 
 
 def _save_arrays(path: Any, arrays: dict[str, np.ndarray]) -> None:

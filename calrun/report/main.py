@@ -34,6 +34,7 @@ from calrun.report.table.plain import encoding_of, printable, say
 from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
 from calrun.report.table.stopping_table import stopping_tables
 from calrun.report.table.tables import RANDOM, Table, comparison, tidy
+from calrun.report.table.unknown_table import unknown_table
 from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
 from calrun.report.verdict.answers import answer_tables
 from calrun.report.verdict.domains import domain_tables, paper_names
@@ -118,7 +119,7 @@ def part_of(
     found = list(grids(panel, runs.configurations))
     names = class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())
     compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names)]
-    compared += [*calibration_tables(panel), *stopping_tables(panel)]
+    compared += [*unknown_table(panel), *calibration_tables(panel), *stopping_tables(panel)]
     shown = [*compared, *map(grid_table, found)]
     more = list(answer_tables(panel, baseline, entropies, prices))
     against = baseline if panel.rows == "method" else RANDOM

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from calrun.dataset.base import NO_CLASS, UNKNOWN_CLASS
 from calrun.task.base import Task
 from calrun.task.calibration import brier, ece, nll
 
@@ -115,4 +116,4 @@ class Classification(Task):
             )
 
     def names(self, targets: np.ndarray, class_names: list[str]) -> list[str]:
-        return [str(class_names[c]) for c in targets.tolist()]
+        return [UNKNOWN_CLASS if c == NO_CLASS else str(class_names[c]) for c in targets.tolist()]
