@@ -1,4 +1,4 @@
-"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, best, arena, predict, ..."""
+"""The command `calrun`: run, submit, status, plan, reproduce, transfer, report, best, arena, predict, select, ..."""
 
 import logging
 import os
@@ -30,6 +30,7 @@ from calrun.search.commands import best_command
 from calrun.shell.completion import ASK, answers, script
 from calrun.slurm.commands import cancel_command, logs_command, submit_words
 from calrun.text.words import at_home, options_last, refuse_options
+from calrun.transfer.commands import transfer_command
 
 EVERY_TABLE = "all"  # in place of a recipe's name
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
@@ -251,6 +252,7 @@ app.command("predict")(predict_command)
 app.command("select")(select_command)
 app.command("best")(best_command)
 app.command("arena")(arena_command)
+app.command("transfer")(transfer_command)
 app.add_typer(features_app, name="features")
 
 

@@ -82,7 +82,7 @@ def _classes(sizes: Sizes) -> float:
 
 
 def _features(sizes: Sizes) -> float:
-    return sizes.features
+    return sizes.features * sizes.feature_bytes / FLOAT
 
 
 def _labelled(sizes: Sizes) -> float:

@@ -21,6 +21,7 @@ from calrun.model.adapt.mode import in_mode
 from calrun.model.base import Output
 from calrun.parallel import world
 
+BLOCK = 65_536  # rows whose entries are looked at together, so that what is found takes little memory
 MC_SEED_STRIDE = 1_000_003  # distance between the seeds of two samples, far more than a network has dropout layers
 
 
@@ -132,26 +133,45 @@ class Predictor:
         Raises:
             ValueError: if a column is not finite, or does not have one entry for each row.
         """
-        parts: dict[str, list[Tensor]] = {name: [] for name in columns}
         order = source.passing_order(rows)
         passing = rows if order is None else rows[order]
+        together = world.is_together() and len(rows) > 0
         shares = world.shares(len(rows), self.batch_size)
-        with self.evaluating(net):
-            for chunk, x in self.batches(source, passing[world.own(shares)]):
-                seen = Seen(net, x, self.reduced, tuple(mask_seeds), partial(source.targets.__getitem__, chunk))
-                for name, of in columns.items():
-                    part = of(seen)
-                    check_rows(name, part, len(chunk))
-                    parts[name].append((part.float() if part.is_floating_point() else part).cpu())
-        joined = {name: torch.cat(part) for name, part in parts.items() if part}
-        if world.is_together() and len(rows):
+        places = order if order is not None and not together else np.arange(shares[world.rank()])
+        joined = self._passed(net, source, passing[world.own(shares)], places, columns, tuple(mask_seeds))
+        if together:
             joined = {name: world.gathered_column(joined.get(name), shares) for name in columns}
-        if order is not None:
-            back = torch.from_numpy(np.argsort(order))
-            joined = {name: column[back] for name, column in joined.items()}
+            if order is not None:
+                back = torch.from_numpy(np.argsort(order))
+                joined = {name: column[back] for name, column in joined.items()}
         for name, column in joined.items():
             check_finite(f"the network's {name}", column, rows, "lower optimizer.lr or look at these rows")
         return joined
+
+    def _passed(
+        self,
+        net: nn.Module,
+        source: Source,
+        rows: np.ndarray,
+        places: np.ndarray,
+        columns: Mapping[str, Callable[[Seen], Tensor]],
+        mask_seeds: tuple[int, ...],
+    ) -> dict[str, Tensor]:
+        """Returns columns that hold what comes of each row at its place; they are never held twice."""
+        filled: dict[str, Tensor] = {}
+        done = 0
+        with self.evaluating(net):
+            for chunk, x in self.batches(source, rows):
+                seen = Seen(net, x, self.reduced, mask_seeds, partial(source.targets.__getitem__, chunk))
+                for name, of in columns.items():
+                    part = of(seen)
+                    check_rows(name, part, len(chunk))
+                    if name not in filled:
+                        filled[name] = torch.empty((len(rows), *part.shape[1:]), dtype=kept_dtype(part, x, source))
+                    check_width(name, part, filled[name])
+                    filled[name][torch.from_numpy(places[done : done + len(chunk)])] = part.to(filled[name])
+                done += len(chunk)
+        return filled
 
     def batches(self, source: Source, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
         """Yields (rows, x) on the device, under the evaluation transform."""
@@ -184,6 +204,17 @@ def mc_seeds(rng: np.random.Generator, num_samples: int) -> list[int]:
     return [first + k * MC_SEED_STRIDE for k in range(num_samples)]
 
 
+def kept_dtype(part: Tensor, x: Tensor, source: Source) -> torch.dtype:
+    """Returns in which dtype a column is kept: single precision, or what the source has where they are its own rows.
+
+    Features from a store that go through a linear network untouched are half precision again: nothing is lost.
+    """
+    if not part.is_floating_point():
+        return part.dtype
+    own = source.dtype is not None and part.data_ptr() == x.data_ptr() and part.shape == x.shape
+    return source.dtype if own and source.dtype is not None else torch.float32
+
+
 def check_rows(name: str, column: object, num_rows: int) -> None:
     """Refuses anything but a tensor with one entry for each row: rows and entries would be paired wrongly.
 
@@ -198,10 +229,30 @@ def check_rows(name: str, column: object, num_rows: int) -> None:
         )
 
 
+def check_width(name: str, part: Tensor, column: Tensor) -> None:
+    """Refuses a batch whose entries have another shape than those of the batches before.
+
+    Raises:
+        ValueError: with both shapes.
+    """
+    if part.shape[1:] != column.shape[1:]:
+        raise ValueError(
+            f"column {name!r} wants entries of one shape, but after {tuple(column.shape[1:])} came "
+            f"{tuple(part.shape[1:])}; correct what makes it"
+        )
+
+
 def check_finite(what: str, column: Tensor, rows: np.ndarray, cure: str) -> None:
     """Refuses a column that is not finite, naming its first bad rows."""
-    bad = (~column.isfinite().reshape(len(column), column[:1].numel()).all(dim=1)).nonzero().squeeze(1).tolist()
+    bad = [start + row for start in range(0, len(column), BLOCK) for row in not_finite(column[start : start + BLOCK])]
     if bad:
         raise ValueError(
             f"{what} are not finite on {len(bad)} of {len(rows)} rows (first: {rows[bad[:5]].tolist()}); {cure}"
         )
+
+
+def not_finite(entries: Tensor) -> list[int]:
+    """Returns the positions of the entries that hold a number that is not finite."""
+    finite = entries.isfinite().reshape(len(entries), entries[:1].numel()).all(dim=1)
+    positions: list[int] = (~finite).nonzero().squeeze(1).tolist()
+    return positions

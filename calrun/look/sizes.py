@@ -28,6 +28,7 @@ class Sizes:
         activation_bytes: bytes that the network's layers put out for one row.
         device: where the columns will be; `None` is the host.
         tokens: whether x holds tokens, through which no gradient passes.
+        feature_bytes: of one feature; 2 where a linear network passes on what a store keeps in half precision.
     """
 
     candidates: int
@@ -42,6 +43,7 @@ class Sizes:
     activation_bytes: float = 0.0
     device: torch.device | None = None
     tokens: bool = False
+    feature_bytes: int = FLOAT
 
     @property
     def bought(self) -> int:

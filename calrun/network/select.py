@@ -210,10 +210,11 @@ def beside_own(files: RunFiles, source: Source) -> Ground:
         )
     restore_picks(files.folder / "picks.csv", exp, exp.sizes[: files.number])
     first, own = len(exp.data.train), exp.pool
-    known = own.targets_of(own.labelled)
+    bought = np.flatnonzero(own.round_of > 0)
+    known = own.targets_of(bought)
     targets = np.full((first + len(source), *known.shape[1:]), UNKNOWN, known.dtype)
-    targets[own.labelled] = known
-    held_out = np.setdiff1d(np.arange(first), own.labelled)
+    targets[bought] = known
+    held_out = np.setdiff1d(np.arange(first), bought)
     pool = Pool(Bought(targets), len(targets), exp.data.num_classes, held_out)
     for number, rows in own.bought.items():
         pool.label(rows, number)

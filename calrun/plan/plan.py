@@ -17,6 +17,7 @@ from calrun.experiment import Experiment, build
 from calrun.folder.environment import device_name
 from calrun.folder.round_line import peak_memory_bytes
 from calrun.look.columns import column_bytes, looked_at
+from calrun.look.sizes import FLOAT
 from calrun.model.base import Classifier
 from calrun.part.setup import BACKWARD, FitWork, Setup
 from calrun.places import CONF
@@ -26,6 +27,7 @@ from calrun.plan.rates import Rates, measure
 from calrun.round import planned_rounds
 from calrun.training.trainer import silence_lightning
 
+JOINED = 3  # times that the columns are there while several processes join theirs: own, received, joined
 HOST = torch.empty(0).device
 
 
@@ -162,7 +164,7 @@ def plan(cfg: DictConfig) -> Plan:
     """
     silence_lightning()
     exp = build(cfg)
-    planner, device = Planner(exp), exp.predictor.device
+    planner, device = Planner(exp, num_processes(cfg)), exp.predictor.device
     rounds = list(planner.rounds())
     states = [each.state_bytes for each in rounds]
     return Plan(
@@ -171,13 +173,13 @@ def plan(cfg: DictConfig) -> Plan:
         forward_flops=planner.network.flops,
         rounds=rounds,
         free_bytes=planner.free(device),
-        needed_bytes=max(needed_bytes(each.score, each.select) for each in rounds),
+        needed_bytes=max(needed_bytes(each.score, each.select, planner.processes) for each in rounds),
         disk_bytes=sum(states) if exp.record.keep_states else states[-1],
         problems=planner.problems,
         features=features_plan(exp, measure(device).flops),
         cautions=exp.cautions,
         process_bytes=peak_memory_bytes(HOST),
-        processes=num_processes(cfg),
+        processes=planner.processes,
     )
 
 
@@ -190,19 +192,19 @@ def features_plan(exp: Experiment, device_flops: float) -> FeaturesPlan | None:
     return FeaturesPlan(rows, rows * flops, rows * seconds, num_bytes)
 
 
-def needed_bytes(score: ScorePlan | None, select: SelectPlan | None) -> float:
-    """Returns the most bytes of a round: first the chunks of a pass are joined into columns, then rows are chosen."""
+def needed_bytes(score: ScorePlan | None, select: SelectPlan | None, processes: int = 1) -> float:
+    """Returns the most bytes of a round: of several processes, each joins the columns of all; then rows are chosen."""
     if score is None or select is None:
         return 0.0
     columns = sum(score.columns.values())
-    return max(2 * columns, columns + select.bytes_peak)
+    return max(columns if processes == 1 else JOINED * columns, columns + select.bytes_peak)
 
 
 class Planner:
     """Walks through the rounds of an experiment with any rows in place of those that would be chosen."""
 
-    def __init__(self, exp: Experiment) -> None:
-        self.exp, self.problems = exp, list[str]()
+    def __init__(self, exp: Experiment, processes: int) -> None:
+        self.exp, self.processes, self.problems = exp, processes, list[str]()
         self.free = cache(free_bytes)  # asked once for each device
         device_flops = measure(exp.predictor.device).flops
         self.network = network_rates(exp, device_flops)
@@ -248,14 +250,17 @@ class Planner:
             features=network.num_features,
             forward_flops=network.flops,
             activation_bytes=network.activation_bytes,
+            feature_bytes=self._feature_bytes(number),
         )
         columns = column_bytes(acquisition.wanted(), sizes)
         rows, passes = looked_at(acquisition.wanted(), sizes)
-        score = ScorePlan(rows, passes * network.flops, passes * network.pass_seconds, columns)
+        networks = [network] + [self.network] * any("beside" in column.wants for column in acquisition.wanted())
+        flops, seconds = (passes * sum(getattr(each, name) for each in networks) for name in ("flops", "pass_seconds"))
+        score = ScorePlan(rows, flops, seconds, columns)
         where = self._where(sum(columns.values()))
         cost = acquisition.cost(replace(sizes, device=where))
         select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
-        needed, free = needed_bytes(score, select), self.free(where)
+        needed, free = needed_bytes(score, select, self.processes), self.free(where)
         remedy = acquisition.approximation if group == "acquisition" else "initial=random"
         when = f"round {number}" if number else "the initial choice"
         if cost.refusal:
@@ -267,6 +272,13 @@ class Planner:
                 f"choose {remedy}"
             )
         return score, select
+
+    def _feature_bytes(self, number: int) -> int:
+        """Returns the bytes of a feature in a column: as stored, where the network passes stored features on."""
+        behind, looking = self.exp.behind, self.exp.method.looking(number)
+        if behind is None or looking is None or any(True for _ in looking[0].backbone.parameters()):
+            return FLOAT
+        return behind.store.bytes_per_feature
 
     def _where(self, num_bytes: int) -> torch.device:
         """Returns where columns of this size would be, see `Predictor.place`."""

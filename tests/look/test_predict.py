@@ -8,12 +8,18 @@ import pytest
 import torch
 from torch import nn
 
+from calrun.dataset.source.features import Features
 from calrun.dataset.source.resident import Resident
+from calrun.dataset.source.subset import Subset
 from calrun.dataset.source.transform import Transform
-from calrun.look.predict import LOGITS, Predictor, features, logits, mc_log_probs, mc_seeds
+from calrun.look import predict
+from calrun.look.predict import LOGITS, Predictor, check_finite, features, logits, mc_log_probs, mc_seeds
+from calrun.method.proxy.sight import feature_mlp
 from calrun.model.cnn import cnn
+from calrun.model.linear import linear
 
-ALL = {"logits": logits, "features": features, "mc_log_probs": mc_log_probs}
+COLUMNS = {"logits": logits, "features": features}
+ALL = {**COLUMNS, "mc_log_probs": mc_log_probs}
 
 
 @pytest.fixture
@@ -80,6 +86,44 @@ def test_half_precision_comes_back_as_float32(source: Resident, net: nn.Module) 
         assert column.dtype == torch.float32
         torch.testing.assert_close(column, exact[name], atol=0.1, rtol=0.1)
     assert not torch.equal(half["logits"], exact["logits"])
+
+
+def test_stored_features_that_a_linear_network_passes_on_stay_in_half_precision(source: Resident) -> None:
+    half_ND = torch.randn(30, 5, generator=torch.Generator().manual_seed(1)).half()
+    stored = Subset(Features(source, half_ND), np.arange(29, -1, -1))
+    found = Predictor("cpu", "32-true", 7)(linear(3, (5,)), stored, np.array([4, 0, 20]), COLUMNS)
+    assert found["logits"].dtype == torch.float32
+    assert found["features"].dtype == torch.float16
+    assert torch.equal(found["features"], half_ND[[25, 29, 9]])
+    mixed = Predictor("cpu", "32-true", 7)(feature_mlp(5, 3), stored, np.array([4, 0, 20]), COLUMNS)
+    assert mixed["features"].dtype == torch.float32
+
+
+def test_rows_that_pass_in_another_order_come_back_in_theirs(source: Resident, net: nn.Module) -> None:
+    class Backwards(Subset):
+        def passing_order(self, rows: np.ndarray) -> np.ndarray:
+            return np.argsort(-rows)
+
+    rows = np.array([20, 3, 11, 29, 0])
+    predictor = Predictor("cpu", "32-true", batch_size=2)
+    found = predictor(net, Backwards(source, np.arange(30)), rows, COLUMNS)
+    for name, column in predictor(net, source, rows, COLUMNS).items():
+        torch.testing.assert_close(found[name], column)
+
+
+def test_a_column_whose_entries_change_their_shape_is_refused(source: Resident, net: nn.Module) -> None:
+    widths = iter((3, 4))
+    wrong = {"own": lambda seen: torch.zeros(len(seen.x), next(widths))}
+    with pytest.raises(ValueError, match=r"column 'own' wants entries of one shape, but after \(3,\) came \(4,\)"):
+        Predictor("cpu", "32-true", 20)(net, source, np.arange(30), wrong)
+
+
+def test_rows_that_are_not_finite_are_counted_beyond_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "BLOCK", 4)
+    column_ND = torch.zeros(10, 2)
+    column_ND[[3, 4, 9], 1] = torch.nan
+    with pytest.raises(ValueError, match=r"not finite on 3 of 10 rows \(first: \[13, 14, 19\]\)"):
+        check_finite("the network's features", column_ND, np.arange(10, 20), "look")
 
 
 def test_outputs_that_are_not_finite_are_refused_with_their_rows(source: Resident, net: nn.Module) -> None:

@@ -104,7 +104,8 @@ def test_a_selection_that_would_be_refused_is_named_before_anything_is_trained(s
 
 def test_memory_is_that_of_joining_the_columns_or_of_choosing() -> None:
     score = ScorePlan(10, 0.0, 0.0, {"features": 100, "logits": 20})
-    assert needed_bytes(score, SelectPlan("x", 0.0, 50.0, 0.0)) == 240
+    assert needed_bytes(score, SelectPlan("x", 0.0, 50.0, 0.0)) == 170
+    assert needed_bytes(score, SelectPlan("x", 0.0, 50.0, 0.0), processes=2) == 360
     assert needed_bytes(score, SelectPlan("x", 0.0, 500.0, 0.0)) == 620
     assert needed_bytes(None, None) == 0
 

@@ -107,3 +107,12 @@ def test_a_gate_is_counted_as_firing_as_early_as_it_can(small: tuple[str, ...]) 
 
 def test_the_table_shows_both_fits(calrun: Callable[..., Any], small: tuple[str, ...]) -> None:
     assert "3 x 2 + 1 x 3" in calrun("plan", *small, *WORDS, *SVPP).out
+
+
+def test_a_choice_that_is_compared_passes_the_full_network_too(small: tuple[str, ...]) -> None:
+    def scored(name: str) -> list[float]:
+        planned = plan(composed([*small, *WORDS[:2], *WORDS[3:], *SVPP, f"acquisition={name}"]))
+        return [each.score.flops / each.pool for each in planned.rounds[1:-1] if each.score is not None]
+
+    assert set(scored("margin")) == {PROXY_FLOPS}
+    assert set(scored("regions")) == {PROXY_FLOPS + FULL_FLOPS}

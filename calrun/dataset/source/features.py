@@ -52,6 +52,10 @@ class Features(StandsFor, Resident):
         super().__init__(features_ND, of.targets, Transform([0.0], [1.0]))
         self.of = of
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.inputs.dtype
+
     def to(self, device: torch.device) -> None:
         if fits(self.inputs, device):
             super().to(device)

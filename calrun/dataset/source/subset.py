@@ -43,6 +43,10 @@ class Subset(Source):
     def measured(self) -> dict[str, Any]:
         return self.source.measured()
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        return self.source.dtype
+
     def to(self, device: torch.device) -> None:
         self.source.to(device)
 

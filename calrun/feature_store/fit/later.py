@@ -35,6 +35,10 @@ class Later(StandsFor):
     def __len__(self) -> int:
         return len(self.of)
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        return self.found.dtype
+
     def to(self, device: torch.device) -> None:
         self.found.to(device)
 
