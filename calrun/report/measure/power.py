@@ -27,10 +27,10 @@ def chance(difference: float, seeds: int, comparisons: int = 1, alpha: float = A
 def detectable(seeds: int, comparisons: int = 1, alpha: float = ALPHA, power: float = POWER) -> float:
     """Returns the smallest true difference that is found with this power, in standard deviations.
 
-    Infinite for fewer than two seeds.
+    NaN for fewer than two seeds.
     """
     if seeds < 2:
-        return float("inf")
+        return float("nan")
 
     def lacking(difference: float) -> float:
         return chance(difference, seeds, comparisons, alpha) - power

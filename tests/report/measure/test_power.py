@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from calrun.report.measure.power import chance, detectable, seeds_needed
 
@@ -29,4 +30,12 @@ def test_seeds_needed_are_the_fewest(difference: float, comparisons: int) -> Non
 
 def test_what_no_number_of_seeds_tells_is_said() -> None:
     assert seeds_needed(1e-3) is None
-    assert detectable(1) == float("inf")
+    assert np.isnan(detectable(1))
+
+
+def test_four_of_five_samples_of_that_difference_are_told_apart_and_few_without_one() -> None:
+    rng = np.random.default_rng(0)
+    noise_RS = rng.normal(size=(20_000, 5))
+    told = [(stats.ttest_1samp(noise_RS + moved, 0.0, axis=1).pvalue < 0.05).mean() for moved in (0.0, detectable(5))]
+    assert told[0] == pytest.approx(0.05, abs=0.006)
+    assert told[1] == pytest.approx(0.80, abs=0.012)
