@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from calrun.acquisition.base import Acquisition
-from calrun.folder.identity import canonical
-from calrun.look.columns import COLUMNS
+from calrun.folder.identity import canonical, is_place
+from calrun.look.columns import COLUMNS, Column
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.places import CONF, options
 from calrun.plan.rates import Rates
@@ -107,19 +107,27 @@ def judged(name: str, node: dict[str, Any]) -> Entrant:
     """Returns an entrant, after a look at what its acquisition needs."""
     try:
         acquisition = Entrant(name, node).made()
-        parts, needs = acquisition.parts(), set(acquisition.needs)
+        needs = set(acquisition.needs)
         known = {**COLUMNS, **acquisition.columns()}
     except Exception as error:
         return Entrant(name, node, unfit=f"cannot be made ({' '.join(str(error).split())})")
     if stray := sorted(needs - known.keys()):
         return Entrant(name, node, unfit=f"needs {stray}, but candidates can hold {sorted(known)}")
-    cheats, columns = acquisition.looks_at_truth(), [known[each] for each in sorted(needs)]
-    reasons = [f"trains {', '.join(parts)} beside the network"] if parts else []
-    reasons += ["compares two networks"] if any("beside" in column.wants for column in columns) else []
-    reasons += ["looks at a validation split"] if any(column.split == "validation" for column in columns) else []
+    columns = [known[each] for each in sorted(needs)]
     dear = [said for column, said in PICTURES.items() if column in needs]
     dear += ["fits a network of its own"] if OWN_FIT in needs else []
-    return Entrant(name, node, cheats, " and ".join(dear), " and ".join(reasons))
+    lacks = lacking(acquisition, columns, node)
+    return Entrant(name, node, acquisition.looks_at_truth(), " and ".join(dear), " and ".join(lacks))
+
+
+def lacking(acquisition: Acquisition, columns: Sequence[Column], node: dict[str, Any]) -> list[str]:
+    """Returns what an acquisition wants that the arena has not."""
+    parts = acquisition.parts()
+    found = [f"trains {', '.join(parts)} beside the network"] if parts else []
+    found += ["compares two networks"] if any("beside" in column.wants for column in columns) else []
+    found += ["looks at a validation split"] if any(column.split == "validation" for column in columns) else []
+    found += ["means nothing with another head than that of method=ridge"] if acquisition.of_ridge_head else []
+    return found + [f"wants a file, acquisition.{key}" for key in node if is_place(key) and node[key] is None]
 
 
 def weighed(entrant: Entrant, choices: Sequence[Sizes]) -> Entrant:

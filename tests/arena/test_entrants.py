@@ -15,6 +15,12 @@ EVERYONE = {each.name: each for each in entrants(None)}
         ("deepfool", "", "looks at pictures and looks at the network itself"),
         ("core_gcn", "", "fits a network of its own"),
         ("learning_loss", "trains loss_head beside the network", ""),
+        ("picks_of", "wants a file, acquisition.path", ""),
+        (
+            "oracle_greedy",
+            "looks at a validation split and means nothing with another head than that of method=ridge",
+            "",
+        ),
         ("regions", "compares two networks", "fits a network of its own"),
     ],
 )
