@@ -57,7 +57,7 @@ def ranking_table(outcome: Outcome, now: Standing) -> Table:
     failed = [each.acquisition for each in outcome.failures if each.budget == now.budget]
     rest = [name for name in dict.fromkeys((*own["acquisition"], *failed)) if name not in now.ranks.mean]
     names = [*now.ranks.mean.index, *sorted(rest, key=lambda name: (name in outcome.cheats, name))]
-    blocks = [("", ["acquisition", "mean rank"])]
+    blocks = [("", ["acquisition", "rank"])]
     blocks.append(("minus random, in points", ["mean", "on these sets", "could tell"]))
     blocks += [(f"than {name}, on sets", [*ANSWERS]) for name in BASELINES]
     blocks.append(("", ["labelling\nefficiency", "choosing", "cells"]))
@@ -124,7 +124,7 @@ def ranking_notes(outcome: Outcome, now: Standing) -> list[str]:
     model = f"; {now.effects_said}." if now.effects_said else ", which says nothing of other data sets."
     notes = [
         f"Labels: {LABELS[now.budget]}, in {NUM_ROUNDS} rounds; each seed draws its own pool (3,000 rows at most).",
-        f"{now.ranks.said()}.",
+        f"rank: mean over data sets. {now.ranks.said()}.",
         "Paired t-tests over seeds on each set, Holm-corrected over the acquisitions of a set (5 %). same: a "
         f"difference of {outcome.wish.detect:g} points is excluded; open: nothing is known.",
         "could tell: the least true difference that these seeds find with 80 % power, on the best and the worst set.",

@@ -111,7 +111,7 @@ def test_what_fails_on_one_set_says_where_and_the_ranking_goes_on(
     assert "picky failed on digits (high budget, seed 0) after round 1, 64 features are too many" in answer.out
     assert "Not ranked, for some of their cells are missing: picky" in answer.out
     ranking = pd.read_csv(out / "ranking-high.csv").set_index("acquisition")
-    assert ranking["mean rank"].to_dict() == {"margin": "1.5", "random": "1.5", "picky (failed on digits)": "–"}
+    assert ranking["rank"].to_dict() == {"margin": "1.5", "random": "1.5", "picky (failed on digits)": "–"}
     assert "64 features are too many" in (out / "arena.html").read_text()
 
 
@@ -168,7 +168,7 @@ def test_cheats_are_shown_and_not_ranked(calrun: Callable[..., Any], tmp_path: P
     answer = arena(calrun, tmp_path / "arena", "acquisition=balanced_random", "--budgets", "low", seeds=2)
     assert "balanced random (reads labels)" in answer.out
     ranking = pd.read_csv(tmp_path / "arena" / "ranking-low.csv").set_index("acquisition")
-    assert ranking.loc["balanced random (reads labels)", "mean rank"] == "–"
+    assert ranking.loc["balanced random (reads labels)", "rank"] == "–"
     assert "balanced_random" not in (tmp_path / "arena" / "versus-random-low.csv").read_text()
 
 
