@@ -24,13 +24,8 @@ from calrun.folder.code import sources, targets, user_code
 from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
 
 RESULTS = 2  # number that goes up with every change of calrun that changes what runs measure
-<<<<<<< HEAD
 NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra", "stop_al")
-NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
-=======
-NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download", "whose")
->>>>>>> w-transfer
 NEUTRAL_LEAVES = ("dataset.check",)
 AUGMENT = "dataset.augment"  # counts only where it is off, as in runs from before there was such a key
 LAST_BATCH = "trainer.last_batch"  # likewise where it is keep
