@@ -22,7 +22,6 @@ from calrun.check.random_start import random_start
 from calrun.check.recorded import meaningless, unrecordable
 from calrun.check.stopping import cannot_stop, too_late
 from calrun.check.task_fit import misfits
-from calrun.check.together import num_processes
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
 from calrun.dataset.source.unaugmented import without_augmentation
@@ -33,7 +32,6 @@ from calrun.folder.record_options import RecordOptions
 from calrun.look.predict import Predictor
 from calrun.method.base import Method
 from calrun.method.fit.scale import scaled
-from calrun.method.fit.step_sizes import KEEP
 from calrun.model.adapt.memory_format import safe_channels_last
 from calrun.model.adapt.own import make_net
 from calrun.model.base import Classifier
@@ -162,7 +160,6 @@ def build(cfg: DictConfig) -> Experiment:
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)
         method = build_method(cfg, data, task, predictor, behind)
-    cautions += few_rows(method, sizes, num_processes(cfg))
     acquisition = chosen["acquisition"]
     dynamics = Dynamics() if cfg.record.dynamics else None
     beside = {} if dynamics is None else {NAME: dynamics}
@@ -182,7 +179,7 @@ def build(cfg: DictConfig) -> Experiment:
         stop_al=stop_al,
         behind=behind,
         dynamics=dynamics,
-        cautions=tuple(cautions),
+        cautions=(*cautions, *few_rows(method, sizes, cfg.trainer.processes)),
     )
 
 
@@ -286,7 +283,7 @@ def build_method(
         trainer.channels_last,
         trainer.compile,
         build_store(cfg),
-        last_batch=trainer.get("last_batch") or KEEP,  # runs from before there was such a key have none
+        last_batch=trainer.get("last_batch") or "keep",  # runs from before there was such a key have none
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))

@@ -38,7 +38,7 @@ def evaluate(exp: Experiment, this_round: Round, past: Sequence[Mapping[str, Any
         return {"test": {name: {"accuracy": None} for name in exp.data.tests}}
     line: dict[str, Any] = {"test": {}, **seen_by_rules(exp, this_round)}
     if past is not None and not this_round.is_last:
-        line |= verdict(exp, [*past, {"labelled": len(exp.pool.labelled), **line}])
+        line |= verdict(exp, [*past, {"labelled": exp.pool.num_bought, **line}])
     tests = tests_of(exp, this_round.ended(line))
     first = next(iter(tests))
     for name, test in tests.items():
