@@ -77,17 +77,18 @@ def show_budgets(console: Console, found: Sequence[Search]) -> None:
     for search in found:
         dataset, model, method, acquisition = search.choices
         panels[dataset, model, acquisition, search.data][method].append(search)
-    names = Counter(panel[:-1] for panel in panels)
-    for (*name, _), methods in panels.items():
+    names = Counter(", ".join(panel[:-1]) for panel in panels)
+    for panel, methods in panels.items():
         rows, budgets = [], set()
         for method, own in methods.items():
             num_candidates = sum(len(search.candidates) for search in own)
             runs = [run for search in own for run in search.played]
             budgets.add((num_candidates, len(runs)))
             rows.append([method, str(num_candidates), str(len(runs)), _count(sum(run.samples for run in runs))])
+        name = ", ".join(panel[:-1])
         titles = dict.fromkeys(search.title for own in methods.values() for search in own)
-        which = f" (the data of {', '.join(titles)})" if names[tuple(name)] > 1 else ""
-        say(console, f"what was searched on {', '.join(name)}{which}")
+        which = f" (the data of {', '.join(titles)})" if names[name] > 1 else ""
+        say(console, f"what was searched on {name}{which}")
         print_table(console, ["method", "configurations", "runs", "gradient samples"], rows)
         if len(budgets) > 1:
             say(console, "the methods had different budgets: one that was searched more has an advantage")
