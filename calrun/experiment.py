@@ -135,6 +135,8 @@ def build(cfg: DictConfig) -> Experiment:
     predictor = build_predictor(cfg.trainer, task)
     method = build_method(cfg, data, task, predictor)
     chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
+    if data.is_of_pixels:
+        chosen = {group: each.for_pixels() for group, each in chosen.items()}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
         *unrecordable(cfg.record, data, task),

@@ -26,8 +26,10 @@ SCORES = (
     ("margin",),
     ("least_confidence",),
     ("bald", "acquisition.num_mc_samples=3"),
-    ("entropy", "acquisition.mc_dropout=true", "acquisition.num_mc_samples=3"),
-    ("pixel_mean", "acquisition.measure=margin"),
+    ("mc_dropout", "acquisition.num_mc_samples=3"),
+    ("tod",),
+    ("fass",),
+    ("cluster_margin",),
     ("coreset",),
     ("kmeans",),
     ("core_gcn", "acquisition.graph.steps=5"),
@@ -111,13 +113,17 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    planned = calrun("plan", *tiny(few)[1:])
-    assert planned.code == 0, planned.err
+    for option, num_passes in (("entropy", 1), ("mc_dropout", 10), ("tod", 2)):
+        planned = calrun("plan", *tiny(few)[1:], f"acquisition={option}", "--json")
+        assert planned.code == 0, planned.err
+        one, first = json.loads(planned.out), json.loads(planned.out)["rounds"][1]
+        assert first["score"]["flops"] == pytest.approx(num_passes * first["score"]["rows"] * one["forward_flops"])
+        assert first["select"]["name"] == {"tod": "Tod"}.get(option, "Entropy")
     assert calrun(*tiny(few)).code == 0
     answer = calrun("predict", str(run_folder()), str(few / "test" / "pictures"))
     assert answer.code == 0, answer.err
     answer = calrun(
-        "select", str(run_folder()), str(few / "test" / "pictures"), "--acquisition", "pixel_mean", "--budget", "3"
+        "select", str(run_folder()), str(few / "test" / "pictures"), "--acquisition", "margin", "--budget", "3"
     )
     assert answer.code == 0, answer.err
 
@@ -143,7 +149,15 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         ),
         (("acquisition=balanced_random",), r"acquisition=BalancedRandom looks at one class for each row"),
         (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
+        (("acquisition=badge",), r"acquisition=Badge looks at one class for each row"),
+        (("acquisition=batch_bald",), r"acquisition=BatchBald looks at one class for each row"),
+        (
+            ("acquisition=fass", "acquisition.per_pseudo_class=true"),
+            r"acquisition=Fass looks at one class for each row",
+        ),
+        (("acquisition=partitioned_badge",), r"acquisition=Partitioned looks at one class for each row"),
         (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),
+        (("acquisition=mc_dropout", "model.dropout=0"), r"acquisition=Entropy wants a network with dropout"),
         (("acquisition=tod", "acquisition.weight=0.1"), r"acquisition.weight above 0 trains a second head .* set acq"),
         (("method=svpp",), r"method: a proxy learns one class of each row .* choose a method that trains one network"),
         (("method=asvp",), r"method: a proxy learns one class of each row"),
@@ -158,7 +172,6 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         (("dataset.root=nowhere",), r"no folder nowhere/train/pictures"),
         (("dataset.picture.size=[16]",), r"dataset.picture.size wants height and width"),
         (("dataset.picture.size=16",), r"dataset.picture.size wants a list"),
-        (("acquisition=pixel_mean", "acquisition.measure=doubt"), r"acquisition.measure wants 'entropy' or 'margin'"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_first_fit(
@@ -182,7 +195,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     monkeypatch: pytest.MonkeyPatch,
     empty_cache: Path,
 ) -> None:
-    more = ("method=cal_er", "trainer.checkpoint_every_seconds=0", "acquisition=pixel_mean")
+    more = ("method=cal_er", "trainer.checkpoint_every_seconds=0", "acquisition=tod")
     results = []
     for name in ("whole", "broken"):
         outputs = f"paths.outputs={tmp_path / name}"

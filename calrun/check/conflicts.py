@@ -31,12 +31,10 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Method) -> list[str]:
     if isinstance(acquisition.needs, str):
         needs = acquisition.needs
-        return [
-            f"{group}={type(acquisition).__name__} needs the text {needs!r}; write needs = frozenset({{{needs!r}}})"
-        ]
+        return [f"{group}={acquisition.called} needs the text {needs!r}; write needs = frozenset({{{needs!r}}})"]
     if unfit := _wrong_arguments(acquisition):
-        return [f"{group}={type(acquisition).__name__}: {unfit}"]
-    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
+        return [f"{group}={acquisition.called}: {unfit}"]
+    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={acquisition.called}"
     problems, net = list(_misnamed(name, acquisition)), method.answering()
     if unknown := acquisition.needs - known.keys():
         problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
@@ -47,10 +45,10 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
     if "linear_head" in wants and not isinstance(net.head, nn.Linear):
         problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
     of_rows = acquisition.classifies_rows or wants & {"linear_head", "row_class"}
-    if of_rows and data.train.targets.ndim > 1:
+    if of_rows and data.is_of_pixels:
         problems.append(
             f"{name} looks at one class for each row or at the head behind it, but this data set has a class for each "
-            "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
+            "pixel; choose random, entropy, margin, least_confidence, bald, tod, coreset or kmeans"
         )
     problems += _alone(name, method) if "beside" in wants else []
     if "dropout" in wants and not dropout_modules(net):

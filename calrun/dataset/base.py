@@ -178,3 +178,8 @@ class Dataset:
     val: Source | None = None
     vocabulary: int | None = None
     further: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def is_of_pixels(self) -> bool:
+        """Whether a row has a class for each of its pixels."""
+        return self.train.targets.ndim > 1

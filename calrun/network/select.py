@@ -140,6 +140,8 @@ def chosen(files: RunFiles, source: Source, acquisition: Acquisition, wish: Wish
     state, name, budget = files.state(), f"acquisition={wish.acquisition}", wish.budget
     trained_with = parts_of(files, acquisition, state, name)
     ground = ground_of(files, source, acquisition, name)
+    if ground.data.is_of_pixels:
+        acquisition = acquisition.for_pixels()
     method = rebuilt(files, ground.data, state, predictor_of(files.cfg), trained_with)
     if problems := conflicts(ground.data, method, {"acquisition": acquisition}):
         raise ValueError(SEPARATOR.join(problems))
