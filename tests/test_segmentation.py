@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from calrun.acquisition.base import Candidates
 from calrun.dataset.read.mask_file import MaskCode
 from calrun.dataset.source.paired import Paired
 from calrun.dataset.source.subset import Subset
+from calrun.model.adapt.mode import in_mode
 from calrun.network.load import load
 
 DRAW = Path(__file__).parents[1] / "scripts" / "make_shapes.py"
@@ -90,6 +92,53 @@ def test_every_score_that_fits_plays(
     assert [line["labelled"] for line in lines] == [8, 12]
     assert all(0 < line["test"]["test"]["mean_iou"] <= line["test"]["test"]["accuracy"] for line in lines)
     assert sum(lines[1]["class_counts"]) <= 12 * 16 * 16
+
+
+@pytest.mark.parametrize("option", ["entropy", "mc_dropout", "tod"])
+def test_a_run_buys_by_the_mean_over_pixels(
+    option: str,
+    few: Path,
+    configure: Callable[..., Any],
+    play_in: Callable[..., Any],
+    tmp_path: Path,
+    empty_cache: Path,
+) -> None:
+    checked = []
+
+    def prepare(exp: Any) -> None:
+        select = exp.acquisition.select
+
+        def told(candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+            rows: np.ndarray = select(candidates, budget, rng)
+            score_N, *differ_N = candidates.column("pixel_score").unbind(dim=1)
+            assert "logits" not in candidates.columns
+            assert len(differ_N) == (option == "mc_dropout")
+            assert all(each_N.bool().all() for each_N in differ_N)
+            if option != "mc_dropout":
+                _, x = next(iter(exp.data.train.batches(candidates.rows, len(candidates))))
+                torch.testing.assert_close(score_N, literal(option, x, exp.method.net, exp.method.previous))
+            if option != "tod" or len(checked):  # whose first round is random
+                assert rows.tolist() == candidates.rows[score_N.argsort(descending=True)][:budget].tolist()
+            checked.append(rows)
+            return rows
+
+        exp.acquisition.select = told
+
+    words = (f"acquisition={option}", "method=al", "budget.labels=[8,12,16]")
+    play_in(tmp_path / "run", configure(*tiny(few, *words)[1:], small=False), prepare=prepare)
+    assert len(checked) == 2
+
+
+@torch.no_grad()
+def literal(option: str, x: Tensor, net: Any, previous: Any) -> Tensor:
+    """The mean over pixels, of their entropy or of half the squared distance of two networks' probabilities (N,)."""
+    with in_mode(net, training=False):
+        p = net(x).logits_BC.softmax(dim=1)
+    if option == "entropy":
+        return -(p * p.log()).sum(dim=1).mean(dim=(1, 2))
+    with in_mode(previous, training=False):
+        before = previous(x).logits_BC.softmax(dim=1)
+    return ((p - before) ** 2).sum(dim=1).mean(dim=(1, 2)) / 2
 
 
 @pytest.mark.parametrize("method", ["cal_der", "cal_mir", "cal_sd", "cal_sds2", "lp_ft", "al_ws"])
