@@ -1,4 +1,4 @@
-"""The command `calrun`: run, submit, status, cancel, logs, plan, list, report, reproduce, best, predict, select."""
+"""The command `calrun`: run, submit, status, logs, plan, list, reproduce, transfer, report, best, predict, select."""
 
 import logging
 import os
@@ -29,6 +29,7 @@ from calrun.search.commands import best_command
 from calrun.shell.completion import ASK, answers, script
 from calrun.slurm.commands import cancel_command, logs_command, submit_words
 from calrun.text.words import at_home, options_last, refuse_options
+from calrun.transfer.commands import transfer_command
 
 EVERY_TABLE = "all"  # in place of a recipe's name
 FRESH, ACCEPT_CODE = "--fresh", "--accept-code"
@@ -236,6 +237,7 @@ app.command("logs")(logs_command)
 app.command("predict")(predict_command)
 app.command("select")(select_command)
 app.command("best")(best_command)
+app.command("transfer")(transfer_command)
 app.add_typer(features_app, name="features")
 
 

@@ -14,11 +14,13 @@ from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition
 from calrun.budget.base import Budget
-from calrun.check.conflicts import conflicts
+from calrun.check.conflicts import conflicts, standing_in
 from calrun.check.early import refuse_early
+from calrun.check.few_rows import few_rows
 from calrun.check.kinds import by_import, wrong_kinds
 from calrun.check.random_start import random_start
 from calrun.check.recorded import meaningless, unrecordable
+from calrun.check.stopping import cannot_stop, too_late
 from calrun.check.task_fit import misfits
 from calrun.dataset.base import Dataset
 from calrun.dataset.source.held_out import hold_out
@@ -41,6 +43,7 @@ from calrun.pool import Pool
 from calrun.rng import torch_seed
 from calrun.round import Round
 from calrun.row_transform.base import RowTransform
+from calrun.stop_al.base import StopAL, rule_of
 from calrun.task.base import Task
 from calrun.text.legal import is_a
 from calrun.text.words import SEPARATOR
@@ -58,6 +61,7 @@ class Experiment:
         initial: the rule that chooses the rows of round 1.
         sizes: labelled rows in each round.
         seed_set_seed: the seed of the initial rows.
+        stop_al: the rule that may end the run before its budget does.
         behind: what lies behind `data` if that holds features.
         dynamics: watches the fits if `record.dynamics` asks for it.
         cautions: sentences on what may not be meant, to be said before the first round.
@@ -75,6 +79,7 @@ class Experiment:
     seed: int
     seed_set_seed: int
     record: RecordOptions
+    stop_al: StopAL
     behind: Behind | None = None
     dynamics: Dynamics | None = None
     cautions: tuple[str, ...] = ()
@@ -91,6 +96,8 @@ class Experiment:
             self.pool.label(self._choose_initial(folder), 1)
             self.pool.require(1, self.sizes[0], "choice of initial rows")
         for number in range(after + 1, len(self.sizes) + 1):
+            if number not in self.pool.bought:
+                return  # a rule has stopped the run
             self.pool.ask(number)
             yield self.round(number, folder)
 
@@ -134,9 +141,7 @@ def build(cfg: DictConfig) -> Experiment:
     pool = Pool(oracle, len(data.train), data.num_classes, held_out)
     predictor = build_predictor(cfg.trainer, task)
     method = build_method(cfg, data, task, predictor)
-    chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
-    if data.is_of_pixels:
-        chosen = {group: each.for_pixels() for group, each in chosen.items()}
+    chosen = {group: standing_in(made(cfg, group, Acquisition), data) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
         *unrecordable(cfg.record, data, task),
@@ -145,11 +150,12 @@ def build(cfg: DictConfig) -> Experiment:
         *conflicts(data, method, chosen),
         *unfit(method, chosen),
         *method.problems(sizes, data.input_shape),
+        *cannot_stop(stop_al := rule_of(cfg), cfg.record, data, method),
         *of_budget,
     ]
     if problems:
         raise ValueError(SEPARATOR.join(problems))
-    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data)]
+    cautions = [*random_start(method, chosen), *meaningless(cfg.record, data), *too_late(stop_al, sizes)]
     behind = Behind.of(method, loaded) if stands_in(method) else None
     if behind is not None:
         data, _ = hold_out(behind.features, cfg.val_fraction, cfg.scale)
@@ -170,9 +176,10 @@ def build(cfg: DictConfig) -> Experiment:
         seed=cfg.seed,
         seed_set_seed=cfg.seed if cfg.seed_set_seed is None else cfg.seed_set_seed,
         record=RecordOptions(**cfg.record),
+        stop_al=stop_al,
         behind=behind,
         dynamics=dynamics,
-        cautions=tuple(cautions),
+        cautions=(*cautions, *few_rows(method, sizes, cfg.trainer.processes)),
     )
 
 
@@ -276,6 +283,7 @@ def build_method(
         trainer.channels_last,
         trainer.compile,
         build_store(cfg),
+        last_batch=trainer.get("last_batch") or "keep",  # runs from before there was such a key have none
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(cfg.seed, 0, "model"))

@@ -11,6 +11,7 @@ from calrun.folder.restored import restore
 from calrun.folder.round_line import round_line
 from calrun.method.fit.fit import Fitter
 from calrun.parallel.world import of_first, wait
+from calrun.stop_al.base import last_round
 
 
 def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[dict[str, Any]], None]] = ()) -> float:
@@ -21,7 +22,8 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
             result = exp.method.train_round(fit, this_round)
 
         with record.time("evaluate", this_round):
-            metrics = evaluate(exp, this_round)
+            metrics = evaluate(exp, this_round, record.rounds())
+            this_round = this_round.ended(metrics)  # the last one if the rule of stop_al says so
 
         rows = exp.pool.nothing
         if not this_round.is_last:
@@ -38,4 +40,4 @@ def run(exp: Experiment, record: Record, fit: Fitter, tell: Sequence[Callable[[d
         wait()
         for listener in tell:
             listener(line)
-    return record.finish(len(exp.sizes))
+    return record.finish(last_round(exp.stop_al, record.rounds(), len(exp.sizes)))

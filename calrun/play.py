@@ -33,7 +33,7 @@ from calrun.text.say import warn
 from calrun.text.words import SEPARATOR
 from calrun.training.trainer import silence_lightning
 
-RECORDED_CHOICES = (*SHOWN_GROUPS, "initial", "budget", "trainer", "optimizer", "stop", "experiment")
+RECORDED_CHOICES = (*SHOWN_GROUPS, "initial", "budget", "trainer", "optimizer", "stop", "stop_al", "experiment")
 
 
 def play_missing(cfg: DictConfig, choices: dict[str, Any], folder: Path, now: Identity, quiet: bool) -> float:
@@ -110,6 +110,7 @@ def config_of(cfg: DictConfig, choices: dict[str, Any], now: Identity, exp: Expe
         "data_fingerprint": exp.fingerprint(),
         "cheats": [group for group, each in chosen.items() if each.looks_at_truth()],
         "class_names": list(exp.data.class_names),
+        **({"unknown_classes": list(exp.data.unknown_classes)} if exp.data.unknown_classes else {}),
     }
     return {**about, "choices": names, **resolved}
 

@@ -1,10 +1,14 @@
-"""Which rows are labelled, and since which round. Labels come from the oracle alone, once they are bought."""
+"""Which rows are labelled, and since which round. Labels come from the oracle alone, once they are bought.
+
+A row that the oracle finds to be of none of the classes has cost a label, and is not among those that are labelled.
+"""
 
 from contextlib import suppress
 from typing import Self
 
 import numpy as np
 
+from calrun.dataset.base import NO_CLASS, with_class
 from calrun.oracle.base import Oracle
 from calrun.oracle.simulated import Simulated
 from calrun.oracle.wanted import LabelsWanted
@@ -26,6 +30,7 @@ class Pool:
         self.round_of = np.zeros(num_rows, dtype=np.int32)  # 0: unlabelled, -1: held out
         if held_out is not None:
             self.round_of[held_out] = -1
+        self.without_class = np.zeros(num_rows, dtype=bool)  # bought in vain, as far as the oracle has answered
         self.bought: dict[int, np.ndarray] = {}  # the rows of each round, in the order of choice
         self._answered: dict[int, np.ndarray] = {}  # their labels, in the same order
 
@@ -43,7 +48,12 @@ class Pool:
 
     @property
     def labelled(self) -> np.ndarray:
-        return np.flatnonzero(self.round_of > 0)
+        return np.flatnonzero((self.round_of > 0) & ~self.without_class)
+
+    @property
+    def num_bought(self) -> int:
+        """How many labels were bought, those of rows without a class included."""
+        return int((self.round_of > 0).sum())
 
     @property
     def nothing(self) -> np.ndarray:
@@ -51,14 +61,14 @@ class Pool:
 
     def labelled_in(self, number: int) -> np.ndarray:
         """Returns D_t: the rows bought for round `number`."""
-        return np.flatnonzero(self.round_of == number)
+        return np.flatnonzero((self.round_of == number) & ~self.without_class)
 
     def history(self, number: int) -> np.ndarray:
         """Returns H_t: the rows bought before round `number`."""
-        return np.flatnonzero((self.round_of > 0) & (self.round_of < number))
+        return np.flatnonzero((self.round_of > 0) & (self.round_of < number) & ~self.without_class)
 
     def known_targets(self) -> np.ndarray:
-        """Returns the labels of all rows (N, ...), with -1 where none has been given."""
+        """Returns the labels of all rows (N, ...): -1 where none has been given, -2 for a row without a class."""
         first = next(iter(self._answered.values()), np.empty(0, dtype=np.int64))
         known = np.full((len(self.round_of), *first.shape[1:]), -1, dtype=first.dtype)
         for number, answers in self._answered.items():
@@ -66,10 +76,10 @@ class Pool:
         return known
 
     def targets_of(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the labels of labelled rows.
+        """Returns the labels of bought rows; -2 for one without a class.
 
         Raises:
-            ValueError: if a row is not labelled.
+            ValueError: if a row is not bought.
         """
         hidden = rows[~np.isin(self.round_of[rows], list(self._answered))]
         if len(hidden):
@@ -110,6 +120,7 @@ class Pool:
                 f"round {number} wants {len(rows)} labels from 0 to {self.num_classes - 1} from "
                 f"{type(self._oracle).__name__}, but came {answers.dtype} of shape {answers.shape}; correct the oracle"
             )
+        self.without_class[rows[~with_class(answers)]] = True
         self._answered[number] = answers if answers.ndim > 1 else answers.astype(np.int64)  # many pixels stay narrow
 
     def label(self, rows: np.ndarray, number: int) -> None:
@@ -164,6 +175,11 @@ class Pool:
 
 
 def _within(labels: np.ndarray, num_classes: int) -> bool:
-    """Tells whether labels are classes; where a row has several, -1 marks what has no class (a segment's border)."""
+    """Tells whether labels are classes, or say that a row has none.
+
+    Where a row has several, -1 marks what has no class (a segment's border).
+    """
+    if labels.ndim == 1:
+        labels = labels[labels != NO_CLASS]
     least = -1 if labels.ndim > 1 else 0
     return not labels.size or (labels.min() >= least and labels.max() < num_classes)

@@ -1,8 +1,9 @@
 """One round of active learning: train on what is labelled, evaluate, then buy labels unless it is the last."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -33,6 +34,10 @@ class Round:
     @property
     def is_last(self) -> bool:
         return self.number == self.num_rounds
+
+    def ended(self, line: Mapping[str, Any]) -> Self:
+        """Returns the round, as the last one if its line says that a rule has stopped the run."""
+        return replace(self, num_rounds=self.number, budget=0) if line.get("stopped") else self
 
     @property
     def current_rows(self) -> np.ndarray:

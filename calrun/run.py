@@ -20,6 +20,7 @@ from calrun.folder.settle import settle
 from calrun.folder.unsent import is_unsent
 from calrun.parallel.launch import is_part, play_together
 from calrun.places import SHOWN_GROUPS, experiment_folder
+from calrun.stop_al.base import first_stop, last_round, rule_of
 from calrun.text.say import say
 
 
@@ -80,7 +81,10 @@ def answered(cfg: DictConfig, folder: Path, now: Identity, quiet: bool = False) 
     if final is None or unrecorded.can_be_made or is_unsent(folder, cfg):
         return None
     settle(folder, cfg.record.keep_states)
-    say(f"{folder}  finished  accuracy {percent(final)}{_unseen(now)}  (--fresh moves it aside and plays anew)", quiet)
+    stop = first_stop(rule_of(cfg), lines, num_rounds(cfg, lines[-1]))
+    ended = "" if stop is None else f"  stopped after round {stop.after}: {stop.reason}"
+    said = f"{folder}  finished  accuracy {percent(final)}{ended}{_unseen(now)}"
+    say(f"{said}  (--fresh moves it aside and plays anew)", quiet)
     unrecorded.say(quiet)
     return final
 
@@ -91,13 +95,13 @@ def finished_accuracy(folder: Path, cfg: DictConfig) -> float | None:
 
 
 def final_accuracy(lines: list[dict[str, Any]], cfg: DictConfig) -> float | None:
-    """Returns the accuracy after the last round that a configuration asks for; `None` until that is committed."""
+    """Returns the accuracy after the last round that budget and rule ask for; `None` until that is committed."""
     if not lines:
         return None
-    planned = num_rounds(cfg, lines[-1])
-    if len(lines) < planned:
+    last = last_round(rule_of(cfg), lines, num_rounds(cfg, lines[-1]))
+    if len(lines) < last:
         return None
-    return accuracy(lines[planned - 1])
+    return accuracy(lines[last - 1])
 
 
 def num_rounds(cfg: DictConfig, line: dict[str, Any]) -> int:

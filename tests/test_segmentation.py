@@ -214,6 +214,8 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
             ("record.metrics=[matthews]",),
             r"record.metrics wants to be empty with task=Segmentation, got \['matthews'\]",
         ),
+        (("record.metrics=[ece]",), r"record.metrics wants to be empty with task=Segmentation, got \['ece'\]"),
+        (("stop_al=variance_model",), r"record.stop_set=2000 wants one class for each row"),
         (
             ("acquisition=learning_loss", "acquisition.head.taps=[layr1]"),
             r"acquisition.head.taps: tap 'layr1' is no module of the backbone; choose from \['both'",

@@ -25,12 +25,14 @@ class Acquisition(ABC):
     An acquisition that reads `mc_log_probs` says in `num_mc_samples` how many dropout passes it wants. One with columns
     of its own makes them in `columns`, and names in `parts` what trains or records for them during a fit. One whose
     work exceeds a single pass over its columns overrides `cost`, and names in `approximation` what to choose instead
-    where it does not fit. One that asks the network itself for a row's one class says so in `classifies_rows`.
+    where it does not fit. One that asks the network itself for a row's one class says so in `classifies_rows`, one
+    that means nothing with another head than that of method=ridge in `of_ridge_head`.
     """
 
     needs: frozenset[str] = frozenset()
     num_mc_samples: int = 0
     classifies_rows: bool = False
+    of_ridge_head: bool = False
     approximation: str = "scale below 1, or acquisition=margin, which keeps one number per class and row"
 
     @property

@@ -54,7 +54,7 @@ class Partitioned(Acquisition):
             )
         self.needs = inner.needs
         self.num_mc_samples = inner.num_mc_samples
-        self.classifies_rows = inner.classifies_rows
+        self.classifies_rows, self.of_ridge_head = inner.classifies_rows, inner.of_ridge_head
         self.approximation = "more acquisition.partitions, or acquisition.subset_unlabelled"
         self.inner = inner
         self.partitions = partitions

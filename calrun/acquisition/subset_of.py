@@ -40,7 +40,7 @@ class SubsetOf(Acquisition):
             )
         self.needs = inner.needs
         self.num_mc_samples = inner.num_mc_samples
-        self.classifies_rows = inner.classifies_rows
+        self.classifies_rows, self.of_ridge_head = inner.classifies_rows, inner.of_ridge_head
         self.approximation = "a smaller acquisition.size"
         self.inner = inner
         self.size = size

@@ -6,7 +6,7 @@ from inspect import signature
 from torch import nn
 
 from calrun.acquisition.base import Acquisition
-from calrun.dataset.base import Dataset
+from calrun.dataset.base import Dataset, with_class
 from calrun.look.columns import COLUMNS
 from calrun.look.dropout import NO_DROPOUT, dropout_modules
 from calrun.method.base import Method
@@ -28,6 +28,11 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
     return problems
 
 
+def standing_in(acquisition: Acquisition, data: Dataset) -> Acquisition:
+    """Returns what chooses from a data set in the place of an acquisition: mostly itself."""
+    return acquisition.for_pixels() if data.is_of_pixels else acquisition
+
+
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Method) -> list[str]:
     if isinstance(acquisition.needs, str):
         needs = acquisition.needs
@@ -45,15 +50,26 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
     if "linear_head" in wants and not isinstance(net.head, nn.Linear):
         problems.append(f"{name} measures distances to a linear head, but the model's head is not linear")
     of_rows = acquisition.classifies_rows or wants & {"linear_head", "row_class"}
-    if of_rows and data.is_of_pixels:
+    if of_rows and data.train.targets.ndim > 1:
         problems.append(
             f"{name} looks at one class for each row or at the head behind it, but this data set has a class for each "
             "pixel; choose random, entropy, margin, least_confidence, bald, tod, coreset or kmeans"
         )
+    problems += _outside(name, data) if "truth" in wants else []
     problems += _alone(name, method) if "beside" in wants else []
+    problems += _other_head(name, method) if acquisition.of_ridge_head else []
     if "dropout" in wants and not dropout_modules(net):
         problems.append(f"{name} {NO_DROPOUT}")
     return problems
+
+
+def _outside(name: str, data: Dataset) -> Iterator[str]:
+    """Yields one sentence if there are rows whose class not even an oracle can tell."""
+    if outside := int((~with_class(data.train.targets)).sum()):
+        yield (
+            f"{name} looks at the class of every row, but {outside:,} rows are of unknown classes "
+            "(row_transform=open_set); choose one that looks at no class that nobody has bought"
+        )
 
 
 def _alone(name: str, method: Method) -> Iterator[str]:
@@ -62,6 +78,18 @@ def _alone(name: str, method: Method) -> Iterator[str]:
         yield (
             f"{name} compares a proxy with a network that is trained in every round; choose method=svpp, asvp or svp "
             "with method.evaluate_at=every"
+        )
+
+
+def _other_head(name: str, method: Method) -> Iterator[str]:
+    """Yields one sentence if the head is not that of method=ridge, or training changes what it sees of a row."""
+    has_weights = any(True for _ in method.answering().backbone.parameters())
+    reasons = ["that is not the one of this method"] if getattr(method, "ridge", None) is None else []
+    reasons += method.moves_backbone() if has_weights else []
+    if reasons:
+        yield (
+            f"{name} is a reference for a ridge head on features that never change, but {reasons[0]}; choose "
+            "method=ridge"
         )
 
 

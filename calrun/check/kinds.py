@@ -16,6 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from calrun.check.keys import unknown_key
 from calrun.check.target import Declared
 from calrun.folder.identity import AUGMENT, NEUTRAL_LEAVES
+from calrun.method.fit.step_sizes import LastBatch
 from calrun.text.words import quoted, typed
 
 Told = Callable[[str], Declared]  # what the class or function of a `_target_` declares
@@ -27,6 +28,7 @@ UNDECLARED: dict[str, Any] = {  # types in nodes without a _target_; numbers are
     "trainer.channels_last": bool,
     "trainer.compile": bool,
     "trainer.deterministic": Literal[True, False, "warn"],
+    "trainer.last_batch": LastBatch | None,
     "trainer.lightning": Mapping[str, Any] | None,
     "record.accuracy_by_round": bool,
     "record.further_tests": Literal["never", "last", "every"],

@@ -19,6 +19,7 @@ NUMBERS: dict[str, Wanted] = {
     "trainer.checkpoint_every_seconds": (int | float, 0, False),
     "val_fraction": (int | float, 0, False),
     "scale": (int | float, 0, False),
+    "record.stop_set": (int, 0, True),
 }
 
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 UNKNOWN = -1  # in place of a label
+NO_CLASS = -2  # in place of a label: the row is of none of the data set's classes
+UNKNOWN_CLASS = "unknown class"  # what such a label is called
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Inputs:
 class Source(ABC):
     """One split. Its targets belong to the oracle: nobody but the pool and the evaluation reads them."""
 
-    targets: np.ndarray  # int64 (N, ...); UNKNOWN where nobody knows the label
+    targets: np.ndarray  # int64 (N, ...); UNKNOWN where nobody knows the label, NO_CLASS where a row has none
     is_part = False  # whether these are some rows of a larger source, so that a run writes down which
     brings_labels = False  # whether each `Shot` of a training block holds its labels, as where a mask is cropped with x
 
@@ -168,6 +170,8 @@ class Dataset:
             where x holds fractions.
         further: test sets that `record.further_tests` asks for, named GROUP/NAME; their rows are made or read when they
             are looked at.
+        unknown_classes: names of the classes whose rows are in the pool without a class, see
+            calrun/row_transform/open_set.py.
     """
 
     train: Source
@@ -178,8 +182,15 @@ class Dataset:
     val: Source | None = None
     vocabulary: int | None = None
     further: Mapping[str, Source] = field(default_factory=dict)
+    unknown_classes: Sequence[str] = ()
 
     @property
     def is_of_pixels(self) -> bool:
-        """Whether a row has a class for each of its pixels."""
-        return self.train.targets.ndim > 1
+        """Whether a row has a class for each of its pixels: labels (N, H, W)."""
+        return self.train.targets.ndim > 2
+
+
+def with_class(targets: np.ndarray) -> np.ndarray:
+    """Returns which rows are of one of the data set's classes, or may be (N,); rows with several labels all are."""
+    found: np.ndarray = targets != NO_CLASS if targets.ndim == 1 else np.ones(len(targets), dtype=bool)
+    return found

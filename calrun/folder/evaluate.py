@@ -3,7 +3,7 @@
 Dimension key: N rows, C classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,31 @@ from torch import Tensor
 from calrun.dataset.base import Source
 from calrun.experiment import Experiment
 from calrun.folder.round_line import is_number, is_share
+from calrun.folder.stop_set import stop_set_numbers
 from calrun.look.predict import LOGITS, Seen
 from calrun.machine.files import replace_file
-from calrun.parallel.world import is_first
+from calrun.parallel.world import is_first, of_first
 from calrun.round import Round
+from calrun.stop_al.base import STOP_SET, VALIDATION, asked, told
 
 DYNAMICS_FILE = "dynamics.npz"
 
 
-def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
+def evaluate(exp: Experiment, this_round: Round, past: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
     """Returns the metrics of each test set, those of the validation split, and what `record` asks for besides.
 
     A round whose network is not evaluated has unknown ones.
+
+    Args:
+        past: the lines of the rounds before, with which the rule of `stop_al` is asked whether this round is the last;
+            `None` does not ask it.
     """
     if not exp.method.is_evaluated():
         return {"test": {name: {"accuracy": None} for name in exp.data.tests}}
-    tests, line = tests_of(exp, this_round), {"test": dict[str, dict[str, float]]()}
+    line: dict[str, Any] = {"test": {}, **seen_by_rules(exp, this_round)}
+    if past is not None and not this_round.is_last:
+        line |= verdict(exp, [*past, {"labelled": exp.pool.num_bought, **line}])
+    tests = tests_of(exp, this_round.ended(line))
     first = next(iter(tests))
     for name, test in tests.items():
         entropies = this_round.folder / "test_entropy.npy" if exp.record.test_entropy and name == first else None
@@ -39,9 +48,23 @@ def evaluate(exp: Experiment, this_round: Round) -> dict[str, Any]:
     write_dynamics(exp, this_round)
     return {
         **line,
-        **({} if exp.data.val is None else {"validation": metrics_on(exp, exp.data.val, "validation")}),
         **({"accuracy_by_round": accuracy_by_round(exp, this_round)} if exp.record.accuracy_by_round else {}),
     }
+
+
+def seen_by_rules(exp: Experiment, this_round: Round) -> dict[str, dict[str, float]]:
+    """Returns what a rule of `stop_al` may look at: numbers of the stop set and of the validation split."""
+    found = {
+        STOP_SET: stop_set_numbers(exp, this_round),
+        VALIDATION: {} if exp.data.val is None else metrics_on(exp, exp.data.val, VALIDATION),
+    }
+    return {name: numbers for name, numbers in found.items() if numbers}
+
+
+def verdict(exp: Experiment, lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Returns why the run ends with the last of these rounds, under `stopped`; empty if it goes on."""
+    reason = of_first(lambda: asked(exp.stop_al, [told(line) for line in lines]))
+    return {"stopped": reason} if reason else {}
 
 
 def write_dynamics(exp: Experiment, this_round: Round) -> None:
@@ -109,17 +132,21 @@ def entropy(logits_NC: Tensor) -> Tensor:
     return -(log_probs_NC.exp() * log_probs_NC).sum(dim=1)
 
 
-def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float]:
-    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023)."""
+def accuracy_by_round(exp: Experiment, this_round: Round) -> list[float | None]:
+    """Returns the accuracy on each D_1..D_t without augmentation: a row of the forgetting matrix (Das et al. 2023).
+
+    That of a round whose rows are all of unknown classes is unknown.
+    """
     pool, task = exp.pool, exp.task
-    labelled = np.flatnonzero((pool.round_of > 0) & (pool.round_of <= this_round.number))
+    labelled = pool.history(this_round.number + 1)
     net, kept = exp.method.evaluated(), {"kept": lambda seen: task.kept(seen.output.logits_BC, seen.y)}
     kept_N, targets = exp.predictor(net, exp.data.train, labelled, kept)["kept"], pool.targets_of(labelled)
     of_round = [np.flatnonzero(pool.round_of[labelled] == number) for number in range(1, this_round.number + 1)]
-    return [
-        task.metrics(kept_N[torch.from_numpy(rows)], targets[rows], exp.data.num_classes)["accuracy"]
+    found = [
+        task.metrics(kept_N[torch.from_numpy(rows)], targets[rows], exp.data.num_classes) if len(rows) else {}
         for rows in of_round
     ]
+    return [metrics.get("accuracy") for metrics in found]
 
 
 def _save_arrays(path: Any, arrays: dict[str, np.ndarray]) -> None:

@@ -25,8 +25,9 @@ def extend(exp: "Experiment", record: "Record") -> None:
     number = lines[-1]["round"]
     if number >= planned:
         return
-    if not len(exp.pool.labelled_in(number + 1)):
+    if number + 1 not in exp.pool.bought:
         lines[-1] |= _bought(exp, record, lines[-1])
+        lines[-1].pop("stopped", None)
         record.picks(exp)
     if any(line["rounds"] != planned for line in lines):
         record.amend([line | {"rounds": planned} for line in lines])

@@ -2,8 +2,9 @@
 
 The folder's name depends on what decides the result: the configuration with canonical numbers, and the bytes of the
 small files it names (a checkpoint, initial rows). It does not depend on where things lie, how much memory and how many
-workers there are, what is recorded, or how many rounds are played. The data set and the user's code are compared with
-what the folder was begun on, before the run is said to be finished and before it goes on.
+workers there are, what is recorded, or how many rounds are played, be it by the budget or by a stopping rule. The data
+set and the user's code are compared with what the folder was begun on, before the run is said to be finished and before
+it goes on.
 """
 
 import ast
@@ -23,16 +24,18 @@ from calrun.folder.code import sources, targets, user_code
 from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
 
 RESULTS = 2  # number that goes up with every change of calrun that changes what runs measure
-NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra")
-NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download")
+NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra", "stop_al")
+NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download", "whose")
 NEUTRAL_LEAVES = ("dataset.check",)
 AUGMENT = "dataset.augment"  # counts only where it is off, as in runs from before there was such a key
+LAST_BATCH = "trainer.last_batch"  # likewise where it is keep
+USUAL = {AUGMENT: True, LAST_BATCH: "keep"}  # what they are where they do not count
 STORE_FOLDER = "feature_store.folder"
 WITHOUT_STORE = "calrun.feature_store.none.InMemory"  # counts as no store at all, as in runs from before there were any
 ROUNDS = "budget.rounds"
 HEADER = (  # what config.yaml holds besides the configuration and the data set's checksum
     *("run_id", "nameless_id", "data_places", "data_files_are", "code", "code_changes", "results"),
-    *("experiment", "cheats", "class_names", "choices", "complete"),
+    *("experiment", "cheats", "class_names", "unknown_classes", "choices", "complete"),
 )
 PLACES = ("root", "path", "file", "folder", "checkpoint")  # last words of keys whose values are places on disk
 TOKENIZER = "tokenizer"  # of a data set: a name, or a folder that counts as its bytes
@@ -111,6 +114,7 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: _canonical(value, key, ours=True) for key, value in kept_blocks(tree).items()}
     kept["data"] = [place.name for place in data_places(tree)]
     alone = ["trainer.processes"] if (tree.get("trainer") or {}).get("processes", 1) == 1 else []
+    alone += [LAST_BATCH] if (tree.get("trainer") or {}).get("last_batch") in (None, "keep") else []
     alone += [AUGMENT] if (tree.get("dataset") or {}).get("augment", True) else []
     for leaf in [*NEUTRAL_LEAVES, STORE_FOLDER, *alone, *([] if looks_at_last_round(tree) else [ROUNDS])]:
         block, _, key = leaf.partition(".")

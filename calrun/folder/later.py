@@ -49,6 +49,7 @@ def missing_records(folder: Path, lines: list[dict[str, Any]], options: Mapping[
             "accuracy_by_round": "accuracy_by_round" in line,
             "metrics": {*options.get("metrics", ())} <= {name.partition("/")[0] for name in headline(line)},
             "test_entropy": (folder / f"round-{number}" / "test_entropy.npy").exists(),
+            "stop_set": "stop_set" in line,
             "energy": "energy_kwh" in line,
             "dynamics": (folder / f"round-{number}" / "dynamics.npz").exists(),
             "further_tests": has_further_tests(line, options.get("further_tests", "never")),
@@ -79,7 +80,7 @@ def make_records(exp: "Experiment", record: "Record") -> None:
     last = exp.method.carried()
     for number in sorted({number for rounds in missing.values() for number in rounds}):
         exp.method.restore(record.read_state(number))
-        again = evaluate(exp, exp.round(number, record.folder))
+        again = evaluate(exp, exp.round(number, record.folder).ended(lines[number]))
         made = ["validation", *(FIELD.get(name, name) for name in missing)]
         lines[number] |= {name: again[name] for name in made if name in again}
     exp.method.restore(last)

@@ -69,9 +69,11 @@ class Progress:
             self.console.print(round_text(self.name, line))
 
     def end(self, final: float) -> None:
-        """Says that the run is finished, and where, and its accuracy after the last round."""
+        """Says that the run is finished, and where, its accuracy after the last round, and what has stopped it."""
         self.close()
-        say(f"{self.record.folder}  finished  accuracy {percent(final)}", self.quiet)
+        why = self.record.rounds()[-1].get("stopped")
+        said = f"{self.record.folder}  finished  accuracy {percent(final)}"
+        say(f"{said}  stopped after round {self.record.last_status['round']}: {why}" if why else said, self.quiet)
 
     def close(self) -> None:
         """Clears the live line."""

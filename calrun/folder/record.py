@@ -96,8 +96,9 @@ class Record:
             ValueError: if another process has taken the folder over, or the round has not bought its budget.
         """
         started, number, lines = time.perf_counter(), line["round"], self.rounds()
-        refuse_short(exp, number)
-        self.status(**self.last_status | {"phase": "commit"})
+        if number < line["rounds"]:
+            refuse_short(exp, number)
+        self.status(**self.last_status | {"phase": "commit", "rounds": line["rounds"]})
         replace_tensors(self.folder / f"state-{number}.pt", exp.method.carried())
         self.picks(exp)
         line = timed(line, {**self.seconds, "commit": time.perf_counter() - started}, lines)
@@ -205,7 +206,8 @@ class Follower(Record):
         self.last_status: dict[str, Any] = {}
 
     def save(self, line: dict[str, Any], exp: "Experiment") -> dict[str, Any]:
-        refuse_short(exp, line["round"])
+        if line["round"] < line["rounds"]:
+            refuse_short(exp, line["round"])
         self.seconds = {}
         return line
 

@@ -18,6 +18,8 @@ class RecordOptions:
         test_entropy: the entropy of each test row's prediction after every round.
         keep_states: whether every round's state stays on disk; otherwise only the last one's.
         dynamics: how the fits of each round see every row they train on (see calrun/part/dynamics.py).
+        stop_set: how many rows of the pool stopping rules look at after every round (see calrun/folder/stop_set.py);
+            0 and `None`: none.
         energy: the energy of each fit, which needs codecarbon (see calrun/training/energy.py).
 
     Raises:
@@ -30,6 +32,7 @@ class RecordOptions:
     test_entropy: bool = False
     keep_states: bool = False
     dynamics: bool = False
+    stop_set: int | None = 0
     energy: bool = False
 
     def __post_init__(self) -> None:

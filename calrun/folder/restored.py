@@ -8,13 +8,17 @@ from calrun.folder.later import make_records
 from calrun.folder.picks import restore_picks
 from calrun.folder.record import Record
 from calrun.machine.files import damaged, whole
+from calrun.stop_al.base import first_stop
 
 if TYPE_CHECKING:
     from calrun.experiment import Experiment
 
 
 def restore(exp: "Experiment", record: Record) -> int:
-    """Puts pool and method where the last committed round left them; returns that round, 0 for a new run."""
+    """Puts pool and method where the last committed round left them; returns that round, 0 for a new run.
+
+    Of a run that its rule has stopped nothing is left to play: it returns the last round of the budget.
+    """
     lines = record.rounds()
     if lines:
         restore_picks(record.folder / "picks.csv", exp, _labelled(record.folder / "rounds.jsonl", lines, exp.sizes))
@@ -22,9 +26,11 @@ def restore(exp: "Experiment", record: Record) -> int:
         with whole(record.folder / f"state-{len(lines)}.pt"):
             exp.method.restore(state)
         make_records(exp, record)
-        extend(exp, record)
+        is_over = first_stop(exp.stop_al, record.rounds(), len(exp.sizes)) is not None
+        if not is_over:
+            extend(exp, record)
     record.tidy(len(lines), exp.record.keep_states)
-    return len(lines)
+    return len(exp.sizes) if lines and is_over else len(lines)
 
 
 def _labelled(path: Path, lines: list[dict[str, Any]], sizes: list[int]) -> list[int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calrun.folder.notes import notes_of
 from calrun.machine.files import damaged
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {  # fields in the order of a line an
     "labelled_fraction": is_number,
     "test": is_numbers_by_set,
     "validation": is_numbers,
+    "stop_set": is_numbers,
     "accuracy_by_round": is_number_list,
     "train_accuracy": is_share,
     "energy_kwh": is_number,
@@ -73,6 +75,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {  # fields in the order of a line an
     "samples_forward": is_number,
     "samples_backward": is_number,
     "stop_reason": is_text,
+    "stopped": is_text,
     "warning": is_text,
     "notes": is_numbers,
     "class_counts": is_number_list,
@@ -111,8 +114,14 @@ def round_text(name: str, line: dict[str, Any]) -> str:
         f"{name}  round {line['round']:>2}/{line['rounds']:<2}  labels {line['labelled']:>7}  "
         f"accuracy {percent(accuracy(line)):>6}  train {line['train_accuracy']:6.2%}  fit {seconds['fit']:7.1f} s  "
         f"score {seconds.get('score', 0):5.1f} s  select {seconds.get('select', 0):5.1f} s  "
-        f"epochs {line['epochs']:>3}  stop: {line['stop_reason']}"
+        f"epochs {line['epochs']:>3}  stop: {line['stop_reason']}{vain_text(line)}"
     )
+
+
+def vain_text(line: dict[str, Any]) -> str:
+    """Returns how many of the labels were of unknown classes; an empty text where every row has a class."""
+    in_vain = (line.get("notes") or {}).get("unknown_class")
+    return "" if in_vain is None else f"  unknown class: {in_vain:.0f} of {line['labelled']}"
 
 
 def flatten(line: Mapping[str, Any], prefix: str = "") -> dict[str, float | int | str]:
@@ -210,13 +219,13 @@ def check_committed(line: Any) -> None:
 
 def round_line(exp: "Experiment", this_round: "Round", result: "FitResult", metrics: dict[str, Any]) -> dict[str, Any]:
     """Returns everything that is known about a finished round, except the seconds of its phases."""
-    pool, work, labelled = exp.pool, exp.method.work, exp.pool.labelled
+    pool, work, num_bought = exp.pool, exp.method.work, exp.pool.num_bought
     device = exp.predictor.device
     return {
         "round": this_round.number,
         "rounds": this_round.num_rounds,
-        "labelled": len(labelled),
-        "labelled_fraction": len(labelled) / len(pool),
+        "labelled": num_bought,
+        "labelled_fraction": num_bought / len(pool),
         **metrics,
         "train_accuracy": result.train_accuracy,
         "seconds": {"fit": result.seconds, **result.seconds_of},
@@ -227,16 +236,11 @@ def round_line(exp: "Experiment", this_round: "Round", result: "FitResult", metr
         "samples_backward": work.samples_backward,
         "stop_reason": result.stop_reason,
         **({"warning": result.warning} if result.warning else {}),
-        "notes": plain({**exp.method.notes(), **({} if this_round.is_last else exp.acquisition.notes())}),
-        **balance(exp.task.class_counts(pool.targets_of(labelled), pool.num_classes).tolist()),
+        "notes": notes_of(exp, this_round),
+        **balance(exp.task.class_counts(pool.targets_of(pool.labelled), pool.num_classes).tolist()),
         "peak_memory_bytes": peak_memory_bytes(device),
         "device": str(device),
     }
-
-
-def plain(notes: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns notes whose numbers are Python's own, whichever library they came from."""
-    return {name: value.item() if hasattr(value, "item") else value for name, value in notes.items()}
 
 
 def timed(line: dict[str, Any], seconds: Mapping[str, float], past: Iterable[dict[str, Any]]) -> dict[str, Any]:

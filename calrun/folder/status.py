@@ -93,7 +93,10 @@ def run_status(folder: Path) -> RunStatus:
         "interrupted": str(claim or "it has stopped") + _log(said),
     }
     last = percent(accuracy(lines[-1])) if lines else ""
-    note = {"finished": last, "running": _joined(last, _left(said))}.get(state) or notes.get(state, "")
+    stopped = f"stopped: {lines[-1]['stopped']}" if lines and lines[-1].get("stopped") else ""
+    note = {"finished": _joined(last, stopped), "running": _joined(last, _left(said))}.get(state) or notes.get(
+        state, ""
+    )
     if complaint == MISSING and (state == "running" or (state == "interrupted" and not lines)):
         complaint = "starting" if state == "running" else "before it began"
     return _refused(replace(status, note=_joined(note, complaint)), refusal(folder))

@@ -148,7 +148,7 @@ class Asvp(Svp):
 
     def _planned_updates(self, this_round: Round) -> tuple[int, bool]:
         """Returns how many updates a plan has made by the end of a round, and whether one of them is in it."""
-        labelled = len(this_round.pool.labelled)
+        labelled = this_round.pool.num_bought
         if isinstance(self.update_at, str):
             met, here = this_round.number // 2, not this_round.number % 2  # two scores in a row are compared
         else:

@@ -17,6 +17,7 @@ from calrun.feature_store.keep.facts import weights_digest
 from calrun.look.candidates import gather
 from calrun.look.view import View
 from calrun.method.base import Fit, Method
+from calrun.method.fit.last_batch import least_normalised, no_steps
 from calrun.method.fit.module import FitModule
 from calrun.method.fit.one_row import one_row_passes
 from calrun.method.fit.optimizer import OptimizerFactory
@@ -69,7 +70,7 @@ class Composed(FitModule, Method):
         super().__init__(visit, objective, optimizer, phases, setup)
         self.start, self.stop = start, stop
         objective.begin_run(setup.task, len(setup.train), setup.num_classes)
-        visit.begin_run(setup.task)
+        visit.begin_run(setup.task, setup.last_batch)
         self.previous: Classifier | None = None
         self.keeps_previous = False
         self.attach(parts or {}, keeps_previous=False)
@@ -189,7 +190,8 @@ class Composed(FitModule, Method):
                 f"the method replays {self.visit.replay_size} old rows a step, but each round starts from weights that "
                 "never saw them; choose a method that continues from the last weights, such as cal_er"
             )
-        if all(phase.freeze_batch_norm for phase in self.phases):
+        problems += no_steps(self.visit, self.setup_, sizes)
+        if self._freezes_batch_norm():
             return problems
         return problems + one_row_passes(self.net, self.visit, self.setup_, sizes)
 
@@ -207,6 +209,7 @@ class Composed(FitModule, Method):
             + sum((phase.optimizer or self.optimizer).rows_to_pass(samples) for phase in self.phases)
             + num_val * sum(rule.max_epochs for rule in rules if rule.needs_validation),
             stored_bytes=self.objective.stored_bytes(len(this_round.pool.labelled)),
+            least_normalised=None if self._freezes_batch_norm() else least_normalised(self.net, visit, setup, steps),
         )
 
     def carried(self) -> dict[str, Any]:
@@ -237,6 +240,9 @@ class Composed(FitModule, Method):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(this_round.torch_seed(f"part {name}"))
                 part.build(self.net, self.setup_)
+
+    def _freezes_batch_norm(self) -> bool:
+        return all(phase.freeze_batch_norm for phase in self.phases)
 
     def _passes_of_step(self, current: int, drawn: int) -> int:
         """Returns the rows that a step sends through the network; each one sent backward counts `BACKWARD` times."""

@@ -244,7 +244,7 @@ def counts_of(option: str, came: str | Sequence[int], words: Sequence[str], scal
 
 def wanted_at(at: str | tuple[int, ...], this_round: Round, always: str) -> bool:
     """Tells whether something is wanted in a round: in all of them, or at its number of labels."""
-    return at == always if isinstance(at, str) else len(this_round.pool.labelled) in at
+    return at == always if isinstance(at, str) else this_round.pool.num_bought in at
 
 
 def strangers(option: str, at: str | tuple[int, ...], sizes: Sequence[int]) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from calrun.dataset.base import StepRows
+from calrun.method.fit.step_sizes import KEEP, LastBatch, step_sizes
 from calrun.part.batch import Batch
 from calrun.part.piece import Look, Piece
 from calrun.round import Round
@@ -43,9 +44,11 @@ class Visit(Piece, ABC):
     replay_size: int = 0
     choose: Choose = Choose()
     forward_mode: str = "joint"
+    last_batch: LastBatch = KEEP
 
-    def begin_run(self, task: Task) -> None:
-        """Takes the task that the network learns."""
+    def begin_run(self, task: Task, last_batch: LastBatch = KEEP) -> None:
+        """Takes the task that the network learns, and what becomes of the rows that fill no step."""
+        self.last_batch = last_batch
         if self.choose is not Visit.choose:  # the class's own is shared, and needs no task
             self.choose.task = task
 
@@ -57,9 +60,7 @@ class Visit(Piece, ABC):
         """Returns the rows that an epoch visits once each."""
 
     def epoch(self, this_round: Round, epoch: int, batch_size: int, phase: int = 0) -> list[StepRows]:
-        """Returns the rows of each step; the last step takes what is left over.
-
-        A single left-over row joins the step before it, because BatchNorm cannot normalise one row.
+        """Returns the rows of each step; `last_batch` says what becomes of those that are left over.
 
         Args:
             this_round: the round whose rows are visited.
@@ -69,10 +70,8 @@ class Visit(Piece, ABC):
         """
         rng = this_round.rng(of_phase("batch order", phase), epoch)
         order = rng.permutation(self.current_rows(this_round))
-        cuts = list(range(batch_size, len(order), batch_size))
-        if cuts and len(order) - cuts[-1] == 1 and batch_size > 1:
-            cuts.pop()
-        batches = np.split(order, cuts)
+        ends = np.cumsum(step_sizes(len(order), batch_size, self.last_batch))
+        batches = np.split(order[: ends[-1]], ends[:-1])
         history, rng = this_round.history_rows, this_round.rng(of_phase("replay", phase), epoch)
         replays = [self.replay(history, rng) for _ in batches]
         return [StepRows(batch, replay) for batch, replay in zip(batches, replays, strict=True)]
@@ -179,15 +178,27 @@ def of_phase(purpose: str, phase: int) -> str:
 def refuse_unlabelled(steps: list[StepRows], this_round: Round) -> None:
     """Raises a ValueError if the steps of an epoch visit nothing, or rows whose labels have not been bought."""
     rows = np.concatenate([part for step in steps for part in (step.current, step.replay)] or [np.empty(0, np.int64)])
-    where, round_of = f"round {this_round.number}: method.visit", this_round.pool.round_of
+    where, pool = f"round {this_round.number}: method.visit", this_round.pool
     if not len(rows) or not all(len(step.current) for step in steps):
+        refuse_in_vain(this_round)
         raise ValueError(f"{where} plans an epoch or a step without rows; let current_rows return labelled ones")
-    strangers = rows[(rows < 0) | (rows >= len(round_of))]
-    hidden = strangers if len(strangers) else rows[round_of[rows] <= 0]
+    strangers = rows[(rows < 0) | (rows >= len(pool.round_of))]
+    hidden = strangers if len(strangers) else rows[(pool.round_of[rows] <= 0) | pool.without_class[rows]]
     if len(hidden):
         raise ValueError(
             f"{where} visits {len(np.unique(hidden))} rows whose labels have not been bought (first: "
             f"{np.unique(hidden)[:5].tolist()}); choose among this_round.pool.labelled"
+        )
+
+
+def refuse_in_vain(this_round: Round) -> None:
+    """Raises a ValueError if every row that was bought for a round is of an unknown class."""
+    bought = this_round.pool.bought.get(this_round.number, this_round.pool.nothing)
+    if len(bought) and this_round.pool.without_class[bought].all():
+        others = ", or choose a method that trains on those of all rounds, such as al" if this_round.number > 1 else ""
+        raise ValueError(
+            f"round {this_round.number} has nothing to train on, for all {len(bought)} rows bought for it are of "
+            f"unknown classes; let the budget buy more rows for each round{others}"
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from calrun.acquisition.base import Acquisition
-from calrun.check.conflicts import conflicts
+from calrun.check.conflicts import conflicts, standing_in
 from calrun.check.early import refuse_early
 from calrun.dataset.base import UNKNOWN, Dataset, Source
 from calrun.dataset.source.joined import Joined
@@ -140,8 +140,7 @@ def chosen(files: RunFiles, source: Source, acquisition: Acquisition, wish: Wish
     state, name, budget = files.state(), f"acquisition={wish.acquisition}", wish.budget
     trained_with = parts_of(files, acquisition, state, name)
     ground = ground_of(files, source, acquisition, name)
-    if ground.data.is_of_pixels:
-        acquisition = acquisition.for_pixels()
+    acquisition = standing_in(acquisition, ground.data)
     method = rebuilt(files, ground.data, state, predictor_of(files.cfg), trained_with)
     if problems := conflicts(ground.data, method, {"acquisition": acquisition}):
         raise ValueError(SEPARATOR.join(problems))
@@ -212,10 +211,11 @@ def beside_own(files: RunFiles, source: Source) -> Ground:
         )
     restore_picks(files.folder / "picks.csv", exp, exp.sizes[: files.number])
     first, own = len(exp.data.train), exp.pool
-    known = own.targets_of(own.labelled)
+    bought = np.flatnonzero(own.round_of > 0)
+    known = own.targets_of(bought)
     targets = np.full((first + len(source), *known.shape[1:]), UNKNOWN, known.dtype)
-    targets[own.labelled] = known
-    held_out = np.setdiff1d(np.arange(first), own.labelled)
+    targets[bought] = known
+    held_out = np.setdiff1d(np.arange(first), bought)
     pool = Pool(Bought(targets), len(targets), exp.data.num_classes, held_out)
     for number, rows in own.bought.items():
         pool.label(rows, number)

@@ -23,7 +23,7 @@ class Oracle(ABC):
 
     @abstractmethod
     def answer(self, rows: np.ndarray, number: int) -> np.ndarray:
-        """Returns the labels of the rows bought for a round (B, ...), in order.
+        """Returns the labels of the rows bought for a round (B, ...), in order; NO_CLASS for a row of no class.
 
         Raises:
             LabelsWanted: if labels are missing; its text says where to put them.

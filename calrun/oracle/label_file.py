@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calrun.dataset.base import Source
+from calrun.dataset.base import NO_CLASS, UNKNOWN, UNKNOWN_CLASS, Source
 from calrun.machine.files import replace_text
 from calrun.oracle.base import Oracle
 from calrun.oracle.wanted import LabelsWanted
@@ -18,9 +18,9 @@ class LabelFile(Oracle):
     """Looks into a file for the labels that the data set lacks, and names the items that want one.
 
     Args:
-        path: a CSV file with a line `item,label` for each item, its label by the name of its class; lines of other
-            items are passed over.
-        targets: the label of every row of the training set, -1 where it has none.
+        path: a CSV file with a line `item,label` for each item, its label by the name of its class, or `unknown class`
+            for an item of none of them; lines of other items are passed over.
+        targets: the label of every row of the training set, -1 where nobody has given one.
     """
 
     def __init__(self, path: str, targets: np.ndarray) -> None:
@@ -28,7 +28,7 @@ class LabelFile(Oracle):
 
     def begin(self, train: Source, class_names: list[str], folder: Path) -> None:
         self.item_id, self.folder = train.item_id, folder
-        self.numbers = {name: number for number, name in enumerate(class_names)}
+        self.numbers = {UNKNOWN_CLASS: NO_CLASS, **{name: number for number, name in enumerate(class_names)}}
 
     def answer(self, rows: np.ndarray, number: int) -> np.ndarray:
         """Returns the labels of the rows bought for a round.
@@ -38,7 +38,7 @@ class LabelFile(Oracle):
             ValueError: if the file cannot be read, or names a class that the data set does not have.
         """
         found: np.ndarray = self._targets[rows].astype(np.int64)
-        unknown = np.flatnonzero(found < 0)
+        unknown = np.flatnonzero(found == UNKNOWN)
         if not len(unknown):
             return found
         items, written = [self.item_id(row) for row in rows[unknown].tolist()], self._read()
@@ -67,7 +67,8 @@ class LabelFile(Oracle):
         if wrong:
             raise ValueError(
                 f"oracle.path {self.path} gives {len(wrong)} items classes that the data set does not have (first: "
-                f"{wrong[:SHOWN]}); its classes are {', '.join([*self.numbers][:30])}"
+                f"{wrong[:SHOWN]}); its classes are {', '.join([*self.numbers][1:31])}, and {UNKNOWN_CLASS} "
+                "stands for any other"
             )
 
 

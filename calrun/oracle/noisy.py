@@ -24,6 +24,8 @@ ROUNDING = 1e-6  # by which the sum of a row of probabilities may miss 1
 class Noisy(Simulated):
     """Answers with the data set's own labels, of which some are changed; tests keep their true labels.
 
+    A row of none of the classes is never mistaken for one.
+
     Args:
         targets: the true label of every row of the training set (N,).
         kind: `symmetric`, a wrong answer is any other class; `pair`, it is the next class (the first after the last);

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from calrun.dataset.base import UNKNOWN
 from calrun.oracle.base import Oracle
 
 
@@ -9,7 +10,8 @@ class Simulated(Oracle):
     """Answers at once.
 
     Args:
-        targets: the label of every row of the training set, (N, ...); -1 where nobody knows it.
+        targets: the label of every row of the training set, (N, ...); -1 where nobody knows it, -2 where a row is of
+            none of the classes.
     """
 
     def __init__(self, targets: np.ndarray) -> None:
@@ -18,7 +20,7 @@ class Simulated(Oracle):
     def problems(self) -> list[str]:
         if self._targets.ndim > 1:  # of pixels, some may be nobody's
             return []
-        unknown = np.flatnonzero(self._targets < 0)
+        unknown = np.flatnonzero(self._targets == UNKNOWN)
         if not len(unknown):
             return []
         return [

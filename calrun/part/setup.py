@@ -7,6 +7,7 @@ from calrun.dataset.base import Source
 from calrun.feature_store.base import FeatureStore
 from calrun.feature_store.none import InMemory
 from calrun.look.predict import Predictor
+from calrun.method.fit.step_sizes import KEEP, LastBatch
 from calrun.model.base import Classifier
 from calrun.part.figures import EpochFigures
 from calrun.task.base import Task
@@ -31,6 +32,7 @@ class Setup:
         compile: whether training passes go through torch.compile.
         feature_store: gives the features of a network that does not change.
         first_phase: number of the first fit of a round among those of all networks that the round trains.
+        last_batch: what becomes of the rows of an epoch that fill no step.
     """
 
     build_net: Callable[[], Classifier]
@@ -45,6 +47,7 @@ class Setup:
     compile: bool = False
     feature_store: FeatureStore = field(default_factory=InMemory)
     first_phase: int = 0
+    last_batch: LastBatch = KEEP
 
 
 @dataclass
@@ -89,6 +92,8 @@ class FitWork:
         looks: rows that pass through in evaluation mode outside the epochs.
         stored_bytes: bytes of the targets that are stored by the end of the round.
         proxy: the work of another network that is trained to answer for the candidates; `None` without one.
+        least_normalised: rows that the last step of an epoch sends through BatchNorm together, where it has fewer than
+            half of the others; `None` elsewhere.
     """
 
     steps: int = 0
@@ -98,6 +103,7 @@ class FitWork:
     looks: int = 0
     stored_bytes: int = 0
     proxy: "FitWork | None" = None
+    least_normalised: int | None = None
 
     @property
     def total_epochs(self) -> int:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from calrun.report.draw import plots
 from calrun.report.draw.balance import balance_figure
+from calrun.report.draw.calibration import calibration_figure
 from calrun.report.draw.correlations import correlation_figure
 from calrun.report.draw.maps import dynamics_of_lines, map_figure
 from calrun.report.draw.panels import Panel, label_of, lines_of, panels
@@ -23,6 +24,7 @@ from calrun.report.proxy import proxied
 from calrun.report.read.dynamics import recorded_dynamics
 from calrun.report.read.full_training import summary_of
 from calrun.report.read.runs import Problem, Runs, read
+from calrun.report.table.calibration_table import calibration_tables
 from calrun.report.table.dynamics_table import dynamics_table
 from calrun.report.table.full_row import with_full_training
 from calrun.report.table.headline import headline
@@ -30,7 +32,9 @@ from calrun.report.table.iou_table import by_iou, iou_tables
 from calrun.report.table.overview import budget_figure, overview_figure, overview_points
 from calrun.report.table.plain import encoding_of, printable, say
 from calrun.report.table.sensitivity import Grid, grid_table, grids, tidy_grids
+from calrun.report.table.stopping_table import stopping_tables
 from calrun.report.table.tables import RANDOM, Table, comparison, tidy
+from calrun.report.table.unknown_table import unknown_table
 from calrun.report.table.written import remove_abandoned_parts, write_frame, write_runs, write_table, write_text
 from calrun.report.verdict.answers import answer_tables
 from calrun.report.verdict.domains import domain_tables, paper_names
@@ -115,6 +119,7 @@ def part_of(
     found = list(grids(panel, runs.configurations))
     names = class_names_of(runs).get(str(panel.runs["context"].iloc[0]), ())
     compared = [with_full_training(comparison(panel, baseline), panel), *iou_tables(panel, names)]
+    compared += [*unknown_table(panel), *calibration_tables(panel), *stopping_tables(panel)]
     shown = [*compared, *map(grid_table, found)]
     more = list(answer_tables(panel, baseline, entropies, prices))
     against = baseline if panel.rows == "method" else RANDOM
@@ -186,9 +191,8 @@ def write_figures(panel: Panel, out: Path, baseline: str) -> list[Path]:
     speed_ups = plots.speed_up_figure(panel, baseline)
     if speed_ups:
         files += plots.save(speed_ups, out, f"{panel.name}-speed-up")
-    balance = balance_figure(panel)
-    if balance:
-        files += plots.save(balance, out, f"{panel.name}-class-balance")
+    for figure, name in ((balance_figure(panel), "class-balance"), (calibration_figure(panel), "calibration")):
+        files += plots.save(figure, out, f"{panel.name}-{name}") if figure else []
     matrices = forgetting_matrices(panel)
     if matrices:
         files += plots.save(plots.forgetting_figure(panel.title, matrices), out, f"{panel.name}-forgetting")

@@ -46,9 +46,14 @@ class Split(RowTransform):
         """Returns the data set with new splits.
 
         Raises:
-            ValueError: if a file cannot be read or is empty, an item is unknown, stands in two files or twice in one,
-                has no label outside train, or a class has no item in train.
+            ValueError: if there are unknown classes, a file cannot be read or is empty, an item is unknown, stands in
+                two files or twice in one, has no label outside train, or a class has no item in train.
         """
+        if data.unknown_classes:
+            raise ValueError(
+                "row_transform=split cannot divide rows of unknown classes; put it before open_set in "
+                "row_transform.transforms"
+            )
         first, *others = data.tests or ["test"]
         own = {"val": data.val, "test": data.tests.get(first)}
         parts = {"train": data.train, **{split: part for split, part in own.items() if part is not None}}

@@ -18,6 +18,7 @@ from calrun.method.fit.scale import fewer, scaled
 from calrun.method.visit import Visit
 from calrun.part.setup import BACKWARD
 from calrun.round import planned_rounds
+from calrun.task.classification import Classification
 
 REFERENCE = "one NVIDIA H200 in bf16, ResNet-18 (scripts/MEASUREMENTS.md, section 5)"
 FLOPS = 2.0e14  # reached by eight such runs side by side
@@ -68,6 +69,7 @@ def most_work(cfg: DictConfig, pool_size: int) -> tuple[float, float]:
         pool_size: rows that can be labelled, before `scale`.
     """
     visit: Visit = instantiate(cfg.method.get("full", cfg.method).visit, _convert_="all")
+    visit.begin_run(Classification(), cfg.trainer.last_batch)
     samples = num_steps = 0.0
     for this_round in planned_rounds(sizes_of(cfg, pool_size)):
         is_later = visit.replay_size and this_round.number > 1

@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from calrun.dataset.base import NO_CLASS, UNKNOWN_CLASS
 from calrun.task.base import Task
+from calrun.task.calibration import brier, ece, nll
 
 TOP = 5  # classes that may hold the right one in `top5`
 ROWS_AT_A_TIME = 8192  # of `top5`: of 1,000 classes 8 MiB for each comparison
@@ -68,7 +70,9 @@ def rank_of(logits_BC: Tensor, targets_B: Tensor) -> Tensor:
 class Classification(Task):
     """Learns by cross-entropy, and predicts the class with the largest logit."""
 
-    more = MappingProxyType({"matthews": matthews, "auc": auc, "recall": recall, "top5": top5})
+    more = MappingProxyType(
+        {"matthews": matthews, "auc": auc, "recall": recall, "top5": top5, "ece": ece, "brier": brier, "nll": nll}
+    )
 
     def loss(self, logits: Tensor, y: Tensor, weights_C: Tensor | None = None) -> Tensor:
         return F.cross_entropy(logits, y, weights_C)
@@ -112,4 +116,4 @@ class Classification(Task):
             )
 
     def names(self, targets: np.ndarray, class_names: list[str]) -> list[str]:
-        return [str(class_names[c]) for c in targets.tolist()]
+        return [UNKNOWN_CLASS if c == NO_CLASS else str(class_names[c]) for c in targets.tolist()]

@@ -78,3 +78,13 @@ def test_a_data_set_without_further_tests_is_refused(play: Callable[..., Any]) -
 def test_means_are_those_of_each_group() -> None:
     tests = {"test": {"accuracy": 1.0}, "a/x": {"accuracy": 0.5}, "a/y": {"accuracy": 0.7}, "ab/x": {"accuracy": 0.1}}
     assert group_means(tests) == {"a": {"accuracy": pytest.approx(0.6)}, "ab": {"accuracy": 0.1}}
+
+
+def test_the_round_after_which_a_rule_stops_is_the_last_one(
+    calrun: Callable[..., Any], words: tuple[str, ...], run_folder: Callable[[], Path]
+) -> None:
+    rule = ("stop_al=overall_uncertainty", "stop_al.threshold=5", "record.further_tests=last")
+    assert calrun(*words, *rule).code == 0
+    (only,) = sets_in(run_folder())
+    assert "cifar10_c_made" in only
+    assert "stopped after round 1" in calrun(*words, *rule).out  # nothing is missing

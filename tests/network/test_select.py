@@ -41,12 +41,18 @@ def test_the_unlabelled_rows_of_a_run_give_its_own_next_choice(
     assert left[[int(line["row"]) for line in found]].tolist() == wanted
 
 
+@pytest.mark.parametrize("words", [(), ("row_transform=open_set", "row_transform.classes=[bright]")])
 def test_labelled_columns_are_the_runs_own_rows(
-    played: Run, calrun: Typed, arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...],
+    played: Run,
+    calrun: Typed,
+    arrays: dict[str, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("mine.npz", **arrays)
-    folder = played("acquisition=coreset", "record.keep_states=true", "dataset.path=mine.npz")
+    folder = played("acquisition=coreset", "record.keep_states=true", "dataset.path=mine.npz", *words)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")  # the data is where the run found it, but the path no longer leads there
     bought = table(folder / "picks.csv")

@@ -26,7 +26,7 @@ function drawCurves(box, source) {
     hidden: new Set(),
     axisChoice: make("select", {}, ...Object.entries(AXES).map(([key, [, name]]) => make("option", { value: key }, name))),
     single: make("input", { type: "checkbox", checked: "" }),
-    plot: make("div", { class: "plot", tabindex: "0", role: "img", "aria-label": `${box.dataset.title}: accuracy curves; arrow keys go through the points` }),
+    plot: make("div", { class: "plot", tabindex: "0", role: "img", "aria-label": `${box.dataset.title}: ${source.measure ?? "accuracy"} curves; arrow keys go through the points` }),
     tip: make("div", { class: "tip", hidden: "" }),
     spoken: make("div", { class: "visually-hidden", role: "status" }),
     targets: [], // what can be pointed at, in the order of the arrow keys
@@ -92,7 +92,7 @@ function drawField(chart, svg, field) {
   const seen = [...inView, ...chart.source.full.map(own => own.mean)];
   const inField = scale(seen, field.bottom, TOP, 0.05);
   const y = Object.assign(value => Math.min(inField(value), field.bottom), { low: inField.low, high: inField.high });
-  drawGrid(svg, field, x, y);
+  drawGrid(svg, field, x, y, chart.source);
   chart.source.full.forEach(own => drawFullTraining(svg, own, field, y));
   const ends = [], clip = `field-${nextClip += 1}`, inside = make("g", { "clip-path": `url(#${clip})` });
   svg.append(make("clipPath", { id: clip }, make("rect", { x: LEFT, y: 0, width: field.right - LEFT + 4, height: field.bottom + 4 })), inside);
@@ -120,14 +120,14 @@ function below(line, floor) {
   return floor !== null && last && last.y < floor ? ` ↓ ${(100 * last.y).toFixed(1)} %` : "";
 }
 
-function drawGrid(svg, { width, height, right, bottom, axisName }, x, y) {
+function drawGrid(svg, { width, height, right, bottom, axisName }, x, y, source) {
   for (const value of ticks(x.low, x.high, width / 85)) {
     svg.append(make("line", { x1: x(value), x2: x(value), y1: TOP, y2: bottom, stroke: "#e6e6e6" }));
     svg.append(make("text", { x: x(value), y: height - 25, "text-anchor": "middle" }, short.format(value)));
   }
   for (const value of ticks(y.low, y.high, height / 55)) {
     svg.append(make("line", { x1: LEFT, x2: right, y1: y(value), y2: y(value), stroke: "#e6e6e6" }));
-    svg.append(make("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, `${short.format(100 * value)} %`));
+    svg.append(make("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, isShare(source) ? `${short.format(100 * value)} %` : short.format(value)));
   }
   svg.append(make("text", { x: (LEFT + right) / 2, y: height - 7, "text-anchor": "middle" }, axisName));
 }
@@ -204,11 +204,18 @@ function pathOf(points) {
   return points.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 }
 
-function describe({ line, run, point, summary }) {
-  if (summary) return [line.label, `${summary.labelled.toLocaleString("en")} labels`, summary.n > 1 ? `mean ${percent(summary.y)} ± ${(100 * summary.std).toFixed(2)}, n = ${summary.n}` : `${percent(summary.y)}, n = 1`];
+// accuracies and errors are shares from 0 to 1; what a source gives another unit is shown as it is
+function isShare({ unit = "%" }) {
+  return unit === "%";
+}
+
+function describe({ line, run, point, summary }, source) {
+  const factor = isShare(source) ? 100 : 1, digits = isShare(source) ? 2 : 4, unit = source.unit ?? "%";
+  const said = value => `${(factor * value).toFixed(digits)} ${unit}`.trim();
+  if (summary) return [line.label, `${summary.labelled.toLocaleString("en")} labels`, summary.n > 1 ? `mean ${said(summary.y)} ± ${(factor * summary.std).toFixed(digits)}, n = ${summary.n}` : `${said(summary.y)}, n = 1`];
   const [labelled, accuracy, fit, steps, samples] = point;
-  const said = (value, name) => value === null ? [] : [`${short.format(value)} ${name}`];
-  return [`${line.label}, run ${run.run}, seed ${run.seed}`, `${labelled.toLocaleString("en")} labels: ${percent(accuracy)}`, ...said(fit, "s fit"), ...said(steps, "steps"), ...said(samples, "samples with gradient")];
+  const also = (value, name) => value === null ? [] : [`${short.format(value)} ${name}`];
+  return [`${line.label}, run ${run.run}, seed ${run.seed}`, `${labelled.toLocaleString("en")} labels: ${said(accuracy)}`, ...also(fit, "s fit"), ...also(steps, "steps"), ...also(samples, "samples with gradient")];
 }
 
 // --- pointing at it ---
@@ -247,7 +254,7 @@ function step(chart, event) {
 }
 
 function show(chart, number) {
-  const { plot, tip } = chart, target = chart.targets[number], text = describe(target);
+  const { plot, tip } = chart, target = chart.targets[number], text = describe(target, chart.source);
   chart.current = number;
   tip.replaceChildren(...text.flatMap((part, place) => place ? [make("br"), part] : [make("b", {}, part)]));
   tip.hidden = false;

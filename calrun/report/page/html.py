@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line, styles_of
 from calrun.report.draw.style import Style
 from calrun.report.measure.balance import class_histograms
+from calrun.report.measure.calibration import by_calibration
 from calrun.report.measure.curves import accuracy_by_budget, floor_of_curves
 from calrun.report.measure.significance import band_said, bands
 from calrun.report.page.naming import changes, short_value
@@ -61,6 +62,12 @@ def page(
         across: tables over several panels.
     """
     drawn = {f"curves-{number}": curves(part.panel) for number, part in enumerate(parts)}
+    calibrations = [by_calibration(part.panel) for part in parts]
+    drawn |= {
+        f"{column}-{number}": curves(panel) | {"floor": None, "full": [], "measure": measure.name, "unit": measure.unit}
+        for number, found in enumerate(calibrations)
+        for column, (measure, panel) in found.items()
+    }
     names = class_names_of(runs)
     drawn |= {f"classes-{number}": histograms(part.panel, names) for number, part in enumerate(parts)}
     environment = Environment(
@@ -71,6 +78,7 @@ def page(
         title=title_of(runs),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         parts=parts,
+        calibrations=calibrations,
         remarks=remarks,
         across=across,
         numbers=numbers_table(runs, baseline),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from calrun.folder.identity import USUAL
 from calrun.report.read.configuration import BUDGET, CONTEXT, DATA, Configuration, digest, part_of
 from calrun.report.table.plain import printable
 
@@ -116,7 +117,8 @@ def difference_labels(members: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = telling(list(changes(members)), members)
     shown = keys[:MOST_DIFFERENCES]
     labels = [
-        ", ".join(f"{name}={short_value(member.get(key, 'none'))}" for key, name in named(shown)) for member in members
+        ", ".join(f"{name}={short_value(member.get(key, USUAL.get(key, 'none')))}" for key, name in named(shown))
+        for member in members
     ]
     if len(keys) == len(shown):
         return labels

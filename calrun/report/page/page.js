@@ -48,7 +48,6 @@ for (const input of document.querySelectorAll("[data-filter]")) {
 // --- numbers and scales ---
 
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
-const percent = value => `${(100 * value).toFixed(2)} %`;
 const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length;
 const deviation = values => Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1));
 

@@ -34,6 +34,7 @@ CONTEXT = (
     "choices.model",
 )
 AROUND = ("subset_of", "regions")  # acquisitions that any other may be inside of
+REPLAY = "picks_of"  # the acquisition whose rows another run has chosen
 BLOCK_START = re.compile(r"\n(?=[^\s#\-])")
 
 
@@ -118,6 +119,8 @@ def configuration_of(tree: dict[str, Any], choices: dict[str, Any]) -> Configura
 def shown_choice(tree: dict[str, Any], group: str, option: Any) -> str:
     """Returns an option's name, with that of the option inside of it, if it stands around another."""
     node = tree.get(group)
+    if option == REPLAY and isinstance(node, dict) and node.get("whose"):
+        return f"picks of {node['whose']}"
     inner = node.get("inner") if option in AROUND and isinstance(node, dict) else None
     target = inner.get("_target_") if isinstance(inner, dict) else None
     return f"{option} {str(target).split('.')[-2:][0]}" if target else str(option)
@@ -147,7 +150,15 @@ def parse_block(text: str) -> dict[str, Any]:
 def leaves_of(tree: dict[str, Any]) -> dict[str, Any]:
     """Returns, by dotted key, what decides results in a resolved configuration, except the seed; a list is a leaf."""
     own = {key: value for key, value in tree.items() if key not in (*HEADER, "seed", "data_fingerprint")}
-    return dict(flat(canonical(own), ""))
+    return dict(flat(canonical(own), "")) | dict(whose_picks(own))
+
+
+def whose_picks(tree: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the name of a run whose picks are played again, in place of its picks, which each seed has others of."""
+    for group in ("acquisition", "initial"):
+        node = tree.get(group)
+        if isinstance(node, dict) and node.get("whose"):
+            yield f"{group}.path", str(node["whose"])
 
 
 def all_leaves(tree: dict[str, Any], choices: dict[str, Any]) -> dict[str, Any]:

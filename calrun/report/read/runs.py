@@ -23,6 +23,7 @@ from calrun.report.table.plain import printable
 
 RUN_FILES = frozenset({"config.yaml", "rounds.jsonl", "status.json"})  # any one makes a folder a run's
 SUMMED = ("fit_seconds", "steps", "epochs", "samples_forward", "samples_backward", "energy_kwh")  # summed per run
+SEEN = ("stop_set", "validation")  # fields that stopping rules look at; columns begin with their names
 NOTE = "note_"  # begins the columns of what a round's method and acquisition say about themselves
 DAMAGE = (ValueError, OSError, ArithmeticError, RecursionError)  # errors that reading a file of any content can raise
 
@@ -265,6 +266,7 @@ def rows_of(folder: Folder) -> Iterator[dict[str, Any]]:
         }
         row |= {name: line.get(name) for name in PLAIN if name not in SUMMED}
         row |= metrics_of(line)
+        row |= {f"{name}_{key}": value for name in SEEN for key, value in (line.get(name) or {}).items()}
         row |= {f"{name}_seconds": seconds for name, seconds in line.get("seconds", {}).items()}
         row |= {f"{NOTE}{name}": value for name, value in (line.get("notes") or {}).items()}
         row |= {name: line[name] for name in SUMMED if line.get(name) is not None}

@@ -15,12 +15,14 @@ from calrun.report.draw.panels import Line, Panel, label_of, lines_of, of_line
 from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import COSTS, has_ratios, mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget, span
+from calrun.report.measure.stopping import num_stopped
 
 MOST_BUDGETS = 6
 ENERGY = "cumulative_energy_kwh"
 WORK = {"cumulative_epochs": "epochs_mean", "train_accuracy": "train_accuracy_mean"}
 MISSING = "–"
 BOLD = "Bold: the highest of its column as printed; not by itself a difference."
+REFERENCE = "oracle_greedy"  # the acquisition that knows what a label does for a ridge head
 RANDOM = "random"  # the acquisition that others are measured against
 
 
@@ -224,6 +226,8 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
     notes = ["Accuracy: mean ± standard deviation over n seeds; a number without ± is one seed. " + BOLD]
     if panel.runs["cheats"].str.contains("acquisition").any():
         notes.append("Oracle: the acquisition reads the classes of unlabelled rows; for comparison, not for use.")
+    if panel.runs["acquisition"].eq(REFERENCE).any():
+        notes.append(f"{REFERENCE}: a reference for a ridge head on fixed features, not a ceiling: greedy is no bound.")
     if (initial := panel.runs.loc[panel.runs["cheats"].str.contains("initial"), "run_id"].nunique()) > 0:
         runs = f"{initial} of {panel.runs['run_id'].nunique()} runs"
         notes.append(f"Initial rows of {runs}: chosen by their classes, which nobody had bought then.")
@@ -231,6 +235,10 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
         notes.append(ratio_note(panel, baseline))
     if panel.runs.loc[panel.runs["labelled"] == budgets[-1], ENERGY].notna().any():
         notes.append("Energy: of training, cumulative, as codecarbon measures or estimates it; mean over n seeds.")
+    if stopped := num_stopped(panel.runs):
+        notes.append(
+            f"A rule (stop_al) stopped {stopped} of {panel.runs['run_id'].nunique()} runs before their budget."
+        )
     left_out = sorted(set(panel.runs["labelled"]) - set(budgets))
     if left_out:
         notes.append(f"Left out for width: {', '.join(f'{budget:,}' for budget in left_out)} labels; the CSV has all.")

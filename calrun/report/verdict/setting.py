@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from calrun.report.measure.stopping import num_stopped
 from calrun.report.page.naming import short_value
 from calrun.report.read.runs import Runs
 from calrun.report.table.plain import printable
@@ -26,6 +27,7 @@ def our_setting(runs: Runs) -> str:
         *(listed(own.choices[group] for own in configurations) for group in ("dataset", "model", "optimizer")),
         *(form.format(listed(values)) for key, form in SHOWN if (values := [own[key] for own in leaves if key in own])),
         *([f"on {listed(devices)}"] if (devices := devices_of(runs)) else []),
+        *([f"{stopped} stopped by stop_al"] if (stopped := num_stopped(runs.table)) else []),
     ]
     return ", ".join(part for part in parts if part)
 

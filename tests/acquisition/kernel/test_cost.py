@@ -51,6 +51,7 @@ PRODUCTS = {  # options that are dominated by matrix products, with overrides th
     "boosting": ["boosting"],
     "core_gcn": ["core_gcn", "acquisition.graph.steps=5"],
     "uncertain_gcn": ["uncertain_gcn", "acquisition.graph.steps=5"],
+    "oracle_greedy": ["oracle_greedy"],
 }  # fmt: skip
 TYPICAL = Sizes(2000, 300, 8, 64, 60, 10, 50, (1, 8, 8), 1e5, 1e4)
 SMALL = {
@@ -117,6 +118,8 @@ def columns_for(needs: frozenset[str], sizes: Sizes) -> dict[str, Any]:
         "labelled_rows": np.arange(sizes.labelled),
         "labelled_targets": targets_N[parts[0]],
         "oracle": targets_N[parts[1]],
+        "val_features": features_ND[number - sizes.validation :],
+        "val_targets": targets_N[number - sizes.validation :],
         "previous_logits": logits_NC[parts[1]],
         "predicted_dynamics": logits_NC[parts[1]],
         "predicted_loss": logits_NC[parts[1], :1],

@@ -32,3 +32,11 @@ def test_a_long_value_is_cut_and_told_apart() -> None:
     assert short_value(one) != short_value(other)
     assert len(short_value(one)) < 25
     assert short_value("=a\nb") == "=a\\nb"
+
+
+def test_what_counts_only_where_it_is_changed_shows_what_it_is_elsewhere() -> None:
+    assert difference_labels([{"lr": 1}, {"lr": 1, "trainer.last_batch": "even"}]) == [
+        "last_batch=keep",
+        "last_batch=even",
+    ]
+    assert difference_labels([{}, {"dataset.augment": False}]) == ["augment=True", "augment=False"]

@@ -322,3 +322,17 @@ def test_two_thousand_runs_of_twenty_rounds_read_in_twenty_seconds(make_run: Mak
     runs = read([tmp_path])
     assert time.perf_counter() - start < 20
     assert len(runs.table) == 40_000
+
+
+def test_replays_of_one_setting_are_one_line_whatever_each_seed_has_bought(make_run: MakeRun, tmp_path: Path) -> None:
+    for whose in ("margin of mlp", "random of mlp"):
+        for seed in (0, 1):
+            (tmp_path / f"{whose}-{seed}.csv").write_text(f"{whose} {seed}")
+            node = {"path": str(tmp_path / f"{whose}-{seed}.csv"), "whose": whose}
+            leaves = {"acquisition": node, "initial": dict(node)}
+            make_run([0.5, 0.6], seed=seed, acquisition="picks_of", leaves=leaves, tag=whose[:3])
+    runs = read([tmp_path])
+    assert not [problem for problem in runs.problems if "left out" in problem.reason]
+    found = accuracy_by_budget(runs.table)
+    assert set(found["acquisition"]) == {"picks of margin of mlp", "picks of random of mlp"}
+    assert set(found["n"]) == {2}

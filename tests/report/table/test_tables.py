@@ -58,6 +58,15 @@ def test_one_that_reads_labels_alone_is_marked_too_whatever_its_name(make_run: M
     assert list(texts(table_of(tmp_path))) == ["AL (oracle)"]
 
 
+def test_the_greedy_one_is_called_a_reference_and_no_ceiling(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.7], acquisition="random", method="ridge")
+    make_run([0.9], acquisition="oracle_greedy", method="ridge", leaves={"cheats": ["acquisition"]})
+    (panel,) = [panel for panel in panels(read([tmp_path]).table) if panel.rows == "acquisition"]
+    assert any(
+        "a reference for a ridge head on fixed features, not a ceiling" in note for note in comparison(panel).notes
+    )
+
+
 def test_initial_rows_chosen_by_class_are_said_of_the_runs_that_have_them(make_run: MakeRun, tmp_path: Path) -> None:
     make_run([0.7], leaves={"cheats": ["initial"]})
     make_run([0.7], method="cal_er")
