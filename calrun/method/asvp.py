@@ -139,12 +139,17 @@ class Asvp(Svp):
             self.work.samples_forward += self.sight.num_rows
 
     def planned(self, this_round: Round) -> FitWork:
-        """Returns the work of a round; a gate is taken to fire as early as it can, in every other round."""
+        """Returns the work of a round.
+
+        A gate is taken to fire as early as it can, in every other round. It may also never fire, so that the way that
+        trains before an update goes on: an evaluated round counts whichever of the two passes more rows.
+        """
         done, due = self._planned_updates(this_round)
-        aligns = due and self.aligns_features
-        way = self.ways[FULL] if done else self.ways[self.way]
-        trains_full = aligns or self._evaluates_in(this_round)
-        return self._planned(this_round, way, trains_full, self.sight.num_rows if aligns else 0)
+        aligns, evaluates = due and self.aligns_features, self._evaluates_in(this_round)
+        names = {FULL if done else self.way, *([self.way] if evaluates and self.update_at == GATE else [])}
+        looks = self.sight.num_rows if aligns else 0
+        works = [self._planned(this_round, self.ways[name], aligns or evaluates, looks) for name in sorted(names)]
+        return max(works, key=lambda work: work.epochs * work.passes)
 
     def _planned_updates(self, this_round: Round) -> tuple[int, bool]:
         """Returns how many updates a plan has made by the end of a round, and whether one of them is in it."""

@@ -98,11 +98,23 @@ def test_a_smaller_network_scores_by_its_own_passes(small: tuple[str, ...]) -> N
     assert (first.score.flops, later.score.flops) == (200 * FULL_FLOPS, 180 * 2 * (64 * 2 + 2 * 10))
 
 
-def test_a_gate_is_counted_as_firing_as_early_as_it_can(small: tuple[str, ...]) -> None:
-    gate, forced = (
-        plan(composed([*small, *WORDS, "method=asvp", *LAST, f"method.update_at={at}"])) for at in ("gate", "[40]")
+def test_a_gate_is_counted_as_firing_as_early_as_it_can_or_never_whichever_is_dearer(small: tuple[str, ...]) -> None:
+    gate, early, never = (
+        [each.fit.flops for each in plan(composed([*small, *WORDS, "method=asvp", *LAST, word])).rounds]
+        for word in ("method.update_at=gate", "method.update_at=[40]", "method.max_updates=0")
     )
-    assert [each.fit.flops for each in gate.rounds] == [each.fit.flops for each in forced.rounds]
+    assert gate == [max(pair) for pair in zip(early, never, strict=True)]
+    assert early[2] > never[2]  # an update trains the full network there
+    assert early[3] < never[3]  # LP-FT is dearer than fine-tuning alone
+
+
+def test_a_gate_that_never_fires_takes_the_steps_that_are_planned(
+    small: tuple[str, ...], play_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    words = [*small, *WORDS, *ASVP[:2], "method.gate.threshold=0"]
+    fits = [each.fit for each in plan(composed(words)).rounds[1:]]
+    planned = [fit.steps_per_epoch * fit.epochs + fit.proxy_steps_per_epoch * fit.proxy_epochs for fit in fits]
+    assert planned == [line["steps"] for line in play_in(tmp_path / "run", composed(words))]
 
 
 def test_the_table_shows_both_fits(calrun: Callable[..., Any], small: tuple[str, ...]) -> None:

@@ -6,9 +6,10 @@ Tables are in the HTML itself; script and style only add sorting, filtering and 
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -26,9 +27,10 @@ from calrun.report.page.naming import changes, short_value
 from calrun.report.read.runs import Runs
 from calrun.report.table.plain import printable
 from calrun.report.table.sensitivity import Grid
-from calrun.report.table.tables import ENERGY, Cell, Table, tidy
+from calrun.report.table.tables import ENERGY, Cell, Table, ratio_text, tidy
 
 POINT = ["labelled", "accuracy", "cumulative_fit_seconds", "cumulative_steps", "cumulative_samples_backward"]
+Form = str | Callable[[float], str]  # how a number is printed
 
 
 @dataclass(frozen=True)
@@ -166,15 +168,16 @@ def numbers_table(runs: Runs, baseline: str) -> Table:
     """Returns every line and budget with mean, deviation, n and ratios, for sorting and filtering."""
     frame = tidy(runs.table, baseline)
     names = ["context", "acquisition", "method", "variant"]
-    shown = {
+    two_decimals = partial(ratio_text, digits=2)
+    shown: dict[str, tuple[str, Form]] = {
         "labelled": ("labels", "{:,.0f}"),
         "accuracy_mean": ("accuracy in %", "{:.2f}"),
         "accuracy_std": ("std", "{:.2f}"),
         "n": ("n", "{:.0f}"),
-        "time_ratio": ("fit time ×", "{:.2f}"),
-        "steps_ratio": ("steps ×", "{:.2f}"),
-        "samples_ratio": ("samples ×", "{:.2f}"),
-        "energy_ratio": ("energy ×", "{:.2f}"),
+        "time_ratio": ("fit time ×", two_decimals),
+        "steps_ratio": ("steps ×", two_decimals),
+        "samples_ratio": ("samples ×", two_decimals),
+        "energy_ratio": ("energy ×", two_decimals),
         "energy_kwh_mean": ("energy in Wh", "{:,.4g}"),
         "relative_accuracy": ("relative accuracy", "{:.4f}"),
     }
@@ -255,8 +258,10 @@ def without_constants(table: Table, names: Sequence[str]) -> Table:
     )
 
 
-def cell(value: float, form: str) -> Cell:
-    return Cell("–") if pd.isna(value) else Cell(form.format(value), float(value))
+def cell(value: float, form: Form) -> Cell:
+    if pd.isna(value):
+        return Cell("–")
+    return Cell(form(value) if callable(form) else form.format(value), float(value))
 
 
 def environments(by_run: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from calrun.report.measure.cost import mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget
 from calrun.report.measure.power import detectable
 from calrun.report.measure.significance import answer, holm, interval, paired_t_test
+from calrun.report.table.tables import ratio_text
 
 ALPHA = 0.05
 SURE = {"better": "told apart", "worse": "told apart", "open": "open: not told apart"}
@@ -88,7 +89,7 @@ def speed(panel: Panel, best: Line, other: Line, baseline: str, budget: int) -> 
     times = ratios.loc[ratios["labelled"] == budget, "time"].dropna()
     if times.empty:
         return ""
-    said = f"{times.iloc[0]:.1f}× the speed of {style_of(baseline).label}"
+    said = f"{ratio_text(times.iloc[0])}× the speed of {style_of(baseline).label}"
     return f", which trains at {said}" if line == other else f" at {said}"
 
 

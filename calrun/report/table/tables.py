@@ -183,7 +183,12 @@ def ratio_cell(value: float, n: float, most: float) -> Cell:
     """Returns a mean ratio; a cell of fewer pairs of seeds than the line's `most` seeds says its n."""
     if np.isnan(value):
         return Cell(MISSING)
-    return Cell(f"{value:.1f}×" + (f" (n={n:.0f})" if n < most else ""), value)
+    return Cell(f"{ratio_text(value)}×" + (f" (n={n:.0f})" if n < most else ""), value)
+
+
+def ratio_text(value: float, digits: int = 1) -> str:
+    """Returns a ratio with some decimals; below 0.1 with two significant digits, so that it never reads as 0.0."""
+    return f"{value:.2g}" if 0 < value < 0.1 else f"{value:.{digits}f}"
 
 
 def percent(mean: float, std: float, n: int) -> Cell:
@@ -239,10 +244,16 @@ def notes_of(panel: Panel, budgets: list[int], baseline: str) -> list[str]:
         notes.append(
             f"A rule (stop_al) stopped {stopped} of {panel.runs['run_id'].nunique()} runs before their budget."
         )
-    left_out = sorted(set(panel.runs["labelled"]) - set(budgets))
-    if left_out:
-        notes.append(f"Left out for width: {', '.join(f'{budget:,}' for budget in left_out)} labels; the CSV has all.")
-    return notes
+    return [*notes, *unshown(panel.runs, budgets)]
+
+
+def unshown(runs: pd.DataFrame, budgets: list[int]) -> list[str]:
+    """Returns which budgets have no column, and why: a round that was not evaluated is in no table and no CSV."""
+    evaluated = set(runs.dropna(subset=["accuracy"])["labelled"])
+    left_out, others = evaluated - set(budgets), set(runs["labelled"]) - evaluated
+    wide, never = (", ".join(f"{budget:,}" for budget in sorted(found)) for found in (left_out, others))
+    notes = [f"Left out for width: {wide} labels; the CSV has all that were evaluated."] if wide else []
+    return [*notes, f"Not evaluated: {never} labels."] if never else notes
 
 
 def ratio_note(panel: Panel, baseline: str) -> str:

@@ -19,7 +19,17 @@ from calrun.report.measure.prices import Prices, cost_table
 from calrun.report.measure.robustness import PREFIX, corruption_table, paired_difference
 from calrun.report.measure.significance import versus
 from calrun.report.table.forgetting_table import forgetting_table
-from calrun.report.table.tables import MISSING, RANDOM, Cell, Table, number, percent, seed_count, shown_budgets
+from calrun.report.table.tables import (
+    MISSING,
+    RANDOM,
+    Cell,
+    Table,
+    number,
+    percent,
+    ratio_text,
+    seed_count,
+    shown_budgets,
+)
 from calrun.report.table.times_table import times_table
 
 
@@ -116,7 +126,9 @@ def efficiency_table(panel: Panel) -> Table:
         share = percent(saving["saving"].mean(), saving["saving"].std(), int(saving["saving"].count()))
         at_best = of_line(bests, line)["efficiency"].dropna()
         cells.append(
-            Cell(f"{at_best.mean():.2f}× (n={len(at_best)})", at_best.mean()) if len(at_best) else Cell(MISSING)
+            Cell(f"{ratio_text(at_best.mean(), 2)}× (n={len(at_best)})", at_best.mean())
+            if len(at_best)
+            else Cell(MISSING)
         )
         rows.append([Cell(label_of(line, panel.rows)), *cells, share, Cell(covered)])
     return Table(
@@ -141,7 +153,7 @@ def efficiency_cell(own: pd.DataFrame) -> Cell:
         return Cell(MISSING)
     least = own["at_least"].notna().any()
     n = f" (n={len(bounds)})"
-    return Cell(("> " if least else "") + f"{bounds.mean():.2f}×{n}", float(bounds.mean()))
+    return Cell(("> " if least else "") + f"{ratio_text(bounds.mean(), 2)}×{n}", float(bounds.mean()))
 
 
 def balance_table(panel: Panel) -> Table:

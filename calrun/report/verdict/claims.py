@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.style import style_of
+from calrun.report.table.tables import ratio_text
 
 BASELINE = "al"
 WARM = "al_ws"
@@ -104,7 +105,9 @@ def one_method_claim(tested: dict[str, pd.DataFrame], held: dict[str, np.ndarray
     always = [name for name, held_T in held.items() if held_T.all()]
     always.sort(key=lambda name: -tested[name]["speed_up"].iloc[-1])
     best = max(held, key=lambda name: int(held[name].sum()))
-    shown = [f"{style_of(name).label} ({tested[name]['speed_up'].iloc[-1]:.1f}x at the last)" for name in always]
+    shown = [
+        f"{style_of(name).label} ({ratio_text(tested[name]['speed_up'].iloc[-1])}x at the last)" for name in always
+    ]
     otherwise = f"most by {style_of(best).label}: {int(held[best].sum())} of {len(held[best])} budgets"
     return Claim(
         "one CAL method matches AL and is faster at every budget", yes_no(bool(always)), ", ".join(shown) or otherwise
@@ -129,9 +132,8 @@ def warm_start_claim(tested: dict[str, pd.DataFrame], warm: pd.DataFrame | None)
         return Claim(text, "open", "not run")
     slowest = min(ratios, key=lambda name: float(ratios[name]))
     own = warm["speed_up"].iloc[-1]
-    return Claim(
-        text, yes_no(own < ratios[slowest]), f"{own:.1f}x against {ratios[slowest]:.1f}x of {style_of(slowest).label}"
-    )
+    said = f"{ratio_text(own)}x against {ratio_text(ratios[slowest])}x of {style_of(slowest).label}"
+    return Claim(text, yes_no(own < ratios[slowest]), said)
 
 
 def labels(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 Both are averaged over the budgets of each data set (App. A.1), and the last columns over the data sets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,24 +11,24 @@ import pandas as pd
 
 from calrun.report.draw.style import place_of, style_of
 from calrun.report.measure.cost import average_over_budgets
-from calrun.report.table.tables import MISSING, Cell, Table
+from calrun.report.table.tables import MISSING, Cell, Table, ratio_text
 from calrun.report.verdict.printed import MAIN_ACQUISITION, figure_points
 
 FIELD = ["context", "acquisition"]
 
 
 class Shown(NamedTuple):
-    """One number by method, ours and a paper's."""
+    """One number by method, ours and a paper's, and how it is printed."""
 
     column: str
     title: str
     name: str
-    form: str
+    form: Callable[[float], str]
 
 
 SHOWN = (
-    Shown("time", "speed-up", "overview-speed-up", "{:.1f}×"),
-    Shown("relative_accuracy", "relative accuracy", "overview-accuracy", "{:.3f}"),
+    Shown("time", "speed-up", "overview-speed-up", lambda value: f"{ratio_text(value)}×"),
+    Shown("relative_accuracy", "relative accuracy", "overview-accuracy", "{:.3f}".format),
 )
 
 
@@ -95,11 +95,11 @@ def table_of(
     )
 
 
-def beside(ours: list[float], paper: list[float], form: str) -> list[Cell]:
+def beside(ours: list[float], paper: list[float], form: Callable[[float], str]) -> list[Cell]:
     """Returns our cell and the paper's for each data set, and for their means, which have all data sets or none."""
     both = np.array([ours, paper], dtype=float)
     pairs = np.column_stack([both, both.mean(axis=1)])
-    return [Cell(MISSING) if np.isnan(value) else Cell(form.format(value), float(value)) for value in pairs.T.flat]
+    return [Cell(MISSING) if np.isnan(value) else Cell(form(value), float(value)) for value in pairs.T.flat]
 
 
 def printed(

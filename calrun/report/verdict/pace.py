@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.style import style_of
+from calrun.report.table.tables import ratio_text
 from calrun.report.verdict.claims import Claim, yes_no
 
 FASTER, ALIKE, SLOWER = "faster", "within 2 times", "slower"
@@ -63,7 +64,7 @@ def entropy_claim(sums: Mapping[tuple[str, str], float]) -> Claim:
     return compared(
         f"entropy selects at least {TIMES_FASTER:.0f} times faster than BADGE",
         [(slow, fast, TIMES_FASTER, BADGE)],
-        "{ratio:.1f}x: {first} s against {second} s",
+        "{ratio}x: {first} s against {second} s",
     )
 
 
@@ -71,7 +72,8 @@ def update_claim(sums: Mapping[tuple[str, str], float]) -> Claim:
     return compared(
         "updating the network saves training time over resetting it, but less than a tenth",
         [(sums.get((RESET, own), np.nan), sums.get((UPDATE, own), np.nan), 1.0, own) for own in (BADGE, ENTROPY)],
-        "{own}: {ratio:.2f}x",
+        "{own}: {ratio}x",
+        digits=2,
         most=1.1,
     )
 
@@ -81,7 +83,11 @@ def said(seconds: float) -> str:
 
 
 def compared(
-    text: str, pairs: Sequence[tuple[float, float, float, str]], form: str, most: float = float("inf")
+    text: str,
+    pairs: Sequence[tuple[float, float, float, str]],
+    form: str,
+    most: float = float("inf"),
+    digits: int = 1,
 ) -> Claim:
     """Returns whether in all pairs the first number is more than `least` times the second, and at most `most` times.
 
@@ -90,12 +96,13 @@ def compared(
         pairs: (first, second, least, acquisition).
         form: how a pair is shown, from first, second, ratio and own.
         most: the largest ratio that bears out the claim.
+        digits: decimals of the ratio.
     """
     if any(np.isnan(first) or np.isnan(second) for first, second, *_ in pairs):
         return Claim(text, "open", "not run in all rounds")
     ratios = [first / second for first, second, *_ in pairs]
     shown = [
-        form.format(first=said(first), second=said(second), ratio=ratio, own=style_of(own).label)
+        form.format(first=said(first), second=said(second), ratio=ratio_text(ratio, digits), own=style_of(own).label)
         for (first, second, _, own), ratio in zip(pairs, ratios, strict=True)
     ]
     holds = all(least < ratio <= most for ratio, (_, _, least, _) in zip(ratios, pairs, strict=True))

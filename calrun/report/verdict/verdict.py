@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from calrun.report.draw.style import place_of, style_of
-from calrun.report.table.tables import MISSING, Cell, Table, tidy
+from calrun.report.table.tables import MISSING, Cell, Table, ratio_cell, tidy
 from calrun.report.verdict.pace import ALIKE, FASTER, SLOWER, pace
 from calrun.report.verdict.printed import CLEAN, PaperTable
 
@@ -221,8 +221,8 @@ def verdict_row(row: dict[Any, Any], paper: PaperTable) -> list[Cell]:
         Cell(str(row["verdict"]), bold=row["verdict"] == WITHIN_STD),
         formatted(row["ours_to_al"], "{:+.1f}"),
         formatted(row["paper_to_al"], "{:+.1f}"),
-        formatted(row["ours_speed_up"], "{:.1f}×"),
-        formatted(row["speed_up"], "{:.1f}×"),
+        ratio_cell(row["ours_speed_up"], n=0, most=0),
+        ratio_cell(row["speed_up"], n=0, most=0),
         formatted(row["epochs"], "{:,.0f}"),
         formatted(row["train_accuracy"], "{:.1f}"),
     ]

@@ -9,7 +9,8 @@ import pandas as pd
 from calrun.report.draw.panels import panels
 from calrun.report.page.render import latex, to_csv, to_latex, to_markdown, to_text
 from calrun.report.read.runs import read
-from calrun.report.table.tables import Cell, Table, comparison, shown_budgets, tidy
+from calrun.report.table.tables import Cell, Table, comparison, ratio_text, shown_budgets, tidy
+from tests.report.conftest import round_line
 
 MakeRun = Callable[..., Path]
 
@@ -244,3 +245,28 @@ def test_signs_are_those_that_tex_prints() -> None:
         "1e-05",
         "n=2--3",
     ]
+
+
+def test_budgets_that_were_not_evaluated_are_told_from_those_left_out_for_width(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    lines = [round_line(number, 0.5) for number in range(1, 10)]
+    for line in lines[:2]:
+        line["test"] = {"test": {"accuracy": None}}  # of method.evaluate_at
+    make_run([], lines=lines, method="svpp")
+    notes = table_of(tmp_path).notes
+    assert "Not evaluated: 100, 200 labels." in notes
+    assert "Left out for width: 400, 600, 800 labels; the CSV has all that were evaluated." in notes
+
+
+def test_a_report_of_evaluated_rounds_alone_says_nothing_of_others(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.6])
+    assert not any("evaluated" in note or "Left out" in note for note in table_of(tmp_path).notes)
+
+
+def test_a_ratio_below_a_tenth_has_two_significant_digits(make_run: MakeRun, tmp_path: Path) -> None:
+    make_run([0.5, 0.8], seconds=[1, 3])
+    make_run([0.5, 0.9], seconds=[1, 99], method="cal_er")
+    assert texts(table_of(tmp_path))["CAL-ER"][3] == "0.04×"
+    assert [ratio_text(value) for value in (0.0423, 0.004, 0.1, 2.04, 0.0)] == ["0.042", "0.004", "0.1", "2.0", "0.0"]
+    assert [ratio_text(value, 2) for value in (0.0123, 0.1, 2.04)] == ["0.012", "0.10", "2.04"]
