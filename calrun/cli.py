@@ -1,4 +1,4 @@
-"""The command `calrun`: run, submit, status, logs, plan, list, reproduce, transfer, report, best, predict, select."""
+"""The command `calrun`: run, submit, status, plan, reproduce, transfer, report, best, arena, predict, select, ..."""
 
 import logging
 import os
@@ -15,6 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from calrun import __version__
+from calrun.arena.command import arena_command
 from calrun.check.keys import keys, refuse_unknown_hparams, refuse_unread
 from calrun.errors import MISTAKES
 from calrun.errors import report as report_error
@@ -143,9 +144,22 @@ def plan_command(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="prints numbers for a program")] = False,
     config_dir: Annotated[Path | None, typer.Option(help="a folder of your own options, as for calrun run")] = None,
+    detect: Annotated[
+        float | None, typer.Option(help="says instead the seeds that tell this many points apart")
+    ] = None,
+    sd: Annotated[float | None, typer.Option(help="for --detect: spread of differences over seeds, in points")] = None,
+    bank: Annotated[Path | None, typer.Option(help="for --detect: an arena whose pairs give the spread")] = None,
 ) -> None:
-    """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE)."""
+    """Says what each round of a configuration will take in memory, arithmetic and time (GROUP=OPTION KEY=VALUE).
+
+    With --detect it says how many seeds a comparison takes.
+    """
     words = tidied(context.args)
+    if detect is not None or sd is not None or bank is not None:
+        from calrun.arena.seeds import show_seeds
+
+        show_seeds(words, detect, sd, bank)
+        return
     from calrun.plan.plan import composed, plan
     from calrun.plan.table import show
 
@@ -237,6 +251,7 @@ app.command("logs")(logs_command)
 app.command("predict")(predict_command)
 app.command("select")(select_command)
 app.command("best")(best_command)
+app.command("arena")(arena_command)
 app.command("transfer")(transfer_command)
 app.add_typer(features_app, name="features")
 

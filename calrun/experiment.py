@@ -14,7 +14,7 @@ from omegaconf import DictConfig, open_dict
 
 from calrun.acquisition.base import Acquisition
 from calrun.budget.base import Budget
-from calrun.check.conflicts import conflicts
+from calrun.check.conflicts import conflicts, standing_in
 from calrun.check.early import refuse_early
 from calrun.check.few_rows import few_rows
 from calrun.check.kinds import by_import, wrong_kinds
@@ -141,7 +141,7 @@ def build(cfg: DictConfig) -> Experiment:
     pool = Pool(oracle, len(data.train), data.num_classes, held_out)
     predictor = build_predictor(cfg.trainer, task)
     method = build_method(cfg, data, task, predictor)
-    chosen = {group: made(cfg, group, Acquisition) for group in ("acquisition", "initial")}
+    chosen = {group: standing_in(made(cfg, group, Acquisition), data) for group in ("acquisition", "initial")}
     sizes, of_budget = planned_sizes(cfg, len(pool))
     problems = [
         *unrecordable(cfg.record, data, task),

@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from calrun.acquisition.base import Candidates
 from calrun.dataset.read.mask_file import MaskCode
 from calrun.dataset.source.paired import Paired
 from calrun.dataset.source.subset import Subset
+from calrun.model.adapt.mode import in_mode
 from calrun.network.load import load
 
 DRAW = Path(__file__).parents[1] / "scripts" / "make_shapes.py"
@@ -26,8 +28,10 @@ SCORES = (
     ("margin",),
     ("least_confidence",),
     ("bald", "acquisition.num_mc_samples=3"),
-    ("entropy", "acquisition.mc_dropout=true", "acquisition.num_mc_samples=3"),
-    ("pixel_mean", "acquisition.measure=margin"),
+    ("mc_dropout", "acquisition.num_mc_samples=3"),
+    ("tod",),
+    ("fass",),
+    ("cluster_margin",),
     ("coreset",),
     ("kmeans",),
     ("core_gcn", "acquisition.graph.steps=5"),
@@ -90,6 +94,53 @@ def test_every_score_that_fits_plays(
     assert sum(lines[1]["class_counts"]) <= 12 * 16 * 16
 
 
+@pytest.mark.parametrize("option", ["entropy", "mc_dropout", "tod"])
+def test_a_run_buys_by_the_mean_over_pixels(
+    option: str,
+    few: Path,
+    configure: Callable[..., Any],
+    play_in: Callable[..., Any],
+    tmp_path: Path,
+    empty_cache: Path,
+) -> None:
+    checked = []
+
+    def prepare(exp: Any) -> None:
+        select = exp.acquisition.select
+
+        def told(candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
+            rows: np.ndarray = select(candidates, budget, rng)
+            score_N, *differ_N = candidates.column("pixel_score").unbind(dim=1)
+            assert "logits" not in candidates.columns
+            assert len(differ_N) == (option == "mc_dropout")
+            assert all(each_N.bool().all() for each_N in differ_N)
+            if option != "mc_dropout":
+                _, x = next(iter(exp.data.train.batches(candidates.rows, len(candidates))))
+                torch.testing.assert_close(score_N, literal(option, x, exp.method.net, exp.method.previous))
+            if option != "tod" or len(checked):  # whose first round is random
+                assert rows.tolist() == candidates.rows[score_N.argsort(descending=True)][:budget].tolist()
+            checked.append(rows)
+            return rows
+
+        exp.acquisition.select = told
+
+    words = (f"acquisition={option}", "method=al", "budget.labels=[8,12,16]")
+    play_in(tmp_path / "run", configure(*tiny(few, *words)[1:], small=False), prepare=prepare)
+    assert len(checked) == 2
+
+
+@torch.no_grad()
+def literal(option: str, x: Tensor, net: Any, previous: Any) -> Tensor:
+    """The mean over pixels, of their entropy or of half the squared distance of two networks' probabilities (N,)."""
+    with in_mode(net, training=False):
+        p = net(x).logits_BC.softmax(dim=1)
+    if option == "entropy":
+        return -(p * p.log()).sum(dim=1).mean(dim=(1, 2))
+    with in_mode(previous, training=False):
+        before = previous(x).logits_BC.softmax(dim=1)
+    return ((p - before) ** 2).sum(dim=1).mean(dim=(1, 2)) / 2
+
+
 @pytest.mark.parametrize("method", ["cal_der", "cal_mir", "cal_sd", "cal_sds2", "lp_ft", "al_ws"])
 def test_every_way_of_training_plays(
     method: str, few: Path, calrun: Callable[..., Any], run_folder: Callable[[], Path], empty_cache: Path
@@ -111,13 +162,17 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    planned = calrun("plan", *tiny(few)[1:])
-    assert planned.code == 0, planned.err
+    for option, num_passes in (("entropy", 1), ("mc_dropout", 10), ("tod", 2)):
+        planned = calrun("plan", *tiny(few)[1:], f"acquisition={option}", "--json")
+        assert planned.code == 0, planned.err
+        one, first = json.loads(planned.out), json.loads(planned.out)["rounds"][1]
+        assert first["score"]["flops"] == pytest.approx(num_passes * first["score"]["rows"] * one["forward_flops"])
+        assert first["select"]["name"] == {"tod": "Tod"}.get(option, "Entropy")
     assert calrun(*tiny(few)).code == 0
     answer = calrun("predict", str(run_folder()), str(few / "test" / "pictures"))
     assert answer.code == 0, answer.err
     answer = calrun(
-        "select", str(run_folder()), str(few / "test" / "pictures"), "--acquisition", "pixel_mean", "--budget", "3"
+        "select", str(run_folder()), str(few / "test" / "pictures"), "--acquisition", "margin", "--budget", "3"
     )
     assert answer.code == 0, answer.err
 
@@ -143,7 +198,15 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         ),
         (("acquisition=balanced_random",), r"acquisition=BalancedRandom looks at one class for each row"),
         (("initial=class_balanced",), r"initial=\w+ looks at one class for each row"),
+        (("acquisition=badge",), r"acquisition=Badge looks at one class for each row"),
+        (("acquisition=batch_bald",), r"acquisition=BatchBald looks at one class for each row"),
+        (
+            ("acquisition=fass", "acquisition.per_pseudo_class=true"),
+            r"acquisition=Fass looks at one class for each row",
+        ),
+        (("acquisition=partitioned_badge",), r"acquisition=Partitioned looks at one class for each row"),
         (("acquisition=bald", "model.dropout=0"), r"acquisition=Bald wants a network with dropout"),
+        (("acquisition=mc_dropout", "model.dropout=0"), r"acquisition=Entropy wants a network with dropout"),
         (("acquisition=tod", "acquisition.weight=0.1"), r"acquisition.weight above 0 trains a second head .* set acq"),
         (("method=svpp",), r"method: a proxy learns one class of each row .* choose a method that trains one network"),
         (("method=asvp",), r"method: a proxy learns one class of each row"),
@@ -160,7 +223,6 @@ def test_a_run_has_a_plan_and_its_network_predicts_and_selects_new_pictures(
         (("dataset.root=nowhere",), r"no folder nowhere/train/pictures"),
         (("dataset.picture.size=[16]",), r"dataset.picture.size wants height and width"),
         (("dataset.picture.size=16",), r"dataset.picture.size wants a list"),
-        (("acquisition=pixel_mean", "acquisition.measure=doubt"), r"acquisition.measure wants 'entropy' or 'margin'"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_first_fit(
@@ -184,7 +246,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     monkeypatch: pytest.MonkeyPatch,
     empty_cache: Path,
 ) -> None:
-    more = ("method=cal_er", "trainer.checkpoint_every_seconds=0", "acquisition=pixel_mean")
+    more = ("method=cal_er", "trainer.checkpoint_every_seconds=0", "acquisition=tod")
     results = []
     for name in ("whole", "broken"):
         outputs = f"paths.outputs={tmp_path / name}"

@@ -50,6 +50,7 @@ class Badge(Acquisition):
         memory_gib: limit for temporary tensors in GiB; `None` takes a quarter of the free memory.
     """
 
+    classifies_rows = True  # the gradients are those of one predicted label
     approximation = "acquisition=badge_pooled, or acquisition=partitioned_badge"
 
     def __init__(

@@ -12,6 +12,7 @@ from torch import Tensor
 from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.memory import chunk_rows, shortage
+from calrun.acquisition.kernel.of_pixels import OfPixels, sampled_column
 from calrun.acquisition.kernel.top_k import largest
 from calrun.acquisition.kernel.uncertainty import CACHE_BYTES, log_mean_probs, refuse_identical_samples
 from calrun.look.sizes import FLOAT, Sizes
@@ -36,6 +37,9 @@ class Bald(Acquisition):
         refuse_identical_samples(candidates.mc_log_probs_NKC)
         scores_N = mutual_information(candidates.mc_log_probs_NKC, self.memory_gib)
         return largest(scores_N, candidates.rows, budget)
+
+    def for_pixels(self) -> Acquisition:
+        return OfPixels(self.called, sampled_column(disagreement), self.num_mc_samples)
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N K C: one pass over the samples, with a few exponentials for each number."""

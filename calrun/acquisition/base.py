@@ -35,6 +35,11 @@ class Acquisition(ABC):
     of_ridge_head: bool = False
     approximation: str = "scale below 1, or acquisition=margin, which keeps one number per class and row"
 
+    @property
+    def called(self) -> str:
+        """What sentences and plans call it."""
+        return type(self).__name__
+
     @abstractmethod
     def select(self, candidates: Candidates, budget: int, rng: np.random.Generator) -> np.ndarray:
         """Returns min(budget, N) distinct rows of `candidates.rows` as int64, in the order of choice."""
@@ -55,6 +60,14 @@ class Acquisition(ABC):
     def looks_at_truth(self) -> bool:
         """Tells whether it looks at labels that nobody has bought."""
         return any("truth" in column.wants for column in self.wanted())
+
+    def for_pixels(self) -> "Acquisition":
+        """Returns what chooses in its place where a row has a class for each pixel: itself, unless it scores logits.
+
+        There `logits` and `mc_log_probs` are those of the mean over pixels of the class probabilities: what a row holds
+        and not how sure the network is of it.
+        """
+        return self
 
     def notes(self) -> dict[str, float]:
         """Returns what a round's line should say about the last choice."""

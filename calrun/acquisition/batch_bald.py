@@ -57,6 +57,7 @@ class BatchBald(Acquisition):
     """
 
     needs = frozenset({"mc_log_probs"})
+    classifies_rows = True  # joint entropies of one class of each row
     approximation = "acquisition.prefilter of 10 x budget, or acquisition=bald"
 
     def __init__(

@@ -14,8 +14,10 @@ from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.hierarchy import Hierarchy
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.dataset.read.archive import read_npz
+from calrun.look.columns import Column
 from calrun.look.sizes import Sizes
 from calrun.machine.files import replace_file
+from calrun.part.part import Part
 from calrun.text.legal import one_of
 
 
@@ -48,6 +50,7 @@ class ClusterMargin(Acquisition):
         one_of("acquisition.recluster", recluster, ("every_round", "never"))
         self.needs = margin.needs | {"features"} | ({"run_folder"} if recluster == "never" else set())
         self.num_mc_samples = margin.num_mc_samples
+        self.classifies_rows = margin.classifies_rows
         self.margin = margin
         self.clustering = clustering
         self.k_m_factor = k_m_factor
@@ -63,6 +66,15 @@ class ClusterMargin(Acquisition):
             members.setdefault(cluster_of[row], []).append(row)
         queues = [rng.permutation(np.sort(rows)) if self.pick == "random" else rows for rows in members.values()]
         return np.array(round_robin([list(queue) for queue in queues], budget), dtype=np.int64)
+
+    def for_pixels(self) -> Acquisition:
+        return ClusterMargin(self.margin.for_pixels(), self.clustering, self.k_m_factor, self.pick, self.recluster)
+
+    def columns(self) -> dict[str, Column]:
+        return self.margin.columns()
+
+    def parts(self) -> dict[str, Part]:
+        return self.margin.parts()
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns the cost of the margins, of the clusters, and of taking turns."""

@@ -87,6 +87,9 @@ class DynamicHeadOptions:
 class DisalReconstructed(Acquisition):
     """Takes the rows whose prediction differs most from their predicted training dynamics (reconstructed).
 
+    Where a row has a class for each pixel, both are its shares of classes (MeanPrediction): the score is that of the
+    shares, not a mean over pixels.
+
     Args:
         weight: lambda, of the alignment; 0 trains the network as if there were none. The paper's values are not
             readable; TiDAL's is 1.

@@ -15,7 +15,9 @@ from calrun.acquisition.kernel.greedy import facility_location
 from calrun.acquisition.kernel.memory import limit_bytes
 from calrun.acquisition.kernel.row_order import in_row_order
 from calrun.acquisition.kernel.similarity import Kernel, Similarity, row_bytes, too_many
+from calrun.look.columns import Column
 from calrun.look.sizes import FLOAT, Sizes
+from calrun.part.part import Part
 
 
 class Fass(Acquisition):
@@ -46,6 +48,7 @@ class Fass(Acquisition):
             raise ValueError(f"acquisition.factor must be at least 1, got {factor}; 1 takes the most uncertain rows")
         self.needs = uncertainty.needs | {"features"} | ({"logits"} if per_pseudo_class else frozenset())
         self.num_mc_samples = uncertainty.num_mc_samples
+        self.classifies_rows = uncertainty.classifies_rows or per_pseudo_class
         self.uncertainty = uncertainty
         self.factor = factor
         self.kernel = kernel
@@ -66,6 +69,15 @@ class Fass(Acquisition):
         similarity = Similarity(self.kernel, features_FD, None, groups_F, self.memory_gib)
         rows: np.ndarray = kept[facility_location(similarity, budget)]
         return rows
+
+    def for_pixels(self) -> Acquisition:
+        return Fass(self.uncertainty.for_pixels(), self.factor, self.kernel, self.per_pseudo_class, self.memory_gib)
+
+    def columns(self) -> dict[str, Column]:
+        return self.uncertainty.columns()
+
+    def parts(self) -> dict[str, Part]:
+        return self.uncertainty.parts()
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns the filter's cost, then F^2 D for the similarities and F^2 ln b for the choice."""

@@ -1,6 +1,6 @@
 """Least confidence. Lewis and Gale 1994, "A Sequential Algorithm for Training Text Classifiers".
 
-Dimension key: B rows of one chunk, C classes.
+Dimension key: B rows of one chunk, C classes, P pixels.
 """
 
 import torch
@@ -27,6 +27,9 @@ class LeastConfidence(Uncertainty):
 
     def certainty(self, logits_BC: Tensor) -> Tensor:
         return logits_BC.amax(dim=1) if self.space == "logit" else -log_error_probability(logits_BC)
+
+    def pixel_score(self, logits_PC: Tensor) -> Tensor:
+        return -self.certainty(logits_PC) if self.space == "logit" else super().pixel_score(logits_PC)
 
 
 def log_error_probability(logits_BC: Tensor) -> Tensor:

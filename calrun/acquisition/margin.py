@@ -1,6 +1,6 @@
 """Margin sampling. Scheffer et al. 2001, "Active Hidden Markov Models for Information Extraction".
 
-Dimension key: B rows of one chunk, C classes.
+Dimension key: B rows of one chunk, C classes, P pixels.
 """
 
 import torch
@@ -32,6 +32,9 @@ class Margin(Uncertainty):
             top_B2 = logits_BC.topk(2, dim=1).values
             return top_B2[:, 0] - top_B2[:, 1]
         return log_margin_complement(logits_BC)
+
+    def pixel_score(self, logits_PC: Tensor) -> Tensor:
+        return -self.certainty(logits_PC) if self.space == "logit" else super().pixel_score(logits_PC)
 
 
 def log_margin_complement(logits_BC: Tensor) -> Tensor:

@@ -74,6 +74,10 @@ class Partitioned(Acquisition):
         ]
         return np.concatenate(chosen).astype(np.int64)
 
+    def for_pixels(self) -> Acquisition:
+        inner, drawn = self.inner.for_pixels(), (self.subset_labelled, self.subset_unlabelled)
+        return Partitioned(inner, self.partitions, self.shuffle, self.split_labelled, *drawn)
+
     def columns(self) -> dict[str, Column]:
         return self.inner.columns()
 

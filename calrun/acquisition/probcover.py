@@ -21,8 +21,9 @@ from calrun.acquisition.kernel.factors import MAX_CENTRES, Points, distances, fu
 from calrun.acquisition.kernel.memory import limit_bytes
 from calrun.acquisition.kernel.purity import pure_radius, purity_cost
 from calrun.acquisition.kernel.row_order import in_row_order
-from calrun.look.columns import column_bytes
+from calrun.look.columns import Column, column_bytes
 from calrun.look.sizes import Sizes
+from calrun.part.part import Part
 from calrun.text.say import warn
 
 MOST_ROWS = 200_000  # all pairs of more rows take hours
@@ -56,6 +57,7 @@ class ProbCover(Acquisition):
         self.needs = frozenset({"features", "labelled_features"}) | fallback.needs
         self.needs |= {"head_bias"} if delta == "purity" else set()  # as many entries as classes
         self.num_mc_samples = fallback.num_mc_samples
+        self.classifies_rows = fallback.classifies_rows
         self.delta = delta
         self.normalize = normalize
         self.fallback = fallback
@@ -82,6 +84,15 @@ class ProbCover(Acquisition):
         )
         more = self.fallback.select(_without(candidates, picks, self.fallback.needs), budget - len(picks), rng)
         return np.concatenate([chosen, more]).astype(np.int64)
+
+    def for_pixels(self) -> Acquisition:
+        return ProbCover(self.delta, self.normalize, self.fallback.for_pixels(), self.memory_gib)
+
+    def columns(self) -> dict[str, Column]:
+        return self.fallback.columns()
+
+    def parts(self) -> dict[str, Part]:
+        return self.fallback.parts()
 
     def notes(self) -> dict[str, float]:
         """Returns the radius, and how many of the last picks cover and how many are the fallback's."""

@@ -52,6 +52,9 @@ class SubsetOf(Acquisition):
             candidates = candidates.at(np.sort(rng.permutation(len(candidates))[:number]))
         return self.inner.select(candidates, budget, rng)
 
+    def for_pixels(self) -> Acquisition:
+        return SubsetOf(self.inner.for_pixels(), self.size)
+
     def columns(self) -> dict[str, Column]:
         return self.inner.columns()
 

@@ -34,6 +34,9 @@ COLUMN = "predicted_dynamics"
 class Tidal(Acquisition):
     """Takes the rows whose predicted training dynamics are least certain.
 
+    Where a row has a class for each pixel, these are the dynamics of its shares of classes (MeanPrediction), for crops
+    and mirrors move pixels between visits: the score is that of the shares, not a mean over pixels.
+
     Args:
         weight: lambda, of the head's loss; 1 in the paper. 0 trains the network as if there were no head.
         score: `entropy` of the predicted dynamics, or `aum`: their margin of the class that the network predicts.

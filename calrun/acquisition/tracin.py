@@ -31,7 +31,8 @@ COLUMN = "influence"
 class Tracin(Acquisition):
     """Takes the rows whose predictions have moved most along the fits of the round.
 
-    Where no prediction has moved, as after a single epoch, rows are random.
+    Where no prediction has moved, as after a single epoch, rows are random. Where a row has a class for each pixel, it
+    is its shares of classes that move: the score is that of the shares, not a mean over pixels.
 
     Args:
         epochs: `all`, or the `latter_half` of those that were looked at.

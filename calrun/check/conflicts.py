@@ -28,15 +28,18 @@ def conflicts(data: Dataset, method: Method, acquisitions: dict[str, Acquisition
     return problems
 
 
+def standing_in(acquisition: Acquisition, data: Dataset) -> Acquisition:
+    """Returns what chooses from a data set in the place of an acquisition: mostly itself."""
+    return acquisition.for_pixels() if data.is_of_pixels else acquisition
+
+
 def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Method) -> list[str]:
     if isinstance(acquisition.needs, str):
         needs = acquisition.needs
-        return [
-            f"{group}={type(acquisition).__name__} needs the text {needs!r}; write needs = frozenset({{{needs!r}}})"
-        ]
+        return [f"{group}={acquisition.called} needs the text {needs!r}; write needs = frozenset({{{needs!r}}})"]
     if unfit := _wrong_arguments(acquisition):
-        return [f"{group}={type(acquisition).__name__}: {unfit}"]
-    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={type(acquisition).__name__}"
+        return [f"{group}={acquisition.called}: {unfit}"]
+    known, name = {**COLUMNS, **acquisition.columns()}, f"{group}={acquisition.called}"
     problems, net = list(_misnamed(name, acquisition)), method.answering()
     if unknown := acquisition.needs - known.keys():
         problems.append(f"{name} needs {sorted(unknown)}, but candidates can hold {sorted(known)}")
@@ -50,7 +53,7 @@ def _unmet_needs(group: str, acquisition: Acquisition, data: Dataset, method: Me
     if of_rows and data.train.targets.ndim > 1:
         problems.append(
             f"{name} looks at one class for each row or at the head behind it, but this data set has a class for each "
-            "pixel; choose random, entropy, margin, least_confidence, bald, pixel_mean, coreset or kmeans"
+            "pixel; choose random, entropy, margin, least_confidence, bald, tod, coreset or kmeans"
         )
     problems += _outside(name, data) if "truth" in wants else []
     problems += _alone(name, method) if "beside" in wants else []

@@ -184,6 +184,11 @@ class Dataset:
     further: Mapping[str, Source] = field(default_factory=dict)
     unknown_classes: Sequence[str] = ()
 
+    @property
+    def is_of_pixels(self) -> bool:
+        """Whether a row has a class for each of its pixels: labels (N, H, W)."""
+        return self.train.targets.ndim > 2
+
 
 def with_class(targets: np.ndarray) -> np.ndarray:
     """Returns which rows are of one of the data set's classes, or may be (N,); rows with several labels all are."""

@@ -206,8 +206,7 @@ def _passed(
     of = {column.name: column.of for column in columns if column.of is not None}
     if not len(rows):
         return _empty(view, columns)
-    sampled = split == "candidates" and "mc_log_probs" in of
-    seeds = mc_seeds(view.this_round.rng("dropout masks"), num_samples) if sampled else []
+    seeds = mc_seeds(view.this_round.rng("dropout masks"), num_samples) if split == "candidates" else []
     return view.predictor(net, source, rows, of, seeds)
 
 

@@ -31,8 +31,8 @@ class Column:
         num_bytes: its size in bytes.
         split: the rows that it follows; `None` if it does not follow rows.
         of: what is kept of each batch that goes through the network; all columns of a split share one pass.
-        make: how it is made if it needs no pass.
-        passes: how often each row goes through the network for it, beyond the shared pass.
+        make: how it is made if it needs no pass, or makes its own.
+        passes: how often each row goes through a network for it, beyond the shared pass.
         previous: whether the previous round's network makes the pass; in round 1, the untrained one.
         wants: what it cannot be made without: a network with dropout, a linear head, labels that nobody has
             bought, one class for each row, a network that is evaluated beside the one that answers.
@@ -142,7 +142,7 @@ def column_bytes(columns: Iterable[Column], sizes: Sizes) -> dict[str, int]:
 
 def looked_at(columns: Iterable[Column], sizes: Sizes) -> tuple[int, int]:
     """Returns how many rows the columns come from, and how many times in all a row goes through a network."""
-    columns = [column for column in columns if column.of is not None]
+    columns = [column for column in columns if column.of is not None or column.passes(sizes)]
     shared = {(column.split, column.previous) for column in columns if not column.passes(sizes)}
     rows = sum(rows_of(split, sizes) for split in {column.split for column in columns})
     passes = sum(rows_of(split, sizes) for split, _ in shared)

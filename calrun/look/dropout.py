@@ -13,6 +13,7 @@ NO_DROPOUT = (
     "wants a network with dropout, but this model has none; raise model.dropout where a model has it (cnn, mlp), "
     "or choose another acquisition"
 )
+DIFFERENT = "wanted different ones; give the model dropout layers with p > 0 (and num_mc_samples >= 2)"
 _CHANNELWISE = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 

@@ -75,11 +75,16 @@ def features(seen: Seen) -> Tensor:
 
 def mc_log_probs(seen: Seen) -> Tensor:
     """Returns the log-probabilities of a batch under each set of dropout masks (B, K, C)."""
-    samples = []
+    samples = [seen.reduced(logits).float().log_softmax(dim=1) for logits in sampled_logits(seen)]
+    return torch.stack(samples, dim=1)
+
+
+def sampled_logits(seen: Seen) -> Iterator[Tensor]:
+    """Yields the network's logits of a batch (B, C, ...) under each set of dropout masks."""
     for seed in seen.mask_seeds:
         with consistent_masks(seen.net, seed):
-            samples.append(seen.reduced(seen.net(seen.x).logits_BC).float().log_softmax(dim=1))
-    return torch.stack(samples, dim=1)
+            logits: Tensor = seen.net(seen.x).logits_BC
+        yield logits
 
 
 LOGITS = {"logits": logits}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from calrun.acquisition.base import Acquisition
-from calrun.check.conflicts import conflicts
+from calrun.check.conflicts import conflicts, standing_in
 from calrun.check.early import refuse_early
 from calrun.dataset.base import UNKNOWN, Dataset, Source
 from calrun.dataset.source.joined import Joined
@@ -140,6 +140,7 @@ def chosen(files: RunFiles, source: Source, acquisition: Acquisition, wish: Wish
     state, name, budget = files.state(), f"acquisition={wish.acquisition}", wish.budget
     trained_with = parts_of(files, acquisition, state, name)
     ground = ground_of(files, source, acquisition, name)
+    acquisition = standing_in(acquisition, ground.data)
     method = rebuilt(files, ground.data, state, predictor_of(files.cfg), trained_with)
     if problems := conflicts(ground.data, method, {"acquisition": acquisition}):
         raise ValueError(SEPARATOR.join(problems))

@@ -259,7 +259,7 @@ class Planner:
         score = ScorePlan(rows, flops, seconds, columns)
         where = self._where(sum(columns.values()))
         cost = acquisition.cost(replace(sizes, device=where))
-        select = SelectPlan(type(acquisition).__name__, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
+        select = SelectPlan(acquisition.called, cost.flops, cost.bytes_peak, measure(where).seconds(cost))
         needed, free = needed_bytes(score, select, self.processes), self.free(where)
         remedy = acquisition.approximation if group == "acquisition" else "initial=random"
         when = f"round {number}" if number else "the initial choice"

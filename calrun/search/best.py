@@ -1,6 +1,6 @@
 """`calrun best`: the winner of each search below a folder, and what each method's search has cost."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
@@ -69,19 +69,26 @@ def show_search(console: Console, search: Search) -> None:
 
 
 def show_budgets(console: Console, found: Sequence[Search]) -> None:
-    """Prints how much was searched for each method, and says if the methods had different budgets."""
-    panels: dict[tuple[str, str, str], dict[str, list[Search]]] = defaultdict(lambda: defaultdict(list))
+    """Prints how much was searched for each method on each data set, and says if the methods had different budgets.
+
+    All finished runs count, also those whose seeds are not compared.
+    """
+    panels: dict[tuple[str, str, str, str], dict[str, list[Search]]] = defaultdict(lambda: defaultdict(list))
     for search in found:
         dataset, model, method, acquisition = search.choices
-        panels[dataset, model, acquisition][method].append(search)
+        panels[dataset, model, acquisition, search.data][method].append(search)
+    names = Counter(", ".join(panel[:-1]) for panel in panels)
     for panel, methods in panels.items():
         rows, budgets = [], set()
         for method, own in methods.items():
-            candidates = [one for search in own for one in search.candidates]
-            runs = [run for one in candidates for run in one.runs]
-            budgets.add((len(candidates), len(runs)))
-            rows.append([method, str(len(candidates)), str(len(runs)), _count(sum(run.samples for run in runs))])
-        say(console, f"what was searched on {', '.join(panel)}")
+            num_candidates = sum(len(search.candidates) for search in own)
+            runs = [run for search in own for run in search.played]
+            budgets.add((num_candidates, len(runs)))
+            rows.append([method, str(num_candidates), str(len(runs)), _count(sum(run.samples for run in runs))])
+        name = ", ".join(panel[:-1])
+        titles = dict.fromkeys(search.title for own in methods.values() for search in own)
+        which = f" (the data of {', '.join(titles)})" if names[name] > 1 else ""
+        say(console, f"what was searched on {name}{which}")
         print_table(console, ["method", "configurations", "runs", "gradient samples"], rows)
         if len(budgets) > 1:
             say(console, "the methods had different budgets: one that was searched more has an advantage")

@@ -23,6 +23,7 @@ SAME = (  # what two candidates must share to be compared number by number
     *("val_fraction", "scale", "budget", "seed_set_seed", "row_transform", "oracle", "task"),
     *("data", "data_content", "code", "results"),
 )
+DATA = ("data", "data_content")
 ABSENT = "absent"  # shown for a key that a candidate does not have
 
 
@@ -64,6 +65,7 @@ class Search:
         candidates: best first; equal ones by their values, the smallest first.
         seeds: those that every candidate is compared over.
         labelled: labels after the last round.
+        played: all finished runs, also of seeds that are not compared.
     """
 
     experiment: Path
@@ -75,6 +77,12 @@ class Search:
     candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
     labelled: int
+    played: tuple[SearchedRun, ...]
+
+    @property
+    def data(self) -> str:
+        """Names the content of the data set: options of one name may read different files."""
+        return repr(sorted(part_of(self.played[0].leaves, DATA).items()))
 
     @property
     def method(self) -> str:
@@ -155,7 +163,9 @@ def _search(title: str, runs: list[SearchedRun], metric: str, partial: bool) -> 
     found.sort(key=lambda one: (sign * one.mean, [_order(value) for value in one.values.values()]))
     structural = tuple(key for key in keys if any(key not in member for member in members))
     experiment, choices = runs[0].folder.parent, runs[0].choices
-    return Search(experiment, title, choices, metric, keys, structural, tuple(found), seeds, runs[0].labelled)
+    return Search(
+        experiment, title, choices, metric, keys, structural, tuple(found), seeds, runs[0].labelled, tuple(runs)
+    )
 
 
 def _refuse_incomparable(where: str, runs: list[SearchedRun]) -> None:

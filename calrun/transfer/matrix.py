@@ -9,12 +9,12 @@ import pandas as pd
 
 from calrun.folder.round_line import accuracy, committed_rounds
 from calrun.report.measure.curves import mean_height
+from calrun.report.measure.power import ALPHA, detectable
 from calrun.report.measure.significance import answer, holm, interval, paired_t_test
 from calrun.report.page.naming import difference_labels
 from calrun.report.read.configuration import digest
 from calrun.report.table.tables import RANDOM
 from calrun.transfer.jobs import Plan
-from calrun.transfer.power import LEVEL, detectable
 from calrun.transfer.sources import Source, trainer_of
 
 CELL = ["picks", "trainer"]
@@ -54,7 +54,7 @@ class Difference:
     @property
     def verdict(self) -> str:
         """Returns better, worse, open or untested."""
-        return answer(self.mean, self.p, LEVEL)
+        return answer(self.mean, self.p, ALPHA)
 
 
 @dataclass(frozen=True)

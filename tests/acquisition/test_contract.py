@@ -6,7 +6,7 @@ Dimension key: N candidates, K Monte-Carlo samples, C classes, D features.
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,16 +17,16 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from calrun.acquisition.base import Acquisition, Candidates
-from calrun.acquisition.pixel_mean import mean_score
-from calrun.look.predict import Seen
+from calrun.acquisition.kernel.of_pixels import COLUMN
 from calrun.model.base import Classifier
 
 CONF = Path(__file__).parents[2] / "conf"
-OPTIONS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
+YAMLS = sorted(path.stem for path in (CONF / "acquisition").glob("*.yaml"))
+PIXELS = " of pixels"  # behind an option's name: what chooses in its place where a row has a class for each pixel
 SMALL = {
     "batch_bald": ["acquisition.num_samples=200"],
     "core_gcn": ["acquisition.graph.steps=20"],
@@ -37,8 +37,16 @@ SMALL = {
 # whose generator gives other numbers:
 DRAW_ON_THE_DEVICE = ("batch_bald", "core_gcn", "uncertain_gcn", "vaal", "vaal_emam")
 SCRATCH = TemporaryDirectory()
+
+
+def class_of(option: str) -> type:
+    node = OmegaConf.load(CONF / "acquisition" / f"{option}.yaml")
+    return get_class(node["_target_"]) if "_target_" in node else class_of(node["defaults"][0])
+
+
+OPTIONS = [*YAMLS, *(name + PIXELS for name in YAMLS if class_of(name).for_pixels is not Acquisition.for_pixels)]
 PER_ROW = (
-    "logits", "features", "mc_log_probs", "oracle", "pixel_score", "previous_logits", "predicted_loss",
+    "logits", "features", "mc_log_probs", "oracle", COLUMN, "previous_logits", "predicted_loss",
     "predicted_dynamics", "influence",
 )  # fmt: skip
 ENOUGH_GIB = 5e-5  # for every acquisition, a few rows at a time
@@ -91,7 +99,7 @@ def columns_of(model: Classifier, x: Tensor, oracle: Tensor, num_labelled: int =
         "features": out.features_BD[at],
         "mc_log_probs": mc_KNC[:, at].transpose(0, 1).contiguous(),
         "oracle": oracle[at],
-        "pixel_score": mean_score(Seen(model, x[at], lambda logits: logits), "entropy").detach(),
+        COLUMN: torch.stack([out.logits_BC[at].amax(dim=1), torch.ones(NUM_ROWS)], dim=1),
         "previous_logits": out.logits_BC[at].flip(1),
         "round_number": torch.tensor(2),
         "influence": out.features_BD[at].square().sum(dim=1),
@@ -164,6 +172,7 @@ WORLDS = [ordinary, with_duplicates, with_one_class, with_constant_features, wit
 
 @cache
 def config(option: str, *overrides: str) -> DictConfig:
+    option = option.removesuffix(PIXELS)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         added = [override.replace("acquisition.", "++acquisition.", 1) for override in SMALL.get(option, [])]
         return compose(None, overrides=[f"+acquisition={option}", "+trainer=default", *added, *overrides])
@@ -172,12 +181,14 @@ def config(option: str, *overrides: str) -> DictConfig:
 def acquisition_of(option: str, *overrides: str) -> Acquisition:
     acquisition = instantiate(config(option, *overrides).acquisition)
     assert isinstance(acquisition, Acquisition)
-    return acquisition
+    return acquisition.for_pixels() if option.endswith(PIXELS) else acquisition
 
 
 def candidates_for(acquisition: Acquisition, columns: dict[str, Any]) -> Candidates:
     assert acquisition.needs <= columns.keys()
-    return Candidates(np.arange(FIRST_ROW, FIRST_ROW + NUM_ROWS), {name: columns[name] for name in acquisition.needs})
+    splits = {column.name: column.split for column in acquisition.wanted()}
+    rows = np.arange(FIRST_ROW, FIRST_ROW + NUM_ROWS)
+    return Candidates(rows, {name: columns[name] for name in acquisition.needs}, splits)
 
 
 def selected(acquisition: Acquisition, columns: dict[str, Any], budget: int, seed: int = 0) -> np.ndarray:
@@ -237,7 +248,9 @@ def test_the_order_of_candidates_does_not_matter(option: str) -> None:
     candidates = candidates_for(acquisition, columns)
     order = np.random.default_rng(3).permutation(NUM_ROWS)
     shuffled = {name: column[order] if name in PER_ROW else column for name, column in candidates.columns.items()}
-    rows = acquisition.select(Candidates(candidates.rows[order], shuffled), 7, np.random.default_rng(0))
+    rows = acquisition.select(
+        replace(candidates, rows=candidates.rows[order], columns=shuffled), 7, np.random.default_rng(0)
+    )
     assert set(rows.tolist()) == set(selected(acquisition, columns, budget=7).tolist())
 
 
@@ -311,7 +324,8 @@ def test_without_labelled_rows_it_selects_or_says_why_not(option: str) -> None:
 def test_what_it_needs_is_named_and_used(option: str) -> None:
     acquisition, columns = acquisition_of(option), ordinary()
     assert acquisition.needs <= columns.keys()
-    assert (acquisition.num_mc_samples > 0) == ("mc_log_probs" in acquisition.needs)
+    dropout = any("dropout" in column.wants for column in acquisition.wanted())
+    assert (acquisition.num_mc_samples > 0) == dropout
     for name in acquisition.needs:
         candidates = candidates_for(acquisition, {**columns})
         del candidates.columns[name]

@@ -14,8 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from calrun.experiment import Experiment
-from tests.acquisition.test_contract import OPTIONS as ALL
-from tests.acquisition.test_contract import config
+from tests.acquisition.test_contract import YAMLS, config
 from tests.died import Killed, played
 
 WORDS = ("trainer.batch_size=8", "trainer.max_epochs=3", "trainer.cal_epochs=3", "stop=fixed_epochs",
@@ -25,7 +24,7 @@ METHODS = ("cal_er", *(pytest.param(name, marks=pytest.mark.slow) for name in ("
 
 @cache
 def options() -> list[str]:
-    return [option for option in ALL if instantiate(config(option).acquisition).parts()]
+    return [option for option in YAMLS if instantiate(config(option).acquisition).parts()]
 
 
 OPTIONS = options()

@@ -41,7 +41,7 @@ def columns() -> dict[str, Any]:
     shapes = {"logits": (N, C), "features": (N, D), "labelled_logits": (L, C), "labelled_features": (L, D),
               "head_weight": (C, D), "head_bias": (C,), "mc_log_probs": (N, K, C), "previous_logits": (N, C),
               "predicted_dynamics": (N, C), "predicted_loss": (N, 1), "influence": (N,),
-              "pixel_score": (N,), "val_features": (L, D)}  # fmt: skip
+              "val_features": (L, D)}  # fmt: skip
     found: dict[str, Any] = {name: torch.randn(*shape, generator=generator) for name, shape in shapes.items()}
     found["mc_log_probs"] = found["mc_log_probs"].log_softmax(dim=2)
     more = {"labelled_targets": torch.arange(L) // 8, "oracle": torch.arange(N) % C, "round_number": torch.tensor(2)}

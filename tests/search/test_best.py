@@ -99,6 +99,22 @@ def test_methods_with_different_budgets_are_said_to_have_them(
     assert "different budgets" not in alone
 
 
+def test_searches_on_other_files_of_one_option_are_counted_apart(
+    make_run: Make, calrun: Callable[..., Any], tmp_path: Path
+) -> None:
+    rates(make_run, {0.01: (0.9,), 0.1: (0.8,)}, data_files_are={"files": "1", "content": "a"})
+    rates(
+        make_run,
+        {0.01: (0.9,), 0.1: (0.8,), 1.0: (0.7,)},
+        experiment="b",
+        data_files_are={"files": "1", "content": "b"},
+    )
+    out = calrun("best", str(tmp_path / "outputs")).out
+    assert "what was searched on digits, mlp, entropy (the data of lr)" in out
+    assert "what was searched on digits, mlp, entropy (the data of b)" in out
+    assert "different budgets" not in out
+
+
 def test_runs_without_a_validation_split_are_refused(make_run: Make, refusal: Callable[..., str], folder: str) -> None:
     rates(make_run, {0.01: (0.9,)})
     make_run(None, optimizer={"lr": 0.1})
@@ -127,6 +143,7 @@ def test_unequal_seeds_are_refused_and_compared_over_common_ones_if_asked(
     assert "(optimizer.lr=0.1 lacks seed 1)" in refusal("best", folder)
     rows = table(calrun("best", folder, "--partial").out)
     assert [row[:2] for row in rows[1:]] == [["0.01", "80.00"], ["0.1", "70.00"]]
+    assert "al      2               3     9,000" in calrun("best", folder, "--partial").out  # what was spent
 
 
 def test_a_grid_with_a_hole_is_refused_by_the_values_of_the_hole(
@@ -211,7 +228,7 @@ def test_a_search_is_played_named_and_used_as_a_user_types_it(
 
 def test_no_report_takes_the_validation_split_for_a_test_set(make_run: Make) -> None:
     runs = read([make_run(0.9)])
-    assert not [column for column in runs.table.columns if "validation" in column]
+    assert not [column for column in runs.table.columns if "@validation" in column]
     assert runs.table["accuracy"].tolist() == pytest.approx([0.1, 0.1])
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from calrun.report.measure.power import detectable
 from calrun.transfer.matrix import CHANCE, OWN, Matrix, height
-from calrun.transfer.power import detectable
 from calrun.transfer.tables import difference_table, matrix_table, sentences
 
 SIZES = (10, 20, 40)

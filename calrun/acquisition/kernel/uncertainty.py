@@ -3,7 +3,7 @@
 Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation": with `mc_dropout` a score is that of the mean
 probability of K dropout passes, taken in the log domain.
 
-Dimension key: N candidates, B rows of one chunk, C classes, K Monte-Carlo samples.
+Dimension key: N candidates, B rows of one chunk, C classes, K Monte-Carlo samples, P pixels.
 """
 
 import math
@@ -18,7 +18,9 @@ from calrun.acquisition.base import Acquisition, Candidates
 from calrun.acquisition.kernel.cost import Cost
 from calrun.acquisition.kernel.finite_features import mark_minus_infinity_
 from calrun.acquisition.kernel.memory import chunk_rows, shortage
+from calrun.acquisition.kernel.of_pixels import OfPixels, sampled_column, score_column
 from calrun.acquisition.kernel.top_k import smallest
+from calrun.look.dropout import DIFFERENT
 from calrun.look.sizes import FLOAT, Sizes
 from calrun.text.legal import at_least
 
@@ -60,6 +62,16 @@ class Uncertainty(Acquisition):
             out.copy_(self.certainty(log_mean_probs(part.to(single)) if self.mc_dropout else part.to(single)))
             mark_minus_infinity_(out, part)
         return smallest(certainty_N, candidates.rows, budget)
+
+    def pixel_score(self, logits_PC: Tensor) -> Tensor:
+        """Returns a score of each pixel (P,) of which the mean has a meaning; `certainty` is minus its logarithm."""
+        return (-self.certainty(logits_PC)).exp()
+
+    def for_pixels(self) -> Acquisition:
+        if not self.mc_dropout:
+            return OfPixels(self.called, score_column(self.pixel_score))
+        column = sampled_column(lambda log_probs_PKC: self.pixel_score(log_mean_probs(log_probs_PKC)))
+        return OfPixels(self.called, column, self.num_mc_samples)
 
     def cost(self, sizes: Sizes) -> Cost:
         """Returns N C, or N K C with dropout: one pass, an exponential and two logarithms for each number."""
@@ -104,6 +116,6 @@ def refuse_identical_samples(mc_log_probs_NKC: Tensor) -> None:
     agree = all(torch.equal(part, part[:, :1].expand_as(part)) for part in torch.split(mc_log_probs_NKC, 4096))
     if len(mc_log_probs_NKC) and agree:
         raise ValueError(
-            f"mc_log_probs holds {num_samples} samples that agree exactly in all {len(mc_log_probs_NKC)} rows, wanted "
-            "different ones; give the model dropout layers with p > 0 (and num_mc_samples >= 2)"
+            f"mc_log_probs holds {num_samples} samples that agree exactly in all {len(mc_log_probs_NKC)} rows, "
+            f"{DIFFERENT}"
         )

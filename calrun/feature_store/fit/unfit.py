@@ -49,7 +49,7 @@ def unfit(method: Method, acquisitions: Mapping[str, Acquisition]) -> list[str]:
         ]
     for group, acquisition in acquisitions.items():
         reasons += [
-            f"{option} leaves no backbone in the run, but {group}={type(acquisition).__name__} {reason}; choose "
+            f"{option} leaves no backbone in the run, but {group}={acquisition.called} {reason}; choose "
             "another, or feature_store=none"
             for reason in looking(acquisition, acquisition.parts())
         ]

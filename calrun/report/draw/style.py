@@ -86,7 +86,6 @@ STYLES = {
     "tracin_last": Style("TracIn, last", "#777777", "H", (8, 2, 1, 2)),
     "activeft": Style("ActiveFT", "#44AA99", ">"),
     "activeft_pre": Style("ActiveFT (pre)", "#999933", "p"),
-    "pixel_mean": Style("pixel mean", "#6699CC", "h"),
     "balancing": Style("balancing sampler", "#332288", "<", (5, 2)),
     "balanced_random": Style("balanced random", "#777777", "P", (5, 2)),
     "random": Style("random", "#777777", "p", (1, 1.5)),

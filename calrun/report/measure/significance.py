@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from calrun.report.measure.curves import LINE, area_under_budget_curve
+from calrun.report.measure.power import detectable
 
 LEVEL = 0.95
 FEWEST_TO_DRAW = 5  # seeds below which a bootstrap is too narrow
@@ -87,8 +88,9 @@ def versus(table: pd.DataFrame, baseline: str, rows: str = "method", alpha: floa
     With rows = 'acquisition' and baseline 'random' it answers "beats random?". The last shared budget is the last with
     two pairs (or with one, if none has two). Holm's correction runs over the lines of one measure.
 
-    Columns: measure ('last budget' or 'area'), labelled, difference, n, p, p_holm, answer (better, worse, open: not
-    told apart, untested: fewer than two pairs).
+    Columns: measure ('last budget' or 'area'), labelled, difference, n, sd (of the differences), p, p_holm, answer
+    (better, worse, open: not told apart, untested: fewer than two pairs), detectable (the true difference that n pairs
+    find with 80 % power at Holm's first step).
     """
     others = [name for name in ("method", "acquisition") if name != rows]
     areas = area_under_budget_curve(table).rename(columns={"area": "value"}).assign(labelled=0)
@@ -98,22 +100,32 @@ def versus(table: pd.DataFrame, baseline: str, rows: str = "method", alpha: floa
         tested_pairs(areas, baseline, rows).assign(measure="area"),
     ]
     result = pd.concat(tested, ignore_index=True)
-    result["p_holm"] = result.groupby([*others, "measure"])["p"].transform(lambda p: holm(p.to_numpy(float)))
+    family = result.groupby([*others, "measure"])["p"]
+    result["p_holm"] = family.transform(lambda p: holm(p.to_numpy(float)))
+    result["detectable"] = reach(result["sd"], result["n"], family.transform("count"), alpha)
     result["answer"] = [
         answer(difference, p, alpha) for difference, p in zip(result["difference"], result["p_holm"], strict=True)
     ]
     return result
 
 
+def reach(sd: pd.Series, n: pd.Series, comparisons: pd.Series, alpha: float) -> list[float]:
+    """Returns for each row the true difference that n pairs find with 80 % power at Holm's first step; NaN untested."""
+    rows = zip(sd, n, comparisons, strict=True)
+    return [float(s) * detectable(int(k), max(1, int(m)), alpha) if k > 1 and s > 0 else np.nan for s, k, m in rows]
+
+
 def tested_pairs(values: pd.DataFrame, baseline: str, rows: str) -> pd.DataFrame:
-    """Returns mean difference, n and p for each line at its last budget with two pairs, or with one."""
+    """Returns mean difference, n, deviation and p for each line at its last budget with two pairs, or with one."""
     others = [name for name in ("method", "acquisition") if name != rows]
     pair = ["context", *others, "seed", "labelled"]
     base = values[values[rows] == baseline].drop_duplicates(pair, keep=False)
     paired = values[values[rows] != baseline].merge(base[[*pair, "value"]], on=pair, how="left", suffixes=("", "_base"))
     paired["difference"] = paired["value"] - paired["value_base"]
     groups = paired.groupby([*LINE, "labelled"])["difference"]
-    tested = groups.agg(difference="mean", n="count", p=lambda own: paired_t_test(own.to_numpy(float))).reset_index()
+    tested = groups.agg(
+        difference="mean", n="count", sd="std", p=lambda own: paired_t_test(own.to_numpy(float))
+    ).reset_index()
     tested["enough"] = tested["n"].clip(upper=2)
     return tested.sort_values(["enough", "labelled"]).drop_duplicates(LINE, keep="last").drop(columns="enough")
 

@@ -7,6 +7,7 @@ from calrun.report.draw.panels import Line, Panel, label_of, of_line
 from calrun.report.draw.style import style_of
 from calrun.report.measure.cost import mean_speed_up
 from calrun.report.measure.curves import LINE, accuracy_by_budget, last_common_budget
+from calrun.report.measure.power import detectable
 from calrun.report.measure.significance import answer, holm, interval, paired_t_test
 from calrun.report.table.tables import ratio_text
 
@@ -74,7 +75,9 @@ def how_sure(pairs: "pd.Series[float]", p_M: np.ndarray, unpaired: bool) -> str:
     sure = SURE[answer(pairs.mean(), p, ALPHA)]
     tested = f"p = {p:.2g}" + (f" after Holm's correction over {len(p_M)} comparisons" if len(p_M) > 1 else "")
     mean = f"mean of the seeds that both have {100 * pairs.mean():+.1f}, " if unpaired else ""
-    return f"{sure}; {mean}95 % interval of this pair alone {low:+.1f} to {high:+.1f}, n = {n}, {tested}"
+    least = 100 * float(pairs.std()) * detectable(n, len(p_M), ALPHA)
+    told = f"95 % interval of this pair alone {low:+.1f} to {high:+.1f}, n = {n}"
+    return f"{sure}; {mean}{told}, which finds {least:.1f} points with 80 % power, {tested}"
 
 
 def speed(panel: Panel, best: Line, other: Line, baseline: str, budget: int) -> str:

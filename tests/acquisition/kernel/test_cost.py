@@ -124,7 +124,6 @@ def columns_for(needs: frozenset[str], sizes: Sizes) -> dict[str, Any]:
         "predicted_dynamics": logits_NC[parts[1]],
         "predicted_loss": logits_NC[parts[1], :1],
         "influence": logits_NC[parts[1], 0].double(),
-        "pixel_score": logits_NC[parts[1], 0],
         "round_number": torch.tensor(2),
         "head_weight": weight_CD,
         "head_bias": torch.zeros(sizes.classes),

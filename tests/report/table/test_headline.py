@@ -19,8 +19,8 @@ def test_it_says_which_by_how_much_how_fast_and_how_sure(make_run: MakeRun, tmp_
         make_run([0.5, 0.70 + noise], seed=seed, method="cal_der")
     assert said(tmp_path) == (
         "digits, mlp, entropy: at 200 labels CAL-ER has 85.1 %, 5.1 points above AL at 2.0× the speed of AL (told "
-        "apart; 95 % interval of this pair alone +4.9 to +5.3, n = 3, p = 0.00013 after Holm's correction over 2 "
-        "comparisons)."
+        "apart; 95 % interval of this pair alone +4.9 to +5.3, n = 3, which finds 0.5 points with 80 % power, "
+        "p = 0.00013 after Holm's correction over 2 comparisons)."
     )
 
 

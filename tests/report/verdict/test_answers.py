@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from calrun.report.draw.panels import panels
+from calrun.report.measure.power import detectable
 from calrun.report.read.runs import read
 from calrun.report.table.tables import Table
 from calrun.report.verdict.answers import answer_tables
@@ -30,7 +31,16 @@ def test_one_seed_is_untested_and_its_area_says_n(make_run: MakeRun, tmp_path: P
     make_run([0.5, 0.8])
     make_run([0.5, 0.9], method="cal_er")
     table = tables_of(tmp_path)["against AL"]
-    assert row(table, "CAL-ER")[:6] == ["70.0 (n=1)", "+10.0", "1", "–", "–", "untested"]
+    assert row(table, "CAL-ER")[:7] == ["70.0 (n=1)", "+10.0", "1", "–", "–", "–", "untested"]
+
+
+def test_a_difference_stands_beside_what_its_seeds_could_tell(make_run: MakeRun, tmp_path: Path) -> None:
+    for seed, noise in enumerate((0.0, 0.01, 0.02)):
+        make_run([0.5, 0.8], seed=seed)
+        make_run([0.5, 0.8 + noise], seed=seed, method="cal_er")
+    table = tables_of(tmp_path)["against AL"]
+    assert table.columns[4] == "could tell"
+    assert row(table, "CAL-ER")[1:4] == ["+1.0", "3", f"{100 * 0.01 * detectable(3):.1f}"]
 
 
 def test_an_accuracy_random_never_reaches_gives_a_lower_bound(make_run: MakeRun, tmp_path: Path) -> None:
