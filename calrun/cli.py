@@ -26,6 +26,7 @@ from calrun.network.commands import predict_command, select_command
 from calrun.oracle.wanted import LabelsWanted
 from calrun.parallel.launch import is_further
 from calrun.places import CONF
+from calrun.report.commands import report_command
 from calrun.search.commands import best_command
 from calrun.shell.completion import ASK, answers, script
 from calrun.slurm.commands import cancel_command, logs_command, submit_words
@@ -188,37 +189,6 @@ def list_command(
     typer.echo("\n".join(described(group, config_dir)))
 
 
-@app.command("report")
-def report_command(  # noqa: PLR0913 - the options of a command
-    folders: Annotated[list[Path], typer.Argument(help="run folders, or folders that hold them")],
-    out: Annotated[
-        Path | None, typer.Option(help="where tables and figures go; default: report/ in the first folder")
-    ] = None,
-    baseline: Annotated[str, typer.Option(help="the method that speed-ups are measured against")] = "al",
-    stand_in: Annotated[
-        list[str] | None, typer.Option(help="OURS=PAPER: a data set beside another one of the paper; may be repeated")
-    ] = None,
-    label_price: Annotated[float | None, typer.Option(help="price of one label; adds the overall cost")] = None,
-    hour_price: Annotated[float | None, typer.Option(help="price of one hour of fitting, in the same currency")] = None,
-    log: Annotated[bool, typer.Option("--log", help="sends the report to the logger of the runs too")] = False,
-) -> None:
-    """Turns run folders into tables and figures."""
-    from calrun.report.main import report
-    from calrun.report.measure.prices import Prices
-
-    asked = label_price is not None or hour_price is not None
-    prices = Prices(label_price or 0.0, hour_price or 0.0) if asked else None
-    stand_ins = dict((own, paper) for own, _, paper in (each.partition("=") for each in stand_in or []))
-    out = out or folders[0] / "report"
-    if not log:
-        report(folders, out, baseline, prices, stand_ins)
-        return
-    from calrun.logger.reported import logger_of
-
-    logger, experiment = logger_of(folders)
-    logger.send_report(out, report(folders, out, baseline, prices, stand_ins).files, experiment)
-
-
 @app.command("reproduce")
 def reproduce_command(  # noqa: PLR0913 - the options of a command
     table: Annotated[str, typer.Argument(help="a recipe, such as cal/table1 (calrun list experiment), or all")] = "",
@@ -246,6 +216,7 @@ def reproduce_command(  # noqa: PLR0913 - the options of a command
     reproduce(reproduction(table, seeds, scale, more), dry_run, no_run)
 
 
+app.command("report")(report_command)
 app.command("cancel")(cancel_command)
 app.command("logs")(logs_command)
 app.command("predict")(predict_command)

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from calrun.folder.code import sources, targets, user_code
 from calrun.folder.content import CHECKS, Check, Fingerprint, fingerprint
 
-RESULTS = 2  # number that goes up with every change of calrun that changes what runs measure
+RESULTS = 3  # number that goes up with every change of calrun that changes what runs measure
 NEUTRAL_BLOCKS = ("paths", "logger", "record", "experiment_name", "data_files", "hydra", "stop_al")
 NEUTRAL_KEYS = ("checkpoint_every_seconds", "num_workers", "memory_gib", "download", "whose")
 NEUTRAL_LEAVES = ("dataset.check",)
