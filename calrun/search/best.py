@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from calrun.folder.status import RunStatus, runs_below
+from calrun.folder.status import RunStatus
 from calrun.report.page.naming import short_names, short_value
 from calrun.report.table.plain import encoding_of, say, shown
 from calrun.search.grid import Candidate, Search, searches
 from calrun.search.hparams_file import chosen_with, refuse_place, write_hparams
 from calrun.search.runs import listed, metric_name, read_runs
+from calrun.slurm.state import QUEUED
+from calrun.sweep.overview import overview
 
 PERCENT = ("accuracy", "balanced_accuracy")  # metrics that are shown in %
 
@@ -29,7 +31,7 @@ def best(folders: Sequence[Path], metric: str, method: str | None, out: Path | N
     if out is not None:
         refuse_place(out)
     where = ", ".join(map(str, folders))
-    runs = sorted({place: run for folder in folders for place, run in runs_below(folder.resolve()).items()}.items())
+    runs = sorted({place: run for folder in folders for place, run in overview(folder.resolve()).items()}.items())
     statuses = {place: status for place, status in runs if _is_of(status.name, method)}
     finished = [place for place, status in statuses.items() if status.state == "finished"]
     left = [status for status in statuses.values() if status.state != "finished"]
@@ -114,9 +116,12 @@ def _refuse_unfinished(where: str, finished: Sequence[Path], left: Sequence[RunS
     if not finished and not left:
         raise ValueError(f"{where} holds no run of that method; calrun status lists what there is")
     if not finished or (left and not partial):
+        waits, missing = (sum((one.state in ("running", *QUEUED)) is yes for one in left) for yes in (True, False))
+        todo = ["wait for what is running or queued"] * bool(waits)
+        todo += ["play what is missing (the same command)"] * bool(missing)
         raise ValueError(
-            f"{where} is not finished: {listed([f'{status.name} is {status.state}' for status in left])}; play what "
-            "is missing (the same command)" + (", or compare what is there with --partial" if finished else "")
+            f"{where} is not finished: {listed([f'{status.name} is {status.state}' for status in left])}; "
+            f"{' and '.join(todo)}" + (", or compare what is there with --partial" if finished else "")
         )
 
 

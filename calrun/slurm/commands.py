@@ -13,7 +13,7 @@ import typer
 from omegaconf import OmegaConf
 
 from calrun.folder.claim import newest
-from calrun.folder.status import RunStatus
+from calrun.folder.status import RunStatus, runs_below
 from calrun.machine.process import machine
 from calrun.places import CONF
 from calrun.slurm.jobs_file import SentJob, latest_jobs, log_of, mark_cancelled
@@ -24,6 +24,7 @@ from calrun.text.words import at_home
 
 LAUNCHER = "hydra/launcher"
 FOLLOW_SECONDS = 1.0
+SHOWN = 5  # most runs that a sentence names
 Runs = Annotated[list[Path], typer.Argument(metavar="FOLDER", help="runs, or folders that hold them")]
 
 
@@ -89,8 +90,18 @@ def _stands(folder: Path) -> RunStatus:
 
 
 def _no_log(folder: Path) -> str:
+    """Returns why there is no log.
+
+    Raises:
+        ValueError: if the folder does not exist or holds no run.
+    """
     if _sent(folder) is None:
-        return f"there is no log of {folder}: it was sent in no job; name a run that calrun submit has sent"
+        runs = runs_below(folder)
+        if folder in runs:
+            return f"there is no log of {folder}: it was sent in no job; name a run that calrun submit has sent"
+        names = [str(path.relative_to(folder)) for path in runs]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return f"calrun logs wants one run, but {folder} holds {', '.join(names[:SHOWN])}{more}; name one of them"
     status = _stands(folder)
     return f"there is no log of {folder.name} yet: it is {status.state} ({status.note}); look again when it has begun"
 

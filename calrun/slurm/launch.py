@@ -28,6 +28,7 @@ from calrun.sweep.order import Order
 from calrun.text.say import say
 
 LOOK_SECONDS = 2.0
+OF_MEMORY = ("memory", "node configuration is not available")  # what SLURM says of too much memory
 
 
 def play_there(
@@ -94,7 +95,7 @@ def send(experiment: Path, orders: Sequence[Order], wanted: Wanted) -> list[Sent
         forget_refusal(order.folder)
         forget_cancelled(order.folder)
     made = [Pack(pack, len(pack) if wanted.side_by_side else 1, wanted.resources["signal_delay_s"]) for pack in packs]
-    with refusals(), redirect_stderr(io.StringIO()):  # submitit repeats there what sbatch says
+    with refusals(resources.get("mem_gb")), redirect_stderr(io.StringIO()):  # submitit repeats there what sbatch says
         ids = [job.job_id for job in executor(experiment, resources).map_array(Pack.__call__, made)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return [SentJob(job, tuple(order.name for order in pack), now) for job, pack in zip(ids, packs, strict=True)]
@@ -126,8 +127,11 @@ def executor(experiment: Path, resources: Mapping[str, Any]) -> Any:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def refusals(mem_gb: float | None) -> Iterator[None]:
     """Turns what submitit and sbatch say into one sentence.
+
+    Args:
+        mem_gb: the memory that each job asks for, if it asks for any.
 
     Raises:
         ValueError: if there is no SLURM, or it refuses a job.
@@ -140,9 +144,18 @@ def refusals() -> Iterator[None]:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         told = [line for line in lines if line.startswith(("sbatch:", "salloc:"))] or lines[-1:]
         said = "; ".join(line.split("error: ")[-1] for line in told)
-        raise ValueError(f"SLURM refuses the jobs ({said}); change hydra.launcher's options, then send them") from None
+        raise ValueError(f"SLURM refuses the jobs ({said}); {remedy(said, mem_gb)}, then send them") from None
     except RuntimeError as error:
         raise ValueError(f"{error}; hydra/launcher=slurm wants a machine with SLURM's commands") from error
+
+
+def remedy(said: str, mem_gb: float | None) -> str:
+    """Returns what to change about jobs that SLURM refuses, by what it says."""
+    if mem_gb is None or not any(sign in said.lower() for sign in OF_MEMORY):
+        return "change hydra.launcher's options"
+    return (
+        f"each job asks for {mem_gb:g} GB: set hydra.launcher.mem_gb to less, or change hydra.launcher's other options"
+    )
 
 
 def wait_for(folders: Sequence[Path]) -> None:

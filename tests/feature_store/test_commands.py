@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from calrun.feature_store.keep.kept import all_kept
+from calrun.feature_store.keep.lock import locked
 
 STORE = "feature_store=memmap"
 
@@ -64,6 +65,27 @@ def test_a_truncated_map_is_not_called_whole(
     assert "damaged: " in line
     assert "whole" not in line
     assert "is truncated or damaged" in refusal("run", *probe, STORE)
+
+
+def test_a_pass_that_has_not_ended_is_no_damage_until_it_is_asked_for_by_name(
+    calrun: Callable[..., Any], refusal: Callable[..., str], probe: tuple[str, ...], tmp_path: Path, place: str
+) -> None:
+    calrun("features", "compute", *probe)
+    kept, other = all_kept(tmp_path / "features")
+    kept.path.rename(kept.part)
+    kept.mark.write_text("8")
+    answer = calrun("features", "verify", place)
+    assert answer.code == 0
+    assert f"{kept.id}  unfinished (8 of " in answer.out
+    assert f"calrun features remove {kept.id} {place} removes it" in answer.out
+    assert f"{other.id}  as it was computed" in answer.out
+    assert f"{kept.id}: unfinished (8 of " in refusal("features", "verify", kept.id, place)
+    with locked(kept.lock, lambda: pytest.fail("nobody else holds it")):
+        answer = calrun("features", "verify", kept.id, place)
+    assert answer.code == 0
+    assert f"{kept.id}  is being computed (8 of " in answer.out
+    kept.sidecar.write_text("{")
+    assert "is damaged" in refusal("features", "verify", place)
 
 
 def test_an_id_that_is_named_twice_is_removed_once(

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from calrun.report.read.runs import read
+from calrun.slurm import queue
+from calrun.slurm.jobs_file import SentJob, add_jobs, jobs_folder
 
 Make = Callable[..., Path]
 
@@ -168,10 +170,22 @@ def test_runs_that_are_not_finished_or_not_begun_are_named(
     begun = make_run(0.9, rounds=1, optimizer={"lr": 0.1})
     (Path(folder) / "sweep.json").write_text(json.dumps({"runs": [begun.name, "digits-mlp-al-entropy-s0-later"]}))
     line = refusal("best", folder)
-    assert f"{begun.name} is interrupted, digits-mlp-al-entropy-s0-later is waiting" in line
+    assert f"{begun.name} is interrupted, digits-mlp-al-entropy-s0-later is waiting; play what is missing (" in line
     out = calrun("best", folder, "--partial").out
     assert "left out: digits-mlp-al-entropy-s0-later is waiting" in out
     assert "best: the one configuration" in out
+
+
+def test_a_run_that_is_queued_again_is_said_to_be_as_status_says_it(
+    make_run: Make, refusal: Callable[..., str], calrun: Callable[..., Any], folder: str, monkeypatch: Any
+) -> None:
+    rates(make_run, {0.01: (0.9,)})
+    begun = make_run(0.9, rounds=1, optimizer={"lr": 0.1})
+    jobs_folder(begun.parent).mkdir()
+    add_jobs(begun.parent, [SentJob("7_1", (begun.name,), "2026-01-01T10:00:00+00:00")])
+    monkeypatch.setattr(queue, "_ask", lambda *words: "7_1|PENDING|Priority|0|\n" if words[0] == "squeue" else "")
+    assert f"{begun.name} is queued; wait for what is running or queued, or compare" in refusal("best", folder)
+    assert f"left out: {begun.name} is queued" in calrun("best", folder, "--partial").out
 
 
 @pytest.mark.parametrize(

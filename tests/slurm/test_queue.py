@@ -1,6 +1,7 @@
 """What is read from SLURM's answers, and what becomes of them in `calrun status`; no SLURM is needed."""
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from calrun.slurm import queue as asked
 from calrun.slurm.commands import submit_words
 from calrun.slurm.job import Pack, stuck
 from calrun.slurm.jobs_file import SentJob, add_jobs, forget_cancelled, jobs_folder, latest_jobs, log_of, mark_cancelled
+from calrun.slurm.launch import remedy
 from calrun.slurm.queue import Queued, ended, queue, seconds_left, tasks
 from calrun.slurm.state import JobState, with_job
 from calrun.sweep.order import Order
@@ -159,7 +161,21 @@ def test_the_log_of_a_lost_run_is_its_own_if_it_has_begun(tmp_path: Path) -> Non
 
 
 def test_a_log_that_is_not_there_is_one_sentence(refusal: Callable[..., str], tmp_path: Path) -> None:
-    assert "it was sent in no job" in refusal("logs", str(tmp_path / "run"))
+    add_runs(tmp_path / "later", ["run"])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
+    for folder in ("run", "later/run"):
+        assert "it was sent in no job" in refusal("logs", str(tmp_path / folder))
+
+
+def test_the_log_of_a_folder_that_is_no_run_is_refused_by_what_it_is(
+    refusal: Callable[..., str], tmp_path: Path
+) -> None:
+    assert f"there is no folder {tmp_path / 'nowhere'}; give a run folder" in refusal("logs", str(tmp_path / "nowhere"))
+    assert "holds no run" in refusal("logs", str(tmp_path))
+    add_runs(tmp_path / "experiment", [f"run-{number}" for number in range(7)])
+    said = refusal("logs", str(tmp_path / "experiment"))
+    assert f"wants one run, but {tmp_path / 'experiment'} holds run-0, run-1, run-2, run-3, run-4 and 2 more;" in said
 
 
 def test_an_array_that_was_cancelled_before_it_had_tasks_has_ended(answers: dict[str, str]) -> None:
@@ -235,3 +251,26 @@ def test_runs_of_several_experiments_are_told_apart(calrun: Callable[..., Any], 
     out = calrun("status", str(tmp_path)).out
     assert "first/digits-mlp-al-entropy-s0-1" in out
     assert "second/digits-mlp-al-entropy-s0-1" in out
+
+
+def test_memory_that_slurm_refuses_is_named_with_its_option(
+    refusal: Callable[..., str], small: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name, says in (("srun", ""), ("sbatch", "Memory specification can not be satisfied")):
+        path = tmp_path / "bin" / name
+        path.write_text(f'#!/bin/sh\necho "{name}: error: {says}" >&2\nexit 1\n')
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    words = ("submit", *small, "pack=2", f"paths.outputs={tmp_path / 'outputs'}")
+    refused = "SLURM refuses the jobs (Memory specification can not be satisfied)"
+    assert f"{refused}; each job asks for 900 GB: set hydra.launcher.mem_gb to less" in refusal(*words, "mem_gb=900")
+    assert f"{refused}; change hydra.launcher's options" in refusal(*words)
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [("Requested node configuration is not available", True), ("invalid partition specified: nowhere", False)],
+)
+def test_only_a_refusal_that_memory_may_cause_names_memory(said: str, named: bool) -> None:
+    assert ("mem_gb" in remedy(said, 12)) == named

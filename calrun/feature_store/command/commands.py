@@ -33,7 +33,7 @@ def list_command(words: Words = None) -> None:
 def verify_command(words: Ids = None, config_dir: ConfigDir = None) -> None:
     """Reads features again and compares their checksums; of a configuration, a sample of rows passes the backbone too.
 
-    Ends with exit code 2 if any are not whole or not what they were.
+    Ends with exit code 2 if any are not what they were, or some that are named by their ids are unfinished.
     """
     from calrun.feature_store.command.looked_over import verify
 

@@ -14,7 +14,7 @@ from calrun.feature_store.fit.behind import Behind
 from calrun.feature_store.keep.checked import map_checksum, other_checksum
 from calrun.feature_store.keep.facts import Facts
 from calrun.feature_store.keep.kept import Kept, all_kept
-from calrun.feature_store.keep.lock import locked
+from calrun.feature_store.keep.lock import is_locked, locked
 from calrun.feature_store.memmap import Memmap
 from calrun.look.predict import features
 from calrun.plan.plan import composed
@@ -76,21 +76,40 @@ def verify(words: Sequence[str], config_dir: Path | None) -> None:
     if not found:
         say(f"there are no features in {folder}")
     for kept in found:
-        if problem := unsound(kept) or sampled.get(kept.id, ""):
+        if not kept.is_whole:
+            problem, state = of_unfinished(kept, kept.id in ids)
+        else:
+            problem = unsound(kept) or sampled.get(kept.id, "")
+            state = f"as it was computed{'  (rows compared)' if kept.id in sampled else ''}"
+        if problem:
             wrong.append(f"{kept.id}: {problem}")
         else:
-            say(f"{kept.id}  as it was computed{'  (rows compared)' if kept.id in sampled else ''}")
+            say(f"{kept.id}  {state}")
     if wrong:
         raise ValueError(SEPARATOR.join(wrong))
 
 
-def unsound(kept: Kept) -> str:
-    """Returns what is wrong with features, nothing if they are whole and have their checksum."""
+def of_unfinished(kept: Kept, is_named: bool) -> tuple[str, str]:
+    """Returns what is wrong with features that are not whole, and how they stand.
+
+    No run reads them before they are whole, so that they are a fault only where somebody asks for them by name, and not
+    while a process computes them.
+    """
     try:
-        said = kept.said()
-        if not kept.is_whole:
-            return f"is not whole ({kept.passed():,} of {said['rows']:,} rows); a run that wants it goes on with it"
-        if Facts.parsed(said).id != kept.id:
+        far = f"{kept.passed():,} of {kept.said()['rows']:,} rows"
+    except ValueError as error:
+        return str(error), ""
+    if is_locked(kept.lock):
+        return "", f"is being computed ({far})"
+    removal = f"calrun features remove {kept.id} {PLACE}{kept.folder}"
+    state = f"unfinished ({far}); a run that wants it goes on with it, and {removal} removes it"
+    return (state, "") if is_named else ("", state)
+
+
+def unsound(kept: Kept) -> str:
+    """Returns what is wrong with whole features, nothing if they have their checksum."""
+    try:
+        if Facts.parsed(kept.said()).id != kept.id:
             return f"{kept.sidecar} describes something else than its name stands for; {kept.remedy}"
         return other_checksum(kept, map_checksum(kept.opened()))
     except ValueError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from torch import Tensor
 
 from calrun.dataset.base import Source
 from calrun.feature_store.keep.checked import map_checksum
@@ -25,6 +26,8 @@ MARK_SECONDS = 5.0  # work that a kill can cost, beyond the batch under way
 
 def fill(kept: Kept, facts: Facts, net: Classifier, source: Source, predictor: Predictor, what: str) -> None:
     """Writes the features of all rows, from where an earlier pass was killed, and then names the map.
+
+    Nothing is left of features that are refused: the same pass would be refused again.
 
     Args:
         kept: where they go; its lock is held.
@@ -42,8 +45,8 @@ def fill(kept: Kept, facts: Facts, net: Classifier, source: Source, predictor: P
     passing = np.arange(facts.rows) if order is None else order
     marked, first = began, done
     try:
-        for rows, part_BD in batches(net, source, predictor, passing[done:], facts):
-            mapped[rows] = part_BD
+        for rows, part_BD in batches(net, source, predictor, passing[done:]):
+            mapped[rows] = held(kept, part_BD, rows, facts)
             done += len(rows)
             now.text = told(done, facts.rows, (time.monotonic() - began) / (done - first) * (facts.rows - done))
             if time.monotonic() - marked > MARK_SECONDS:
@@ -74,24 +77,32 @@ def begun(kept: Kept, facts: Facts, what: str) -> tuple[np.memmap, int]:
 
 
 def batches(
-    net: Classifier, source: Source, predictor: Predictor, rows: np.ndarray, facts: Facts
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields (rows, features) of each batch (B, D), as they are stored.
+    net: Classifier, source: Source, predictor: Predictor, rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Yields (rows, features) of each batch, as the network gives them."""
+    with predictor.evaluating(net):
+        for chunk, x in predictor.batches(source, rows):
+            yield chunk, features(Seen(net, x, predictor.reduced))
+
+
+def held(kept: Kept, part_BD: Tensor, rows: np.ndarray, facts: Facts) -> np.ndarray:
+    """Returns the features of a batch (B, D) as they are stored; of those that are refused everything is removed.
 
     Raises:
         ValueError: if a feature is not finite, or of a row there are others than D.
     """
-    with predictor.evaluating(net):
-        for chunk, x in predictor.batches(source, rows):
-            part_BD = features(Seen(net, x, predictor.reduced))
-            check_rows("features", part_BD, len(chunk))
-            check_width(tuple(part_BD.shape[1:]), facts.width)
-            on_host = part_BD.float().cpu()
-            check_finite("the backbone's features", on_host, chunk, "look at its weights and at these rows")
-            with np.errstate(over="ignore"):
-                stored = on_host.numpy().astype(facts.dtype)
-            check_held(stored, chunk)
-            yield chunk, stored
+    try:
+        check_rows("features", part_BD, len(rows))
+        check_width(tuple(part_BD.shape[1:]), facts.width)
+        on_host = part_BD.float().cpu()
+        check_finite("the backbone's features", on_host, rows, "look at its weights and at these rows")
+        with np.errstate(over="ignore"):
+            stored: np.ndarray = on_host.numpy().astype(facts.dtype)
+        check_held(stored, rows)
+    except ValueError:
+        kept.remove()
+        raise
+    return stored
 
 
 def check_width(shape: tuple[int, ...], width: int) -> None:
