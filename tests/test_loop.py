@@ -88,7 +88,8 @@ def test_every_method_plays_resident_data(method: str, configure: Configure, pla
     )  # fmt: skip
     lines = play_in(tmp_path, cfg)
     assert [line["labelled"] for line in lines] == [20, 40, 60]
-    assert all(line["steps"] > 0 and line["test"]["test"]["loss"] > 0 for line in lines)
+    assert all(line["test"]["test"]["loss"] > 0 for line in lines)
+    assert all(line["steps"] > 0 or not line["epochs"] for line in lines)  # a head in closed form takes none
 
 
 def smaller_replay(method: str) -> list[str]:

@@ -25,7 +25,8 @@ def arena_command(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Ranks acquisitions on stored features: plays what is missing, and says what can be told apart.
 
-    The ranking holds every acquisition that the bank knows on these data sets, budgets and seeds.
+    The ranking holds every acquisition that the bank knows on these data sets, budgets and seeds. The exit code is 1 if
+    a cell has failed.
     """
     from calrun.arena.arena import Wish, arena
     from calrun.arena.report import report
@@ -45,7 +46,10 @@ def arena_command(  # noqa: PLR0913 - the options of a command
         fresh=fresh,
         config_dir=config_dir,
     )
-    report(arena(wish, say), out)
+    outcome = arena(wish, say)
+    report(outcome, out)
+    if outcome.failures:
+        raise typer.Exit(1)
 
 
 def names_of(words: list[str]) -> list[str] | None:

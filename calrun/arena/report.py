@@ -33,7 +33,8 @@ def report(outcome: Outcome, out: Path, console: Console | None = None) -> list[
         say(console, line, "yellow")
     files = written(outcome, standings, out)
     minutes = outcome.cells["seconds"].sum() / 60
-    counted = f"{outcome.num_played:,} cells played now, {len(outcome.cells):,} in the ranking"
+    failed = f", {len(outcome.failures):,} failed" if outcome.failures else ""
+    counted = f"{outcome.num_played:,} cells played now{failed}, {len(outcome.cells):,} in the ranking"
     where = f"{len(files)} files in {printable(str(out))}, to begin with {printable(str(files[-1]))}"
     say(console, f"{counted} ({minutes:.1f} minutes of one core); {where}")
     return files

@@ -17,6 +17,7 @@ from calrun.report.draw.style import style_of
 from calrun.report.table.tables import MISSING, Cell, Table
 
 RANDOM = BASELINES[0]
+MOST_POINTS = 100
 LABELS = {LOW: "1 to 5 for each class (10 to 50 where there are fewer than 10)", HIGH: "10 to 30 % of the pool"}
 
 
@@ -116,7 +117,12 @@ def reach_cell(detectable: pd.Series) -> Cell:
     least, most = float(detectable.min()), float(detectable.max())
     if np.isnan(most):
         return Cell(MISSING)
-    return Cell(f"{least:.2f}" if least == most else f"{least:.2f}–{most:.2f}", most)
+    return Cell(reach_text(least) if least == most else f"{reach_text(least)}–{reach_text(most)}", most)
+
+
+def reach_text(points: float) -> str:
+    """Returns a difference of accuracies, which is at most 100 points."""
+    return f"{points:.2f}" if points <= MOST_POINTS else f"over {MOST_POINTS}"
 
 
 def ranking_notes(outcome: Outcome, now: Standing) -> list[str]:
@@ -170,7 +176,7 @@ def answer_cells(row: pd.Series) -> list[Cell]:
     return [
         Cell(interval, float(row["difference"])),
         Cell(str(row["answer"]), bold=row["answer"] == BETTER),
-        number(row["detectable"], "{:.2f}"),
+        reach_cell(pd.Series([row["detectable"]])),
         number(row["n"], "{:.0f}"),
         Cell(MISSING if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}", float(p)),
     ]
@@ -190,8 +196,9 @@ def short_answers(outcome: Outcome, now: Standing, baseline: str) -> Table:
 
 
 def short_answer(row: pd.Series) -> str:
-    reach = "" if np.isnan(row["detectable"]) else f" ({row['detectable']:.1f})"
-    return f"{row['difference']:+.1f} {row['answer']}{reach}"
+    reach = row["detectable"]
+    shown = "" if np.isnan(reach) else f" ({reach:.1f})" if reach <= MOST_POINTS else f" (over {MOST_POINTS})"
+    return f"{row['difference']:+.1f} {row['answer']}{shown}"
 
 
 def listed_table(outcome: Outcome) -> Table:

@@ -36,6 +36,8 @@ class Chain(RowTransform):
     """
 
     def __init__(self, transforms: Sequence[RowTransform]) -> None:
+        if not transforms:
+            raise ValueError("row_transform.transforms wants one or more, got none; name some, or row_transform=none")
         self.transforms = tuple(transforms)
 
     def __call__(self, train: Source, num_classes: int) -> Source:

@@ -102,4 +102,5 @@ def _how_sure(one: Difference) -> str:
         return f"untested, {pairs}: runs of more seeds tell"
     low, high = (POINT * bound for bound in one.bounds)
     told = "open: not told apart" if one.verdict == "open" else one.verdict
-    return f"{told}; 95 % {low:+.1f} to {high:+.1f}, {pairs}; {_told_from(one)} points would have been told apart"
+    bounds = f"95 % of this comparison alone {low:+.1f} to {high:+.1f}"
+    return f"{told}; {bounds}, {pairs}; {_told_from(one)} points would have been told apart"

@@ -83,6 +83,11 @@ def test_a_new_acquisition_from_outside_replays_nothing(
     ranking = pd.read_csv(out / "ranking-low.csv")
     assert set(ranking.iloc[:, 0]) == {"random", "margin", "entropy", "longest"}
     assert "entropy" in (out / "arena.html").read_text()
+    lost = own_option("lost", "", "nowhere_to_be_found.Lost")
+    assert (
+        "nowhere_to_be_found.Lost cannot be loaded"
+        in arena(calrun, out, "acquisition=lost", "--config-dir", str(lost)).err
+    )
     third = arena(calrun, out, "acquisition=longest")  # without its folder nobody can say what its records are of
     assert third.code == 2
     assert "there is no acquisition=longest" in third.err
@@ -107,7 +112,8 @@ def test_what_fails_on_one_set_says_where_and_the_ranking_goes_on(
     conf, out = own_option("picky", FAILS, "pickypick.Picky"), tmp_path / "arena"
     words = ("acquisition=picky", "--config-dir", str(conf), "--features", str(write_set(tmp_path / "sets")))
     answer = arena(calrun, out, *words, "--budgets", "high")
-    assert answer.code == 0, answer.err
+    assert answer.code == 1
+    assert " failed, " in answer.out.splitlines()[-1]
     assert "picky failed on digits (high budget, seed 0) after round 1, 64 features are too many" in answer.out
     assert "Not ranked, for some of their cells are missing: picky" in answer.out
     ranking = pd.read_csv(out / "ranking-high.csv").set_index("acquisition")

@@ -21,7 +21,7 @@ from calrun.folder.anew import Wanted, number_of
 from calrun.folder.claim import Claim
 from calrun.folder.code import user_code
 from calrun.folder.content import fingerprint
-from calrun.folder.identity import canonical, identity, looks_at_last_round, run_id
+from calrun.folder.identity import RESULTS, canonical, identity, looks_at_last_round, run_id
 
 Typed = Callable[..., Any]
 Refusal = Callable[..., str]
@@ -552,10 +552,10 @@ def test_another_number_of_calruns_results_is_a_change(
 ) -> None:
     play()
     path = run_folder() / "config.yaml"
-    path.write_text(path.read_text().replace("results: 2\n", "results: 1\n"))
+    path.write_text(path.read_text().replace(f"results: {RESULTS}\n", "results: 1\n"))
     answer = play()
     assert answer.code == 2
-    assert "calrun's own results changed (from number 1 to 2)" in answer.err
+    assert f"calrun's own results changed (from number 1 to {RESULTS})" in answer.err
 
 
 def test_every_attempt_at_a_run_is_recorded(play: Typed, run_folder: Callable[[], Path]) -> None:
