@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
-from hydra.utils import get_object
 
 from calrun.arena.bank import Bank, Misfit
 from calrun.arena.cells import MEASURES, cell_table, efficiencies
@@ -16,6 +15,7 @@ from calrun.arena.identity import who_plays
 from calrun.arena.player import Played
 from calrun.arena.sets import FeatureSet, chosen_places, load_set
 from calrun.arena.settings import BUDGETS, Settings, label_counts
+from calrun.check.loaded import loaded
 from calrun.look.sizes import Sizes
 from calrun.places import options
 from calrun.text.legal import one_of
@@ -200,22 +200,11 @@ def arena(wish: Wish, tell: Callable[[str], None]) -> Outcome:
     return gathered(ground, known, asked, failures, len(cells))
 
 
-def refuse_unloadable(target: str) -> None:
-    """Raises a ValueError if there is no such class."""
-    try:
-        get_object(target)
-    except Exception as error:  # whatever a user's file can raise
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise ValueError(
-            f"{target} cannot be loaded ({reason}); correct the _target_ that names it, or mend its module"
-        ) from error
-
-
 def refuse_unfit(asked: Sequence[Entrant]) -> None:
     """Raises a ValueError if an acquisition that is asked for wants what the arena has not."""
     for each in asked:
         if each.unfit and (target := str(each.node.get("_target_", ""))):
-            refuse_unloadable(target)
+            loaded(target)  # or say why not
     if unfit := [f"{GROUP}={each.name} {each.unfit}" for each in asked if each.unfit]:
         raise ValueError(
             f"the arena has a head on stored features and nothing else, but {'; '.join(unfit)}; compare by calrun run"

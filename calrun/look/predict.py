@@ -216,8 +216,8 @@ def kept_dtype(part: Tensor, x: Tensor, source: Source) -> torch.dtype:
     """
     if not part.is_floating_point():
         return part.dtype
-    own = source.dtype is not None and part.data_ptr() == x.data_ptr() and part.shape == x.shape
-    return source.dtype if own and source.dtype is not None else torch.float32
+    stored, own = source.dtype, part.data_ptr() == x.data_ptr() and part.shape == x.shape
+    return stored if stored is not None and own else torch.float32
 
 
 def check_rows(name: str, column: object, num_rows: int) -> None:

@@ -14,8 +14,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
+from calrun.check.loaded import loaded
 from calrun.dataset.base import Source
 from calrun.network.run_files import RunFiles
 from calrun.text.legal import is_a
@@ -30,7 +31,7 @@ def rows_at(run: RunFiles, place: str | Path, splits: Sequence[str]) -> Source:
         ValueError: if the data set option reads none but its own, or cannot read these.
     """
     node, choice = dataset_node(run), run.config["choices"].get("dataset")
-    get_object(str(node["_target_"]))  # or say why it cannot be loaded
+    loaded(str(node["_target_"]))  # or say why not
     module = str(node["_target_"]).rpartition(".")[0]
     read = getattr(import_module(module), READER, None)
     if read is None:
